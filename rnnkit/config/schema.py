@@ -112,8 +112,8 @@ class ModelConfig(Section):
     GRU (Cho et al. 2014, reset gate after the matrix product as in cuDNN)."""
     units: PositiveInt | Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = 256
     """Size of the hidden state; one number for all layers or a list with one per layer."""
-    layers: PositiveInt = 1
-    """Number of recurrent layers."""
+    layers: PositiveInt | None = None
+    """Number of recurrent layers; when not given, one, or as many as `units` lists."""
     input: Input = EmbeddingInput()
     """Form in which tokens enter the first layer."""
     activation: Literal["tanh", "relu"] | None = None
@@ -388,4 +388,6 @@ class Config(Section):
 
 def layer_sizes(model: ModelConfig) -> tuple[int, ...]:
     """Units of every recurrent layer: `units: 256, layers: 2` -> `(256, 256)`."""
-    return (model.units,) * model.layers if isinstance(model.units, int) else model.units
+    if isinstance(model.units, int):
+        return (model.units,) * (model.layers or 1)
+    return model.units
