@@ -1,0 +1,377 @@
+"""The run directory: every file name, the format version, checksums, locking, and lookup.
+
+    runs/NAME/
+      config.yaml        resolved and complete          vocabulary.json    text rules and tokens
+      environment.json   versions, device, seed         metrics.jsonl      one line per evaluation
+      checkpoints/last.npz, best.npz                    model.keras, model.onnx
+      manifest.json      sha256 of the files above that carry no checksum of their own
+      summary.json       written last: its presence means that the run finished
+
+Training and inference meet only here. Standard library alone, so that `rnnkit generate` starts
+at once.
+"""
+
+import contextlib
+import hashlib
+import json
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rnnkit.errors import RunError
+
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """The place of one training run and the names of its files."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """Last part of the path: what `rnnkit generate NAME` takes."""
+        return self.path.name
+
+    @property
+    def config(self) -> Path:
+        """Resolved configuration."""
+        return self.path / "config.yaml"
+
+    @property
+    def vocabulary(self) -> Path:
+        """Text rules and tokens."""
+        return self.path / "vocabulary.json"
+
+    @property
+    def environment(self) -> Path:
+        """Versions, device, cores, seed, commit."""
+        return self.path / "environment.json"
+
+    @property
+    def metrics(self) -> Path:
+        """One JSON line per evaluation."""
+        return self.path / "metrics.jsonl"
+
+    @property
+    def last_checkpoint(self) -> Path:
+        """Everything that a resume needs."""
+        return self.path / "checkpoints" / "last.npz"
+
+    @property
+    def best_checkpoint(self) -> Path:
+        """Weights with the best score so far."""
+        return self.path / "checkpoints" / "best.npz"
+
+    @property
+    def keras_model(self) -> Path:
+        """The best model in stock Keras layers."""
+        return self.path / "model.keras"
+
+    @property
+    def onnx_model(self) -> Path:
+        """The best model for inference."""
+        return self.path / "model.onnx"
+
+    @property
+    def manifest(self) -> Path:
+        """Checksums of the files that have none inside."""
+        return self.path / "manifest.json"
+
+    @property
+    def summary(self) -> Path:
+        """What came out; written last."""
+        return self.path / "summary.json"
+
+    @property
+    def lock_file(self) -> Path:
+        """Held by the process that trains."""
+        return self.path / ".lock"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether training ended by one of its limits."""
+        return self.summary.is_file()
+
+
+# ---------------------------------------------------------------------------- atomic writing
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Replace `path` by `data`, so that a kill or a full disk leaves the old file or the new one.
+
+    Raises:
+        RunError: the file cannot be written; what was there before is untouched.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+        _sync_folder(path.parent)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        kept = "; the previous version is intact" if path.exists() else ""
+        raise RunError(f"{path}: cannot be written: {error.strerror or error}{kept}") from error
+
+
+def _sync_folder(folder: Path) -> None:
+    """Make a rename in `folder` survive a power cut, where the system can open folders."""
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+# ------------------------------------------------------------- documents with their own checksum
+
+
+def _canonical(content: Mapping[str, Any]) -> bytes:
+    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+
+
+def write_document(path: Path, kind: str, content: Mapping[str, Any]) -> None:
+    """Write `content` as JSON in an envelope of format, version and sha256."""
+    envelope = {
+        "format": f"rnnkit/{kind}",
+        "version": FORMAT_VERSION,
+        "sha256": hashlib.sha256(_canonical(content)).hexdigest(),
+        "content": content,
+    }
+    write_atomically(path, json.dumps(envelope, indent=1, ensure_ascii=False).encode() + b"\n")
+
+
+def read_document(path: Path, kind: str) -> dict[str, Any]:
+    """Read what `write_document` wrote.
+
+    Raises:
+        RunError: the file is missing, damaged, of another kind, or from a newer version.
+    """
+    data = _read_bytes(path)
+    try:
+        envelope = json.loads(data)
+        kind_found, version = envelope["format"], envelope["version"]
+        checksum, content = envelope["sha256"], envelope["content"]
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
+        raise RunError(
+            f"{path}: damaged or not written by rnnkit (expected a JSON document "
+            f"'rnnkit/{kind}' with format, version, sha256 and content)"
+        ) from error
+    if kind_found != f"rnnkit/{kind}":
+        raise RunError(f"{path}: holds {kind_found!r}, expected 'rnnkit/{kind}'")
+    check_version(path, version)
+    if not isinstance(content, dict) or hashlib.sha256(_canonical(content)).hexdigest() != checksum:
+        raise RunError(f"{path}: the checksum does not match; the file was changed or damaged")
+    return content
+
+
+def check_version(path: Path, version: object) -> None:
+    """Refuse files of a later format version."""
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise RunError(f"{path}: format version {version!r} is not a version number; damaged?")
+    if version > FORMAT_VERSION:
+        raise RunError(
+            f"{path}: format version {version} is newer than this rnnkit, which reads up to "
+            f"{FORMAT_VERSION}; upgrade rnnkit to use this run"
+        )
+
+
+def _read_bytes(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError as error:
+        raise RunError(f"{path}: missing; the run directory is incomplete") from error
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error.strerror or error}") from error
+
+
+# ------------------------------------------------------------------------------- the manifest
+
+
+def write_manifest(run: RunDirectory, files: Sequence[Path]) -> None:
+    """Record the sha256 of `files`, which must lie inside the run directory."""
+    sums = {
+        file.relative_to(run.path).as_posix(): hashlib.sha256(_read_bytes(file)).hexdigest()
+        for file in files
+    }
+    write_document(run.manifest, "manifest", {"files": sums})
+
+
+def verify_files(run: RunDirectory, *paths: Path) -> None:
+    """Check files against the manifest.
+
+    Raises:
+        RunError: a file is missing, changed, or not recorded.
+    """
+    recorded = read_document(run.manifest, "manifest").get("files")
+    if not isinstance(recorded, dict):
+        raise RunError(f"{run.manifest}: holds no table of files; damaged?")
+    for path in paths:
+        name = path.relative_to(run.path).as_posix()
+        if name not in recorded:
+            hint = "" if run.is_finished else f"; {_unfinished(run)}"
+            raise RunError(f"{path}: not part of this run (manifest.json does not list it){hint}")
+        if hashlib.sha256(_read_bytes(path)).hexdigest() != recorded[name]:
+            raise RunError(
+                f"{path}: the checksum differs from the one in manifest.json; "
+                "the file was changed or damaged"
+            )
+
+
+# ---------------------------------------------------------------------------------- creation
+
+
+def create_run(
+    runs_dir: Path, name: str, *, config_text: str, vocabulary: Mapping[str, Any]
+) -> RunDirectory:
+    """Make `runs_dir/name` with its configuration and vocabulary.
+
+    Raises:
+        RunError: the name is taken or no file name, or the folder cannot be written.
+    """
+    if not name or name in {".", ".."} or any(mark in name for mark in "/\\\0"):
+        raise RunError(f"--name {name!r}: expected a plain folder name, without a path")
+    run = RunDirectory(runs_dir / name)
+    try:
+        runs_dir.mkdir(parents=True, exist_ok=True)
+        run.path.mkdir()
+        (run.path / "checkpoints").mkdir()
+    except FileExistsError as error:
+        if not runs_dir.is_dir():
+            raise RunError(f"{runs_dir}: is a file, expected the folder for runs") from error
+        raise RunError(
+            f"{run.path}: exists already. Choose another --name, or go on with it: "
+            f"rnnkit train --resume {run.path}"
+        ) from error
+    except OSError as error:
+        raise RunError(f"{run.path}: cannot be created: {error.strerror or error}") from error
+    write_atomically(run.config, config_text.encode())
+    write_document(run.vocabulary, "vocabulary", vocabulary)
+    write_manifest(run, [run.config])
+    return run
+
+
+@contextlib.contextmanager
+def locked(run: RunDirectory) -> Iterator[None]:
+    """Hold the run for training; the system lets go of it however the process ends.
+
+    Raises:
+        RunError: another process trains this run.
+    """
+    import filelock
+
+    lock = filelock.FileLock(run.lock_file)
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout as error:
+        raise RunError(
+            f"{run.path}: is being trained by another process; wait for it to end or stop it"
+        ) from error
+    except OSError as error:
+        raise RunError(f"{run.lock_file}: cannot be locked: {error.strerror or error}") from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def is_in_training(run: RunDirectory) -> bool:
+    """Whether some process holds the run at this moment."""
+    if not run.lock_file.exists():
+        return False
+    try:
+        with locked(run):
+            return False
+    except RunError:
+        return True
+
+
+# ------------------------------------------------------------------------------------ lookup
+
+
+def list_runs(runs_dir: Path) -> list[RunDirectory]:
+    """All run directories in `runs_dir`, newest first; none when the folder is missing."""
+    if not runs_dir.is_dir():
+        return []
+    runs = [RunDirectory(path) for path in runs_dir.iterdir() if (path / "manifest.json").is_file()]
+    return sorted(runs, key=lambda run: (_changed_at(run), run.name), reverse=True)
+
+
+def _changed_at(run: RunDirectory) -> int:
+    file = run.summary if run.is_finished else run.manifest
+    return file.stat().st_mtime_ns
+
+
+def find_run(run: str | None, *, runs_dir: Path, tasks: Sequence[str]) -> RunDirectory:
+    """The run of that path or name, or the newest finished one whose task is among `tasks`.
+
+    Raises:
+        RunError: there is none, or it is no run directory.
+    """
+    if run is not None:
+        return named_run(run, runs_dir=runs_dir)
+    for candidate in list_runs(runs_dir):
+        if candidate.is_finished:
+            if read_document(candidate.summary, "summary").get("task") in tasks:
+                return candidate
+    raise RunError(
+        f"{runs_dir}: no finished run for this command ({', '.join(tasks)}) in this folder. "
+        "Train one with `rnnkit train CONFIG`, or name a run directory"
+    )
+
+
+def named_run(run: str, *, runs_dir: Path) -> RunDirectory:
+    """The run directory at the path `run`, or of that name in `runs_dir`.
+
+    Raises:
+        RunError: neither is a run directory.
+    """
+    candidates = [Path(run), runs_dir / run]
+    for path in candidates:
+        if (path / "manifest.json").is_file():
+            return RunDirectory(path)
+    for path in candidates:
+        if path.is_dir():
+            raise RunError(f"{path}: not a run directory of rnnkit (it has no manifest.json)")
+    known = ", ".join(other.name for other in list_runs(runs_dir)[:5]) or "none"
+    raise RunError(f"{run}: no such run, here or in {runs_dir} (newest there: {known})")
+
+
+def _unfinished(run: RunDirectory) -> str:
+    return f"training has not finished; go on with: rnnkit train --resume {run.path}"
+
+
+# ----------------------------------------------------------------------------------- metrics
+
+
+def encode_metrics(records: Sequence[Mapping[str, Any]]) -> bytes:
+    """`metrics.jsonl` as bytes: one record a line."""
+    return b"".join(json.dumps(record, ensure_ascii=False).encode() + b"\n" for record in records)
+
+
+def read_metrics(run: RunDirectory) -> list[dict[str, Any]]:
+    """The records of `metrics.jsonl`; none when nothing has been evaluated yet.
+
+    Raises:
+        RunError: a line is damaged.
+    """
+    if not run.metrics.exists():
+        return []
+    records = []
+    for number, line in enumerate(_read_bytes(run.metrics).splitlines(), start=1):
+        try:
+            record = json.loads(line)
+        except ValueError:
+            record = None
+        if not isinstance(record, dict) or not isinstance(record.get("step"), int):
+            raise RunError(f"{run.metrics}:{number}: damaged, expected one evaluation in JSON")
+        records.append(record)
+    return records
