@@ -1,0 +1,140 @@
+"""The program: the group of commands, and what becomes of every error.
+
+The command modules import click and the standard library when they are loaded and everything
+else inside their functions, so that `--help` and a wrong option are answered at once.
+"""
+
+import errno
+import importlib
+import io
+import os
+import sys
+from types import ModuleType
+from typing import Any
+
+import click
+
+from rnnkit import __version__
+from rnnkit.errors import InterruptedTrainingError, RnnkitError, RunError
+
+BROKEN_PIPE_EXIT_CODE = 141
+"""128 + SIGPIPE: what a shell reports of any program whose reader has gone."""
+
+INTERRUPTED_EXIT_CODE = InterruptedTrainingError.exit_code
+
+# The machine's trouble, not ours: a disk that is full or may not be written.
+MACHINE_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
+
+
+class Failure(click.ClickException):
+    """A failure that is not a bug, as click shows it: a message on stderr and an exit code."""
+
+    def __init__(self, message: str, *, exit_code: int, title: str = "Error: ") -> None:
+        super().__init__(message)
+        self.exit_code = exit_code
+        self.title = title
+
+    def show(self, file: Any = None) -> None:
+        """Print the message on stderr, its later lines aligned below the first."""
+        lines = "\n".join(line.rstrip() for line in self.message.strip().split("\n"))
+        click.echo(
+            self.title + lines.replace("\n", "\n" + " " * len(self.title)), err=True, file=file
+        )
+
+
+class Program(click.Group):
+    """A group that keeps the order of its commands and turns errors into exit codes."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands in the order of a user's day, as they were added."""
+        return list(self.commands)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command and translate what escapes it; a bug goes through as it is."""
+        try:
+            result = super().invoke(ctx)
+            if sys.stdout is not None:
+                sys.stdout.flush()  # while a full disk or a closed pipe can still be reported
+            return result
+        except InterruptedTrainingError as error:
+            raise Failure(str(error), exit_code=error.exit_code, title="") from error
+        except RnnkitError as error:
+            raise Failure(str(error), exit_code=error.exit_code) from error
+        except KeyboardInterrupt:
+            click.echo("\nInterrupted.", err=True)
+            ctx.exit(INTERRUPTED_EXIT_CODE)
+        except BrokenPipeError:
+            _discard_stdout()
+            ctx.exit(BROKEN_PIPE_EXIT_CODE)
+        except OSError as error:
+            if error.errno not in MACHINE_TROUBLE:
+                raise
+            _discard_stdout()
+            raise Failure(_describe(error), exit_code=RunError.exit_code) from error
+
+
+def _describe(error: OSError) -> str:
+    """Say what the operating system refused: `cannot use 'runs/x': Permission denied.`"""
+    subject = f"cannot use {str(error.filename)!r}: " if error.filename else "cannot write: "
+    match error.errno:
+        case errno.ENOSPC | errno.EDQUOT:
+            advice = "Free some space and try again; finished files are intact."
+        case _:
+            advice = "Change its permissions, or choose another place (--runs-dir, RNNKIT_CACHE)."
+    return f"{subject}{error.strerror}.\n{advice}"
+
+
+def _discard_stdout() -> None:
+    """Send what is left in the buffer of stdout nowhere, so that exiting does not fail again."""
+    try:
+        descriptor = sys.stdout.fileno()
+    except (AttributeError, OSError, ValueError):  # none, replaced by a test, or closed
+        return
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+
+
+@click.group(
+    cls=Program,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 ok, 1 a bug in rnnkit (with a traceback), 2 usage, 3 configuration, "
+    "4 data, 5 run directory, 6 training diverged, 130 interrupted.",
+)
+@click.version_option(__version__, prog_name="rnnkit")
+def cli() -> None:
+    """Train recurrent networks on text, write with them, and measure them.
+
+    One YAML file describes an experiment. `train` turns it into a run directory; every other
+    command reads that directory. RUN is a run directory or its name; without it, the newest
+    finished run that fits the command is taken.
+
+    \b
+    Example:
+      rnnkit train configs/shakespeare.yaml
+      rnnkit generate --seed "ROMEO:" --temperature 0.8
+      rnnkit evaluate
+      rnnkit runs list
+
+    The answer is written to standard output, everything else to standard error.
+    """
+
+
+def _load(name: str) -> ModuleType | None:
+    try:
+        return importlib.import_module(f"rnnkit.cli.{name}")
+    except ModuleNotFoundError:
+        return None
+
+
+for _name in ("train", "generate", "evaluate", "config", "runs"):
+    if (_module := _load(_name)) is not None:
+        cli.add_command(_module.command)
+
+
+def main() -> None:
+    """Run the program on the arguments of this process, and end the process."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A character that the terminal's encoding lacks is shown as an escape, not a traceback.
+        sys.stdout.reconfigure(errors="backslashreplace")
+    cli(prog_name="rnnkit")

@@ -1,0 +1,55 @@
+"""Options and arguments that several commands share, spelled and documented once."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+DEFAULT_RUNS_DIR = "runs"
+
+type_of_directory = click.Path(path_type=Path, file_okay=True, dir_okay=True)
+
+
+def complete_run(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Offer the names of the runs below --runs-dir, or files when a path is being typed."""
+    if "/" in incomplete or incomplete.startswith("."):
+        return [CompletionItem(incomplete, type="dir")]
+    runs_dir = Path(context.params.get("runs_dir") or DEFAULT_RUNS_DIR)
+    try:
+        names = sorted(entry.name for entry in runs_dir.iterdir() if entry.is_dir())
+    except OSError:
+        return []
+    return [CompletionItem(name) for name in names if name.startswith(incomplete)]
+
+
+def run_argument(
+    *, required: bool = False, many: bool = False
+) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the argument RUN: the parameter is `run`, or `runs` (a tuple) when `many`."""
+    return click.argument(
+        "runs" if many else "run",
+        metavar=("RUN..." if many else "RUN") if required else "[RUN]",
+        required=required,
+        nargs=-1 if many else 1,
+        shell_complete=complete_run,
+    )
+
+
+runs_dir_option = click.option(
+    "--runs-dir",
+    type=type_of_directory,
+    default=DEFAULT_RUNS_DIR,
+    envvar="RNNKIT_RUNS_DIR",
+    show_default=True,
+    show_envvar=True,
+    is_eager=True,
+    help="Folder that holds the runs.",
+)
+
+json_option = click.option(
+    "--json", "as_json", is_flag=True, help="Print the answer as one JSON document."
+)
