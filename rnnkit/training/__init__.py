@@ -1,0 +1,1 @@
+"""A prepared corpus and a configuration -> a trained run directory."""

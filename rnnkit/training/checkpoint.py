@@ -1,0 +1,59 @@
+"""Checkpoints: named arrays and a JSON text of facts in one .npz file.
+
+A zip archive keeps a CRC-32 of every member and its directory at the end, so damage and
+truncation are noticed on reading. Nothing is pickled.
+"""
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rnnkit.errors import RunError
+from rnnkit.run import FORMAT_VERSION, check_version, write_atomically
+
+_FACTS = "facts.json"
+
+
+def write_checkpoint(path: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
+    """Replace the checkpoint at `path`; a kill or a full disk leaves the old one intact.
+
+    Raises:
+        RunError: the file cannot be written.
+    """
+    text = json.dumps({"format": "rnnkit/checkpoint", "version": FORMAT_VERSION, **facts})
+    members = {**arrays, _FACTS: np.frombuffer(text.encode(), np.uint8)}
+    buffer = io.BytesIO()
+    np.savez(buffer, allow_pickle=False, **members)  # type: ignore[arg-type]  # stub of savez
+    write_atomically(path, buffer.getvalue())
+
+
+def read_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The arrays and facts of a checkpoint.
+
+    Raises:
+        RunError: the file is missing, truncated, damaged, foreign or from a newer version.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            arrays = {name: archive[name] for name in archive.files}
+        facts = json.loads(arrays.pop(_FACTS).tobytes())
+        kind, version = facts["format"], facts["version"]
+    except FileNotFoundError as error:
+        raise RunError(f"{path}: missing; this run cannot be resumed") from error
+    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        raise RunError(f"{path}: damaged or not a checkpoint of rnnkit ({error})") from error
+    if kind != "rnnkit/checkpoint":
+        raise RunError(f"{path}: holds {kind!r}, expected 'rnnkit/checkpoint'")
+    check_version(path, version)
+    return arrays, facts
+
+
+def digest(data: bytes) -> str:
+    """Sha256 in hexadecimal: ties a checkpoint to the text files it goes with."""
+    return hashlib.sha256(data).hexdigest()

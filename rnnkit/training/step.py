@@ -1,0 +1,170 @@
+"""The compiled steps: one weight update, one evaluated batch, one step of sampling."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from rnnkit.config.schema import ModelConfig, TrainingConfig
+from rnnkit.data.batches import Batch
+from rnnkit.model.build import build_training_model, state_sizes
+from rnnkit.model.objective import next_token_scores
+from rnnkit.training.optimizer import build_optimizer
+
+States = Sequence[tf.Tensor]
+
+
+class Learner:
+    """What lives while training: the model, its optimizer, the averaged weights, the running
+    totals, and the compiled functions over them.
+
+    `arrays` and `restore` move all of it to and from a checkpoint, so that a resumed run goes on
+    bit by bit: weights, optimizer slots, averages, totals, and the states of the random streams.
+    """
+
+    def __init__(
+        self, model: ModelConfig, training: TrainingConfig, *, vocabulary_size: int, every_step: bool
+    ) -> None:
+        self._training = training
+        self._state_sizes = state_sizes(model)
+        self.model = build_training_model(
+            model, vocabulary_size=vocabulary_size, every_step=every_step
+        )
+        self._optimizer = build_optimizer(training.optimizer)
+        self._optimizer.build(self.model.trainable_variables)
+        self._averages = (
+            [tf.Variable(weight.value) for weight in self.model.trainable_variables]
+            if training.weight_average is not None
+            else []
+        )
+        self._totals = [tf.Variable(tf.zeros((), tf.float64)) for _ in range(4)]
+        states = [tf.TensorSpec((None, size), tf.float32) for size in self._state_sizes]
+        ids = tf.TensorSpec((None, None), tf.int32)
+        weights = tf.TensorSpec((None, None), tf.float32)
+        rate = tf.TensorSpec((), tf.float32)
+        self._update = tf.function(self._update_eagerly, [ids, ids, weights, states, rate])
+        self._score = tf.function(self._score_eagerly, [ids, ids, weights, states])
+        self._predict = tf.function(self._predict_eagerly, [ids, states])
+
+    # ------------------------------------------------------------------------------ training
+
+    def zero_states(self, batch_size: int) -> list[tf.Tensor]:
+        """Hidden (and cell) states before the first token, float32[batch, units] each."""
+        return [tf.zeros((batch_size, size)) for size in self._state_sizes]
+
+    def update(self, batch: Batch, states: States, learning_rate: float) -> list[tf.Tensor]:
+        """One weight update; returns the final states. Adds to the running totals."""
+        rate = tf.constant(learning_rate, tf.float32)
+        return self._update(batch.inputs, batch.targets, batch.weights, list(states), rate)
+
+    def _update_eagerly(self, inputs, targets, weights, states, learning_rate):
+        with tf.GradientTape() as tape:
+            logits, *new_states = self.model([inputs, *states], training=True)
+            scores = next_token_scores(logits, targets, weights)
+            loss = tf.add_n([scores.loss / scores.targets, *self.model.losses])
+        variables = [weight.value for weight in self.model.trainable_variables]
+        gradients = [tf.convert_to_tensor(g) for g in tape.gradient(loss, variables)]
+        norm = tf.linalg.global_norm(gradients)
+        if self._training.clip_value is not None:
+            limit = self._training.clip_value
+            gradients = [tf.clip_by_value(g, -limit, limit) for g in gradients]
+        if self._training.clip_norm is not None:
+            gradients, _ = tf.clip_by_global_norm(gradients, self._training.clip_norm)
+        self._optimizer.learning_rate.assign(learning_rate)
+        self._optimizer.apply(gradients, self.model.trainable_variables)
+        if self._training.weight_average is not None:
+            self._average(self._training.weight_average)
+        for total, value in zip(self._totals, (scores.loss, scores.targets, norm, 1.0), strict=True):
+            total.assign_add(tf.cast(value, tf.float64))
+        return new_states
+
+    def _average(self, decay: float) -> None:
+        # The first averages would be mostly initial weights: the decay rises as
+        # (1 + step) / (10 + step) up to its value, as in tf.train.ExponentialMovingAverage.
+        step = tf.cast(self._optimizer.iterations.value, tf.float32)
+        decay = tf.minimum(decay, (1.0 + step) / (10.0 + step))
+        for average, weight in zip(self._averages, self.model.trainable_variables, strict=True):
+            average.assign(decay * average + (1.0 - decay) * weight.value)
+
+    def totals(self) -> tuple[float, float, float]:
+        """Mean loss (nats per token), mean gradient norm before clipping, and tokens counted,
+        since the last `reset_totals`. The loss is NaN when any step's was."""
+        loss, targets, norm, steps = (float(total.numpy()) for total in self._totals)
+        return loss / max(targets, 1.0), norm / max(steps, 1.0), targets
+
+    def reset_totals(self) -> None:
+        """Begin new means."""
+        for total in self._totals:
+            total.assign(0.0)
+
+    # ---------------------------------------------------------------- evaluation and samples
+
+    def score(self, batch: Batch, states: States) -> tuple[np.ndarray, list[tf.Tensor]]:
+        """Sums of loss, hits and targets as float32[3], and the final states."""
+        return self._score(batch.inputs, batch.targets, batch.weights, list(states))
+
+    def _score_eagerly(self, inputs, targets, weights, states):
+        logits, *new_states = self.model([inputs, *states], training=False)
+        return tf.stack(next_token_scores(logits, targets, weights)), new_states
+
+    def next_logits(self, ids: np.ndarray, states: States) -> tuple[np.ndarray, list[tf.Tensor]]:
+        """Logits after the last of ids int32[batch, time], float32[batch, vocabulary]."""
+        logits, states = self._predict(ids, list(states))
+        return logits.numpy(), states
+
+    def _predict_eagerly(self, ids, states):
+        logits, *new_states = self.model([ids, *states], training=False)
+        return (logits[:, -1, :] if len(logits.shape) == 3 else logits), new_states
+
+    # ------------------------------------------------------------------ weights and restoring
+
+    def swap_averages(self) -> None:
+        """Exchange the weights for their averages; a second call undoes the first."""
+        for average, weight in zip(self._averages, self.model.trainable_variables, strict=True):
+            current = tf.identity(weight.value)
+            weight.assign(average)
+            average.assign(current)
+
+    @property
+    def averages_weights(self) -> bool:
+        """Whether `weight_average` is set."""
+        return bool(self._averages)
+
+    def _variables(self) -> dict[str, Any]:
+        groups = {
+            "model": self.model.variables,
+            "optimizer": self._optimizer.variables,
+            "average": self._averages,
+            "total": self._totals,
+        }
+        return {
+            f"{group}/{index}": variable
+            for group, variables in groups.items()
+            for index, variable in enumerate(variables)
+        }
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Every variable by name, as NumPy arrays."""
+        return {name: np.asarray(variable.numpy()) for name, variable in self._variables().items()}
+
+    def restore(self, arrays: dict[str, np.ndarray]) -> None:
+        """Set every variable from `arrays`.
+
+        Raises:
+            ValueError: an array is missing or has another shape.
+        """
+        for name, variable in self._variables().items():
+            if name not in arrays or arrays[name].shape != tuple(variable.shape):
+                found = arrays[name].shape if name in arrays else "nothing"
+                raise ValueError(f"{name}: expected {tuple(variable.shape)}, found {found}")
+            variable.assign(arrays[name])
+
+
+def set_up_randomness(seed: int) -> None:
+    """Seed every generator and, on a CPU, ask for operators that repeat bit by bit."""
+    keras.utils.set_random_seed(seed)
+    # On a GPU some of the operators have no repeatable form and would raise.
+    if not tf.config.list_physical_devices("GPU"):
+        tf.config.experimental.enable_op_determinism()
