@@ -1,0 +1,52 @@
+# Everything works on a fresh machine with Python 3.11 or later and make: the first target that
+# needs it builds .venv with the versions of constraints.txt, again only when those change.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/installed
+
+.DEFAULT_GOAL := help
+.PHONY: help install demo test test-slow check docs bench clean
+
+help: ## Show these targets
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
+
+install: $(STAMP) ## Make .venv with everything in it
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+		{ echo "rnnkit needs Python 3.11 or later; '$(PYTHON)' is: $$($(PYTHON) --version 2>&1)." >&2; \
+		echo "Name another one: make $(MAKECMDGOALS) PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@echo "Installing into $(VENV) (once; TensorFlow is large, this takes minutes) ..." >&2
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+demo: $(STAMP) ## Train on Shakespeare for three minutes and write in his manner
+	$(BIN)/rnnkit train configs/shakespeare.yaml
+	$(BIN)/rnnkit generate --seed "ROMEO:" --length 400 --temperature 0.8
+
+test: $(STAMP) ## Run the test suite
+	$(BIN)/python -m pytest -q --durations=10
+
+test-slow: $(STAMP) ## Run the tests that take minutes each
+	$(BIN)/python -m pytest -q --durations=10 -m slow
+
+check: $(STAMP) ## Lint, check formatting and types, run the test suite
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/pyright
+	$(BIN)/python -m pytest -q --durations=10
+
+docs: $(STAMP) ## Write the generated pages of docs/ anew
+	$(BIN)/rnnkit config schema --markdown > docs/CONFIG.md.new && mv docs/CONFIG.md.new docs/CONFIG.md
+	$(BIN)/python docs/make_cli_page.py > docs/CLI.md.new && mv docs/CLI.md.new docs/CLI.md
+
+bench: $(STAMP) ## Measure the figures that the documentation quotes
+	$(BIN)/python bench/run.py
+
+clean: ## Remove .venv and what tools leave behind; runs/ is kept
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .ruff_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
