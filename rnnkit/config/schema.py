@@ -9,8 +9,13 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+LARGEST = 2**31 - 1
+"""Largest whole number of any key: what counts tokens and steps is int32 further down."""
+
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
-PositiveInt = Annotated[int, Field(ge=1)]
+PositiveInt = Annotated[int, Field(ge=1, le=LARGEST)]
+WarmupSteps = Annotated[int, Field(ge=0, le=LARGEST)]
+Text = Annotated[str, Field(min_length=1)]
 PositiveFloat = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 NonNegativeFloat = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 
@@ -54,7 +59,7 @@ Windows = Annotated[StreamWindows | SlidingWindows, Field(discriminator="kind")]
 class DataConfig(Section):
     """The text and how it becomes token ids."""
 
-    path: str | tuple[str, ...]
+    path: Text | Annotated[tuple[Text, ...], Field(min_length=1)]
     """A text file, a glob pattern, or a list of them, relative to the configuration file.
     Files are joined in the given order, those of one pattern in name order."""
     encoding: Literal["utf-8", "latin-1", "cp1252"] = "utf-8"
@@ -221,7 +226,7 @@ class ConstantSchedule(Section):
 
     kind: Literal["constant"] = "constant"
     """Which schedule."""
-    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    warmup_steps: WarmupSteps = 0
     """Steps in which the learning rate rises linearly from zero."""
 
 
@@ -230,7 +235,7 @@ class LinearSchedule(Section):
 
     kind: Literal["linear"]
     """Which schedule."""
-    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    warmup_steps: WarmupSteps = 0
     """Steps in which the learning rate rises linearly from zero."""
     final_fraction: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     """Learning rate at the end, as a fraction of the highest."""
@@ -242,7 +247,7 @@ class CosineSchedule(Section):
 
     kind: Literal["cosine"]
     """Which schedule."""
-    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    warmup_steps: WarmupSteps = 0
     """Steps in which the learning rate rises linearly from zero."""
     final_fraction: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     """Learning rate at the end, as a fraction of the highest."""
@@ -253,7 +258,7 @@ class StepSchedule(Section):
 
     kind: Literal["step"]
     """Which schedule."""
-    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    warmup_steps: WarmupSteps = 0
     """Steps in which the learning rate rises linearly from zero."""
     every_steps: PositiveInt
     """Steps between two reductions."""
@@ -266,7 +271,7 @@ class PlateauSchedule(Section):
 
     kind: Literal["plateau"]
     """Which schedule."""
-    warmup_steps: Annotated[int, Field(ge=0)] = 0
+    warmup_steps: WarmupSteps = 0
     """Steps in which the learning rate rises linearly from zero."""
     patience: PositiveInt = 2
     """Evaluations without improvement before a reduction."""
@@ -297,7 +302,7 @@ class SamplesConfig(Section):
     """One sample for each; 0 is greedy."""
     length: PositiveInt = 200
     """Tokens per sample."""
-    prime: str | None = None
+    prime: Text | None = None
     """Text the samples start from; the first token of the training text when not given."""
 
 
@@ -372,7 +377,7 @@ class Config(Section):
     """Version of this format."""
     task: Literal["char_generation"]
     """What the model learns: to continue text, character by character."""
-    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
+    seed: Annotated[int, Field(ge=0, le=LARGEST)] = 0
     """Seed of every random draw: initial weights, shuffling, dropout, samples."""
     data: DataConfig
     """The text and how it becomes token ids."""
