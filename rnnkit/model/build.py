@@ -5,7 +5,9 @@ as outputs and our recurrent layers; once for saving, from stock Keras layers al
 same weights in the same order.
 
     x = one_hot(ids) | embedding(ids) | ids / vocabulary_size
-    for every layer i:   y = dropout(normalization(recurrent_i(x)));   x = x + y if residual and i > 0 else y
+    for every layer i:
+        y = dropout(normalization(recurrent_i(x)))
+        x = x + y if residual and i > 0 else y
     logits = x @ kernel + bias   (tied: x @ embeddings^T)
 """
 

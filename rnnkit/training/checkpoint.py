@@ -20,7 +20,9 @@ from rnnkit.run import FORMAT_VERSION, check_version, write_atomically
 _FACTS = "facts.json"
 
 
-def write_checkpoint(path: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]) -> None:
+def write_checkpoint(
+    path: Path, arrays: Mapping[str, np.ndarray], facts: Mapping[str, Any]
+) -> None:
     """Replace the checkpoint at `path`; a kill or a full disk leaves the old one intact.
 
     Raises:

@@ -1,6 +1,8 @@
 """The compiled steps: one weight update, one evaluated batch, one step of sampling."""
 
-from collections.abc import Sequence
+import contextlib
+import math
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import keras
@@ -25,7 +27,12 @@ class Learner:
     """
 
     def __init__(
-        self, model: ModelConfig, training: TrainingConfig, *, vocabulary_size: int, every_step: bool
+        self,
+        model: ModelConfig,
+        training: TrainingConfig,
+        *,
+        vocabulary_size: int,
+        every_step: bool,
     ) -> None:
         self._training = training
         self._state_sizes = state_sizes(model)
@@ -34,11 +41,7 @@ class Learner:
         )
         self._optimizer = build_optimizer(training.optimizer)
         self._optimizer.build(self.model.trainable_variables)
-        self._averages = (
-            [tf.Variable(weight.value) for weight in self.model.trainable_variables]
-            if training.weight_average is not None
-            else []
-        )
+        self._averages = [tf.Variable(weight.value) for weight in self._averaged_variables()]
         self._totals = [tf.Variable(tf.zeros((), tf.float64)) for _ in range(4)]
         states = [tf.TensorSpec((None, size), tf.float32) for size in self._state_sizes]
         ids = tf.TensorSpec((None, None), tf.int32)
@@ -76,7 +79,9 @@ class Learner:
         self._optimizer.apply(gradients, self.model.trainable_variables)
         if self._training.weight_average is not None:
             self._average(self._training.weight_average)
-        for total, value in zip(self._totals, (scores.loss, scores.targets, norm, 1.0), strict=True):
+        for total, value in zip(
+            self._totals, (scores.loss, scores.targets, norm, 1.0), strict=True
+        ):
             total.assign_add(tf.cast(value, tf.float64))
         return new_states
 
@@ -85,14 +90,18 @@ class Learner:
         # (1 + step) / (10 + step) up to its value, as in tf.train.ExponentialMovingAverage.
         step = tf.cast(self._optimizer.iterations.value, tf.float32)
         decay = tf.minimum(decay, (1.0 + step) / (10.0 + step))
-        for average, weight in zip(self._averages, self.model.trainable_variables, strict=True):
+        for average, weight in zip(self._averages, self._averaged_variables(), strict=True):
             average.assign(decay * average + (1.0 - decay) * weight.value)
 
-    def totals(self) -> tuple[float, float, float]:
-        """Mean loss (nats per token), mean gradient norm before clipping, and tokens counted,
-        since the last `reset_totals`. The loss is NaN when any step's was."""
+    def totals(self) -> tuple[float, float]:
+        """Mean loss (nats per token) and mean gradient norm before clipping since the last
+        `reset_totals`. Once a step has given NaN or infinity, so do these."""
         loss, targets, norm, steps = (float(total.numpy()) for total in self._totals)
-        return loss / max(targets, 1.0), norm / max(steps, 1.0), targets
+        return loss / max(targets, 1.0), norm / max(steps, 1.0)
+
+    def is_finite(self) -> bool:
+        """Whether every loss and gradient norm since the last `reset_totals` was."""
+        return all(math.isfinite(total) for total in self.totals())
 
     def reset_totals(self) -> None:
         """Begin new means."""
@@ -120,17 +129,23 @@ class Learner:
 
     # ------------------------------------------------------------------ weights and restoring
 
-    def swap_averages(self) -> None:
-        """Exchange the weights for their averages; a second call undoes the first."""
-        for average, weight in zip(self._averages, self.model.trainable_variables, strict=True):
+    @contextlib.contextmanager
+    def averaged_weights(self) -> Iterator[None]:
+        """Let the model have the averaged weights inside the `with`, where they are wanted."""
+        self._swap_averages()
+        try:
+            yield
+        finally:
+            self._swap_averages()
+
+    def _swap_averages(self) -> None:
+        for average, weight in zip(self._averages, self._averaged_variables(), strict=True):
             current = tf.identity(weight.value)
             weight.assign(average)
             average.assign(current)
 
-    @property
-    def averages_weights(self) -> bool:
-        """Whether `weight_average` is set."""
-        return bool(self._averages)
+    def _averaged_variables(self) -> list[keras.Variable]:
+        return self.model.trainable_variables if self._training.weight_average else []
 
     def _variables(self) -> dict[str, Any]:
         groups = {

@@ -1,0 +1,127 @@
+"""How training looks while it runs: a progress bar on a terminal, plain lines elsewhere.
+
+Everything goes to standard error.
+"""
+
+import contextlib
+import math
+import sys
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, assert_never
+
+import click
+
+if TYPE_CHECKING:
+    from rich.progress import Progress, TaskID
+
+    from rnnkit.training.events import Event, Stepped
+
+Observer = Callable[["Event"], None]
+
+
+@contextlib.contextmanager
+def training_display() -> Iterator[Observer]:
+    """An observer of training events that shows them, with a bar where there is a terminal."""
+    if not sys.stderr.isatty():
+        yield lambda event: _show(event, click_line)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True, highlight=False)
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(bar_width=None),
+        TextColumn("{task.fields[numbers]}"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+    ) as progress:
+        task = progress.add_task("compiling", total=None, numbers="")
+
+        def line(text: str) -> None:
+            console.print(text, markup=False, soft_wrap=True)
+
+        yield lambda event: _show_with_bar(event, progress, task, line)
+
+
+def click_line(text: str) -> None:
+    """One line on standard error."""
+    click.echo(text, err=True)
+
+
+def _show(event: "Event", line: Callable[[str], None]) -> None:
+    from rnnkit.training.events import Evaluated, Exporting, Recovered, Started, Stepped
+
+    match event:
+        case Started():
+            going_on = f", going on after step {event.step:,}" if event.step else ""
+            total = f" of {event.total_steps:,}" if event.total_steps else ""
+            line(
+                f"Training {event.parameters:,} parameters on {event.device} "
+                f"(kernel: {event.kernel}){going_on}: {event.steps_per_epoch:,} steps per "
+                f"epoch{total and f', {event.total_steps:,} steps in all'}."
+            )
+        case Stepped():
+            pass  # a line per evaluation is enough where nothing can be redrawn
+        case Evaluated():
+            line(_evaluation_line(event.record, is_best=event.is_best))
+            for sample in event.record.get("samples", []):
+                text = sample["text"].replace("\n", "\n    ")
+                line(f"  temperature {sample['temperature']:g}:\n    {text}")
+        case Recovered():
+            line(
+                f"The loss became NaN or infinite at step {event.diverged_at_step:,}: back to "
+                f"step {event.back_to_step:,} with the learning rate times "
+                f"{event.learning_rate_scale:g}."
+            )
+        case Exporting():
+            line(f"Writing model.keras and model.onnx (best step: {event.best_step:,}).")
+        case _:
+            assert_never(event)
+
+
+def _show_with_bar(
+    event: "Event", progress: "Progress", task: "TaskID", line: Callable[[str], None]
+) -> None:
+    from rnnkit.training.events import Stepped
+
+    if isinstance(event, Stepped):
+        progress.update(
+            task,
+            description=f"epoch {event.epoch + 1}",
+            completed=event.step,
+            total=event.total_steps,
+            numbers=_step_numbers(event),
+        )
+    else:
+        _show(event, line)
+
+
+def _step_numbers(event: "Stepped") -> str:
+    total = f"/{event.total_steps:,}" if event.total_steps else ""
+    parts = [
+        f"step {event.step:,}{total}",
+        f"{event.tokens_per_second / 1000:,.1f}k char/s",
+        f"loss {event.train_loss:.3f}",
+        f"{event.bits_per_character:.3f} bits/char",
+        f"gradient {event.gradient_norm:.2f}",
+    ]
+    return "  ".join(parts)
+
+
+def _evaluation_line(record: dict[str, Any], *, is_best: bool) -> str:
+    parts = [
+        f"step {record['step']:,}",
+        f"epoch {record['epoch']:.2f}",
+        f"{record['seconds']:.0f} s",
+        f"train loss {record['train_loss']:.4f}",
+    ]
+    if "validation_loss" in record:
+        parts.append(f"validation loss {record['validation_loss']:.4f}")
+        parts.append(f"accuracy {100 * record['validation_accuracy']:.1f} %")
+    parts.append(f"{record['bits_per_character']:.3f} bits/char")
+    if math.isfinite(record["gradient_norm"]):
+        parts.append(f"gradient {record['gradient_norm']:.2f}")
+    parts.append(f"{record['tokens_per_second'] / 1000:,.1f}k tokens/s")
+    return "  ".join(parts) + ("  best" if is_best else "")

@@ -1,0 +1,200 @@
+"""`rnnkit train`: a configuration becomes a run directory, or an interrupted run goes on."""
+
+import contextlib
+import datetime
+import os
+import signal
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rnnkit.cli.options import complete_run, json_option, runs_dir_option
+from rnnkit.errors import RunError, UsageError
+
+if TYPE_CHECKING:
+    from rnnkit.config.schema import Config
+    from rnnkit.data.prepare import Prepared
+    from rnnkit.run import RunDirectory
+
+
+@click.command("train")
+@click.argument("config", type=click.Path(path_type=Path), required=False)
+@click.option(
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change a key of the configuration, such as model.units=512. Repeatable.",
+)
+@click.option("--name", help="Name of the run directory [default: configuration and time].")
+@click.option(
+    "--resume",
+    metavar="RUN",
+    shell_complete=complete_run,
+    help="Go on where this run stopped; with --set training.max_steps=N (or max_epochs, "
+    "max_minutes) go on longer, also after it had finished.",
+)
+@runs_dir_option
+@json_option
+def command(
+    config: Path | None,
+    overrides: tuple[str, ...],
+    name: str | None,
+    resume: str | None,
+    runs_dir: Path,
+    as_json: bool,
+) -> None:
+    r"""Train the model that CONFIG describes.
+
+    Everything goes into a new run directory, whose path is the last line on standard output.
+    Ctrl-C finishes the step, saves, and prints the command that goes on.
+
+    \b
+    Examples:
+      rnnkit train configs/shakespeare.yaml
+      rnnkit train configs/shakespeare.yaml --set model.units=512 --name big
+      rnnkit train --resume big
+    """
+    from rnnkit.run import locked
+
+    if (config is None) == (resume is None):
+        raise UsageError("give either a CONFIG file to train, or --resume RUN to go on with")
+    if resume is not None and name is not None:
+        raise UsageError("--name is for new runs; a resumed run keeps its directory")
+    opened = (
+        _new_run(config, overrides, name=name, runs_dir=runs_dir)
+        if config is not None
+        else _old_run(str(resume), overrides, runs_dir=runs_dir)
+    )
+    resolved, prepared, run = opened
+    with locked(run):
+        summary = _train(resolved, prepared, run)
+    if as_json:
+        from rnnkit.cli.answer import print_json
+
+        print_json(summary)
+    else:
+        click.echo(str(run.path))
+
+
+def _new_run(
+    config: Path, overrides: tuple[str, ...], *, name: str | None, runs_dir: Path
+) -> tuple["Config", "Prepared", "RunDirectory"]:
+    _say(f"Reading {config} and its text ...")
+    from rnnkit.config.describe import to_yaml
+    from rnnkit.config.load import load_config
+    from rnnkit.run import create_run
+
+    resolved = load_config(config, overrides)
+    prepared = _prepare(resolved)
+    stamp = f"{config.stem}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
+    run = create_run(
+        runs_dir,
+        name if name is not None else _free_name(runs_dir, stamp),
+        config_text=to_yaml(resolved),
+        vocabulary=prepared.vocabulary.to_dict(),
+    )
+    return resolved, prepared, run
+
+
+def _free_name(runs_dir: Path, stem: str) -> str:
+    """`stem`, or with a number where a run started in the same second has it."""
+    names = [stem, *(f"{stem}-{number}" for number in range(2, 1000))]
+    return next(name for name in names if not (runs_dir / name).exists())
+
+
+def _old_run(
+    name: str, overrides: tuple[str, ...], *, runs_dir: Path
+) -> tuple["Config", "Prepared", "RunDirectory"]:
+    from rnnkit.config.load import load_config
+    from rnnkit.run import named_run, verify_files
+
+    run = named_run(name, runs_dir=runs_dir)
+    _say(f"Reading {run.path} and its text ...")
+    verify_files(run, run.config)
+    resolved = load_config(run.config)
+    if overrides:
+        resolved = _extended(run, resolved, overrides)
+    elif run.is_finished:
+        raise RunError(
+            f"{run.path}: has finished, there is nothing to resume. To train it longer, raise a "
+            "limit: rnnkit train --resume "
+            f"{run.path} --set training.max_steps=N (or max_epochs, max_minutes)"
+        )
+    return resolved, _prepare(resolved), run
+
+
+def _extended(run: "RunDirectory", old: "Config", overrides: tuple[str, ...]) -> "Config":
+    """The configuration with other limits, written into the run.
+
+    Raises:
+        UsageError: an override changes anything but a limit, which would no longer be that run.
+    """
+    from rnnkit.config.describe import differences, to_yaml
+    from rnnkit.config.load import load_config
+    from rnnkit.run import locked, write_atomically, write_manifest
+
+    new = load_config(run.config, overrides)
+    limits = {"training.max_steps", "training.max_epochs", "training.max_minutes"}
+    others = sorted({path for path, *_ in differences(new, old)} - limits)
+    if others:
+        raise UsageError(
+            f"--set {others[0]}: a resumed run can change its limits only "
+            f"({', '.join(sorted(limits))}); start a new run for anything else"
+        )
+    with locked(run):
+        write_atomically(run.config, to_yaml(new).encode())
+        models = [path for path in (run.keras_model, run.onnx_model) if path.exists()]
+        write_manifest(run, [run.config, *models])
+        run.summary.unlink(missing_ok=True)
+    return new
+
+
+def _prepare(config: "Config") -> "Prepared":
+    from rnnkit.data.prepare import prepare
+    from rnnkit.training.sample import sample_prime
+
+    prepared = prepare(config)
+    for note in prepared.notes:
+        _say(note)
+    sample_prime(config, prepared)
+    return prepared
+
+
+def _train(config: "Config", prepared: "Prepared", run: "RunDirectory") -> dict[str, Any]:
+    _say("Loading TensorFlow ...")
+    # Before the import: later TensorFlow has already said what it had to say.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    from rnnkit.cli.display import training_display
+    from rnnkit.training.loop import train
+
+    with _stop_signals() as should_stop, training_display() as observe:
+        return train(config, prepared, run, observe=observe, should_stop=should_stop)
+
+
+@contextlib.contextmanager
+def _stop_signals() -> Iterator[Callable[[], bool]]:
+    """A function that is true once Ctrl-C or a SIGTERM has come; the second Ctrl-C quits."""
+    received: list[int] = []
+
+    def note(number: int, frame: object) -> None:
+        if received:
+            raise KeyboardInterrupt
+        received.append(number)
+        _say("Stopping after this step; Ctrl-C again quits at once.")
+
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, note) for number in numbers]
+    try:
+        yield lambda: bool(received)
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+def _say(text: str) -> None:
+    click.echo(text, err=True)

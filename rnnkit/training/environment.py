@@ -1,0 +1,66 @@
+"""What a run was trained on, for environment.json."""
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import tensorflow as tf
+
+import rnnkit
+
+KERNEL = "keras"
+"""Which code runs the time steps of the recurrent layers."""
+
+
+def describe_device() -> str:
+    """The GPU's name, or the processor with the number of cores TensorFlow may use."""
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus:
+        return str(tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU"))
+    return f"{_processor()}, {_cores()} cores"
+
+
+def _cores() -> int:
+    """Cores this process may use, which a container can limit."""
+    return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        for line in info.read_text(encoding="utf-8", errors="replace").splitlines():
+            if line.startswith("model name"):
+                return line.split(":", 1)[1].strip()
+    return platform.processor() or platform.machine()
+
+
+def _commit() -> str | None:
+    """Commit of the working folder, where the experiment's own files usually are."""
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"], capture_output=True, text=True, timeout=5, check=False
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return None
+    return done.stdout.strip() or None
+
+
+def describe_environment(seed: int) -> dict[str, Any]:
+    """Versions, device, cores, seed and commit."""
+    packages = ("tensorflow", "keras", "numpy", "onnx", "onnxruntime")
+    versions = {name: importlib.metadata.version(name) for name in packages}
+    return {
+        "rnnkit": rnnkit.__version__,
+        "python": sys.version.split()[0],
+        "system": platform.platform(),
+        **versions,
+        "device": describe_device(),
+        "cores": _cores(),
+        "kernel": KERNEL,
+        "seed": seed,
+        "commit": _commit(),
+    }

@@ -1,0 +1,377 @@
+"""The training loop: prepared text and a fresh or interrupted run directory -> a finished one.
+
+A loop of our own on Keras parts instead of `Model.fit`, which can neither carry the recurrent
+state from window to window nor restore the middle of an epoch.
+
+Every random draw and every decision depends on the checkpointed state alone, never on the clock
+(`max_minutes` aside), and a checkpoint is written at fixed steps. So a run that was killed and
+resumed repeats the steps after its last checkpoint exactly and ends with the same weights.
+"""
+
+import datetime
+import math
+from collections.abc import Callable
+from typing import Any
+
+from rnnkit.config.schema import Config, SlidingWindows
+from rnnkit.data.batches import BatchPlan
+from rnnkit.data.prepare import Prepared
+from rnnkit.errors import InterruptedTrainingError, RunError, TrainingDivergedError
+from rnnkit.model.build import weights_by_name
+from rnnkit.run import (
+    RunDirectory,
+    encode_metrics,
+    read_metrics,
+    write_atomically,
+    write_document,
+)
+from rnnkit.training.checkpoint import digest, read_checkpoint, write_checkpoint
+from rnnkit.training.clock import Clock
+from rnnkit.training.course import Course, planned_steps
+from rnnkit.training.environment import KERNEL, describe_device, describe_environment
+from rnnkit.training.events import Evaluated, Exporting, Observer, Recovered, Started, Stepped
+from rnnkit.training.export import context_length, export_models
+from rnnkit.training.sample import sample_prime, write_samples
+from rnnkit.training.step import Learner, set_up_randomness
+
+RECOVERIES = 3
+"""How often a diverged run goes back to its last checkpoint before it gives up."""
+
+_SECONDS_BETWEEN_REPORTS = 0.25
+
+
+def train(
+    config: Config,
+    prepared: Prepared,
+    run: RunDirectory,
+    *,
+    observe: Observer,
+    should_stop: Callable[[], bool],
+) -> dict[str, Any]:
+    """Train in `run`, from its last checkpoint if there is one, and return its summary.
+
+    Args:
+        config: what `run.config` holds.
+        prepared: the corpus of `config.data`.
+        run: made by `create_run`, and locked by the caller.
+        observe: is told what happens.
+        should_stop: asked after every step; True saves everything and raises.
+
+    Raises:
+        InterruptedTrainingError: `should_stop` said so; the run can be resumed.
+        TrainingDivergedError: the loss became NaN or infinite once too often.
+        RunError: a file of the run is damaged, of another text, or cannot be written.
+    """
+    set_up_randomness(config.seed)
+    return _Training(config, prepared, run, observe).run_to_the_end(should_stop)
+
+
+class _Training:
+    """The living state of one run."""
+
+    def __init__(
+        self, config: Config, prepared: Prepared, run: RunDirectory, observe: Observer
+    ) -> None:
+        self._config, self._training = config, config.training
+        self._prepared, self._run, self._observe = prepared, run, observe
+        self._ids = prepared.split("train")
+        self._plan = BatchPlan(
+            windows=config.data.windows,
+            tokens=len(self._ids),
+            batch_size=config.training.batch_size,
+            seed=config.seed,
+        )
+        self._total_steps = planned_steps(
+            config.training, batches_per_epoch=self._plan.batches_per_epoch
+        )
+        self._prime = sample_prime(config, prepared)
+        self._learner = Learner(
+            config.model,
+            config.training,
+            vocabulary_size=prepared.vocabulary.size,
+            every_step=context_length(config) is None,
+        )
+        self._course = Course()
+        self._states = self._learner.zero_states(config.training.batch_size)
+        self._records: list[dict[str, Any]] = []
+        self._clock = Clock()
+        self._started_at = _now()
+        self._reported_at = 0.0
+
+    # ------------------------------------------------------------------------------ the loop
+
+    def run_to_the_end(self, should_stop: Callable[[], bool]) -> dict[str, Any]:
+        if self._run.last_checkpoint.exists():
+            self._restore()
+        elif self._run.metrics.exists():
+            raise RunError(f"{self._run.last_checkpoint}: missing; this run cannot be resumed")
+        else:
+            write_document(
+                self._run.environment, "environment", describe_environment(self._config.seed)
+            )
+            self._save()
+        self._observe(
+            Started(
+                device=describe_device(),
+                kernel=KERNEL,
+                parameters=self._learner.model.count_params(),
+                step=self._course.step,
+                total_steps=self._total_steps,
+                steps_per_epoch=self._plan.batches_per_epoch,
+            )
+        )
+        self._clock.start(self._course.seconds)
+        fresh_evaluation = bool(self._records) and self._records[-1]["step"] == self._course.step
+        while not (reason := self._limit(fresh_evaluation)):
+            if should_stop():
+                self._stop_early()
+            ended_epoch = self._update()
+            fresh_evaluation = self._after_update(ended_epoch)
+        return self._finish(reason)
+
+    def _limit(self, fresh_evaluation: bool) -> str | None:
+        return self._course.stopped_by(
+            self._training, seconds=self._clock.seconds, fresh_evaluation=fresh_evaluation
+        )
+
+    def _update(self) -> bool:
+        """One weight update; True when it ended an epoch."""
+        batch = self._plan.batch(self._ids, self._course.epoch, self._course.index)
+        if batch.starts_stream:
+            self._states = self._learner.zero_states(self._training.batch_size)
+        rate = self._course.learning_rate(self._training, total_steps=self._total_steps)
+        self._clock.begin_update()
+        self._states = self._learner.update(batch, self._states, rate)
+        self._clock.end_update(int(batch.weights.sum()))
+        return self._course.advance(batches_per_epoch=self._plan.batches_per_epoch)
+
+    def _after_update(self, ended_epoch: bool) -> bool:
+        """Evaluate, checkpoint and report where they are due; True after an evaluation."""
+        every = self._training.evaluate_every_steps
+        due = ended_epoch if every is None else self._course.step % every == 0
+        if due or self._limit(fresh_evaluation=False):
+            if self._is_healthy():
+                self._evaluate()
+                return True
+        elif self._course.step % self._training.checkpoint_every_steps == 0:
+            if self._is_healthy():
+                self._save()
+        elif self._clock.seconds - self._reported_at > _SECONDS_BETWEEN_REPORTS:
+            if self._is_healthy():
+                self._report()
+        return False
+
+    def _report(self) -> None:
+        loss, norm = self._learner.totals()
+        done, total = self._course.step, self._total_steps
+        seconds, limit = self._clock.seconds, self._training.max_minutes
+        left = []
+        if total is not None and self._clock.updates > 1:
+            left.append((total - done) * self._clock.seconds_per_update)
+        if limit is not None:
+            left.append(max(0.0, limit * 60.0 - seconds))
+        self._reported_at = seconds
+        self._observe(
+            Stepped(
+                step=done,
+                total_steps=total,
+                epoch=self._course.epoch,
+                train_loss=loss,
+                bits_per_character=self._bits_per_character(loss),
+                gradient_norm=norm,
+                tokens_per_second=self._clock.tokens_per_second,
+                seconds=seconds,
+                seconds_left=min(left, default=None),
+            )
+        )
+
+    # ---------------------------------------------------------------------------- evaluation
+
+    def _evaluate(self) -> None:
+        """Score the model, write the line of metrics, the best weights and a checkpoint."""
+        train_loss, norm = self._learner.totals()
+        record: dict[str, Any] = {
+            "step": self._course.step,
+            "epoch": round(self._course.step / self._plan.batches_per_epoch, 4),
+            "seconds": round(self._clock.seconds, 3),
+            "learning_rate": self._course.learning_rate(
+                self._training, total_steps=self._total_steps
+            ),
+            "train_loss": train_loss,
+            "tokens_per_second": round(self._clock.tokens_per_second, 1),
+            "gradient_norm": norm,
+        }
+        with self._learner.averaged_weights():
+            score = train_loss
+            if len(self._prepared.split("validation")):
+                score, accuracy = self._score_validation()
+                record |= {"validation_loss": score, "validation_accuracy": accuracy}
+            record["bits_per_character"] = self._bits_per_character(score)
+            weights = weights_by_name(self._learner.model)
+            if self._training.samples is not None and math.isfinite(score):
+                record["samples"] = write_samples(
+                    self._learner,
+                    self._prime,
+                    self._training.samples,
+                    vocabulary=self._prepared.vocabulary,
+                    context=context_length(self._config),
+                    seed=(self._config.seed, self._course.step),
+                )
+        if not math.isfinite(score):
+            self._recover()
+            return
+        is_best = self._course.note_score(score, self._training)
+        if is_best:
+            write_checkpoint(self._run.best_checkpoint, weights, {"step": self._course.step})
+        self._learner.reset_totals()
+        self._records.append(record)
+        write_atomically(self._run.metrics, encode_metrics(self._records))
+        self._save()
+        self._observe(Evaluated(record=record, is_best=is_best))
+        self._clock.reset()
+
+    def _score_validation(self) -> tuple[float, float]:
+        """Loss in nats per token and accuracy, on as many streams as the text fills."""
+        ids = self._prepared.split("validation")
+        windows = self._config.data.windows
+        streams = self._training.batch_size
+        if not isinstance(windows, SlidingWindows):
+            streams = min(streams, max(1, (len(ids) - 1) // windows.length))
+        plan = BatchPlan(windows=windows, tokens=len(ids), batch_size=streams, seed=0)
+        sums, states = [0.0, 0.0, 0.0], self._learner.zero_states(streams)
+        for index in range(plan.batches_per_epoch):
+            batch = plan.batch(ids, 0, index)
+            if batch.starts_stream:
+                states = self._learner.zero_states(streams)
+            scores, states = self._learner.score(batch, states)
+            sums = [total + float(score) for total, score in zip(sums, scores, strict=True)]
+        return sums[0] / sums[2], sums[1] / sums[2]
+
+    def _bits_per_character(self, loss: float) -> float:
+        tokens_per_character = len(self._prepared.ids) / max(1, self._prepared.characters)
+        return loss / math.log(2.0) * tokens_per_character
+
+    # --------------------------------------------------------------------------- checkpoints
+
+    def _save(self) -> None:
+        self._course.seconds = self._clock.seconds
+        states = {f"state/{i}": state.numpy() for i, state in enumerate(self._states)}
+        facts = {
+            "course": self._course.to_dict(),
+            "corpus": self._prepared.fingerprint,
+            "metrics": digest(_without_times(self._records)),
+        }
+        write_checkpoint(self._run.last_checkpoint, self._learner.arrays() | states, facts)
+
+    def _restore(self) -> None:
+        import tensorflow as tf
+
+        path = self._run.last_checkpoint
+        arrays, facts = read_checkpoint(path)
+        if facts.get("corpus") != self._prepared.fingerprint:
+            raise RunError(
+                f"{path}: was written for another text; {self._config.data.path} has changed "
+                "since. Put the old text back, or train a new run"
+            )
+        try:
+            self._course = Course.from_dict(facts["course"])
+            self._learner.restore(arrays)
+            self._states = [
+                tf.constant(arrays[f"state/{index}"]) for index in range(len(self._states))
+            ]
+        except (KeyError, TypeError, ValueError) as error:
+            raise RunError(f"{path}: does not fit {self._run.config}: {error}") from error
+        records = read_metrics(self._run)[: self._course.evaluations]
+        if digest(_without_times(records)) != facts.get("metrics"):
+            raise RunError(
+                f"{self._run.metrics}: is not what {path.name} was written with; it was changed"
+            )
+        self._records = records
+
+    # -------------------------------------------------------------------- trouble and the end
+
+    def _is_healthy(self) -> bool:
+        """True when every loss since the last evaluation was finite; otherwise goes back."""
+        if self._learner.is_finite():
+            return True
+        self._recover()
+        return False
+
+    def _recover(self) -> None:
+        """Go back to the last checkpoint with half the learning rate.
+
+        Raises:
+            TrainingDivergedError: that has been done `RECOVERIES` times.
+        """
+        diverged_at, divergences = self._course.step, self._course.divergences + 1
+        if divergences > RECOVERIES:
+            raise TrainingDivergedError(
+                f"{self._run.path}: the loss became NaN or infinite again at step {diverged_at}, "
+                f"after {RECOVERIES} attempts with half the learning rate each. The checkpoint "
+                f"of step {self._saved_step()} is intact. Lower training.optimizer.learning_rate "
+                "or set training.clip_norm: 1.0"
+            )
+        self._restore()
+        self._course.divergences = divergences
+        self._observe(
+            Recovered(
+                diverged_at_step=diverged_at,
+                back_to_step=self._course.step,
+                learning_rate_scale=0.5**divergences,
+            )
+        )
+
+    def _saved_step(self) -> int:
+        return int(read_checkpoint(self._run.last_checkpoint)[1]["course"]["step"])
+
+    def _stop_early(self) -> None:
+        if self._learner.is_finite():
+            self._save()
+        if self._course.evaluations:
+            # What has been learned so far can be tried at once.
+            export_models(self._config, self._run, vocabulary_size=self._prepared.vocabulary.size)
+        raise InterruptedTrainingError(
+            f"Stopped after step {self._course.step}; everything is saved. Go on with:\n"
+            f"rnnkit train --resume {self._run.path}"
+        )
+
+    def _finish(self, reason: str) -> dict[str, Any]:
+        self._observe(Exporting(best_step=self._course.best_step))
+        best_step = export_models(
+            self._config, self._run, vocabulary_size=self._prepared.vocabulary.size
+        )
+        best = next(record for record in self._records if record["step"] == best_step)
+        model = self._config.model
+        summary = {
+            "run": str(self._run.path),
+            "task": self._config.task,
+            "started_at": self._started_at,
+            "finished_at": _now(),
+            "seconds": round(self._course.seconds, 3),
+            "steps": self._course.step,
+            "epochs": round(self._course.step / self._plan.batches_per_epoch, 4),
+            "best_step": best_step,
+            "stopped_by": reason,
+            "metrics": {key: value for key, value in best.items() if _is_metric(key)},
+            "corpus_fingerprint": self._prepared.fingerprint,
+            "parameters": self._learner.model.count_params(),
+            "cell": model.cell,
+            "units": model.units if isinstance(model.units, int) else list(model.units),
+            "layers": model.layers,
+        }
+        write_document(self._run.summary, "summary", summary)
+        return summary
+
+
+def _is_metric(key: str) -> bool:
+    return key.endswith(("_loss", "_accuracy", "_norm", "_per_character", "_per_second"))
+
+
+def _without_times(records: list[dict[str, Any]]) -> bytes:
+    """The part of the metrics that a repeated run repeats."""
+    timed = ("seconds", "tokens_per_second")
+    return encode_metrics([{k: v for k, v in r.items() if k not in timed} for r in records])
+
+
+def _now() -> str:
+    return datetime.datetime.now().astimezone().isoformat(timespec="seconds")

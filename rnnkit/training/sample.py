@@ -1,0 +1,75 @@
+"""Text written during training, by the model as it is at that step."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from rnnkit.config.schema import Config, SamplesConfig
+from rnnkit.data.prepare import Prepared
+from rnnkit.errors import DataError
+from rnnkit.text.vocabulary import Vocabulary
+
+if TYPE_CHECKING:  # step.py imports TensorFlow; the prime text is checked before that
+    from rnnkit.training.step import Learner
+
+
+def sample_prime(config: Config, prepared: Prepared) -> list[int]:
+    """Token ids that samples start from; empty when none are wanted.
+
+    Raises:
+        DataError: `training.samples.prime` is empty or has characters the vocabulary lacks.
+    """
+    if config.training.samples is None:
+        return []
+    prime = config.training.samples.prime
+    if prime is None:
+        return [int(prepared.split("train")[0])]
+    unseen = prepared.vocabulary.unseen(prime)
+    if unseen or not prime:
+        found = "is empty" if not prime else f"has characters that the text lacks: {unseen!r}"
+        raise DataError(f"training.samples.prime {found}; choose another text or leave it out")
+    return prepared.vocabulary.encode(prime)
+
+
+def write_samples(
+    learner: "Learner",
+    prime: list[int],
+    samples: SamplesConfig,
+    *,
+    vocabulary: Vocabulary,
+    context: int | None,
+    seed: tuple[int, int],
+) -> list[dict[str, object]]:
+    """One text per temperature, `{"temperature": .., "text": ..}`; all drawn side by side.
+
+    Args:
+        learner: the model.
+        prime: token ids to start from, at least one.
+        samples: temperatures and length.
+        vocabulary: turns ids into text.
+        context: tokens seen at once by a model of sliding windows; None carries the state.
+        seed: run seed and step, so that a resumed run writes the same samples.
+    """
+    generator = np.random.default_rng(seed)
+    temperatures = np.array(samples.temperatures, np.float64)[:, None]
+    rows = len(temperatures)
+    ids = np.tile(np.array(prime, np.int32), (rows, 1))
+    states = learner.zero_states(rows)
+    fed = ids if context is None else ids[:, -context:]
+    for _ in range(samples.length):
+        logits, new_states = learner.next_logits(fed, states)
+        if vocabulary.unknown_id is not None:
+            logits[:, vocabulary.unknown_id] = -np.inf
+        # Adding Gumbel noise and taking the largest draws from the softmax (Gumbel 1954); the
+        # noise is scaled instead of the logits, so that temperature 0 is greedy.
+        noise = generator.gumbel(size=logits.shape)
+        drawn = np.argmax(logits + temperatures * noise, axis=-1).astype(np.int32)[:, None]
+        ids = np.concatenate([ids, drawn], axis=1)
+        if context is None:
+            fed, states = drawn, new_states
+        else:
+            fed = ids[:, -context:]
+    return [
+        {"temperature": temperature, "text": vocabulary.decode([int(i) for i in row])}
+        for temperature, row in zip(samples.temperatures, ids, strict=True)
+    ]
