@@ -1,0 +1,1 @@
+"""From files to token ids on disk, splits, windows and batches."""

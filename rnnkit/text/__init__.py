@@ -1,0 +1,1 @@
+"""Text and token ids: cleaning rules and vocabularies, in pure Python."""

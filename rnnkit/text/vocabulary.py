@@ -1,0 +1,188 @@
+"""The mapping between text and token ids, as it is stored beside a model."""
+
+import codecs
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from typing import Any, Literal, assert_never, get_args
+
+from rnnkit.errors import DataError
+from rnnkit.text.tokenize import Newlines, Normalization, TextRules
+
+Tokens = Literal["characters", "bytes"]
+
+REPLACEMENT = "\ufffd"
+"""What `<unk>` and bytes that are not UTF-8 look like when decoded."""
+
+_NAMED_AT_MOST = 10
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Token ids and what they stand for.
+
+    `characters`: the ids of `tokens` in order of code point, from 0, or from 1 when there is an
+    `<unk>`, which then is id 0 and not among `tokens`.
+    `bytes`: the 256 values of a UTF-8 byte; `tokens` is empty and there is no `<unk>`.
+    """
+
+    rules: TextRules
+    kind: Tokens
+    tokens: tuple[str, ...] = ()
+    has_unknown: bool = False
+
+    @property
+    def size(self) -> int:
+        """Number of different ids."""
+        return 256 if self.kind == "bytes" else len(self.tokens) + self.has_unknown
+
+    @property
+    def unknown_id(self) -> int | None:
+        """The id of `<unk>`, if there is one."""
+        return 0 if self.has_unknown else None
+
+    @cached_property
+    def _ids(self) -> dict[str, int]:
+        return {token: index for index, token in enumerate(self.tokens, start=self.has_unknown)}
+
+    def encode(self, text: str) -> list[int]:
+        """The ids of `text` after cleaning; unseen characters become `<unk>`.
+
+        Raises DataError when there are unseen characters and no `<unk>`.
+        """
+        match self.kind:
+            case "bytes":
+                if lone := self.unseen(text):
+                    raise DataError(
+                        f"The text holds {_name_all(lone)}, half of a surrogate pair, which is "
+                        "no character and has no UTF-8 form. Remove it."
+                    )
+                return list(self.rules.apply(text).encode("utf-8"))
+            case "characters":
+                if not self.has_unknown and (unseen := self.unseen(text)):
+                    raise DataError(
+                        f"The text holds characters that never occurred in the training text: "
+                        f"{_name_all(unseen)}. Remove or replace them."
+                    )
+                return [self._ids.get(character, 0) for character in self.rules.apply(text)]
+            case _:
+                assert_never(self.kind)
+
+    def unseen(self, text: str) -> tuple[str, ...]:
+        """The different characters of the cleaned `text` without an id, in order of appearance."""
+        distinct = dict.fromkeys(self.rules.apply(text))
+        if self.kind == "bytes":
+            return tuple(c for c in distinct if "\ud800" <= c <= "\udfff")
+        return tuple(c for c in distinct if c not in self._ids)
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """The text of `ids`; `<unk>` and bytes that are not UTF-8 become U+FFFD.
+
+        Raises ValueError for an id outside the vocabulary.
+        """
+        if self.kind == "bytes":
+            return bytes(ids).decode("utf-8", errors="replace")
+        return "".join(map(self._token, ids))
+
+    def _token(self, index: int) -> str:
+        if not 0 <= index < self.size:
+            raise ValueError(f"id {index} is outside the vocabulary of {self.size}")
+        if self.has_unknown:
+            return REPLACEMENT if index == 0 else self.tokens[index - 1]
+        return self.tokens[index]
+
+    def to_dict(self) -> dict[str, Any]:
+        """The vocabulary as JSON values; `from_dict` reads it back."""
+        return {
+            "kind": self.kind,
+            "tokens": list(self.tokens),
+            "has_unknown": self.has_unknown,
+            "rules": {
+                "newlines": self.rules.newlines,
+                "normalization": self.rules.normalization,
+                "lowercase": self.rules.lowercase,
+            },
+        }
+
+    @staticmethod
+    def from_dict(content: object) -> "Vocabulary":
+        """Read what `to_dict` wrote; raises ValueError saying what is wrong."""
+        fields = _mapping(content, {"kind", "tokens", "has_unknown", "rules"}, "the vocabulary")
+        rules = _mapping(fields["rules"], {"newlines", "normalization", "lowercase"}, "rules")
+        tokens = fields["tokens"]
+        if not isinstance(tokens, list) or not all(_is_character(token) for token in tokens):
+            raise ValueError("tokens is not a list of single characters")
+        if any(a >= b for a, b in pairwise(tokens)):
+            raise ValueError("tokens are not in strictly rising order")
+        kind = _choice(fields["kind"], get_args(Tokens), "kind")
+        has_unknown = _flag(fields["has_unknown"], "has_unknown")
+        if kind == "bytes" and (tokens or has_unknown):
+            raise ValueError("a vocabulary of bytes lists no tokens and has no <unk>")
+        if kind == "characters" and not tokens:
+            raise ValueError("tokens is empty")
+        return Vocabulary(
+            rules=TextRules(
+                newlines=_choice(rules["newlines"], get_args(Newlines), "newlines"),
+                normalization=_choice(
+                    rules["normalization"], get_args(Normalization), "normalization"
+                ),
+                lowercase=_flag(rules["lowercase"], "lowercase"),
+            ),
+            kind=kind,
+            tokens=tuple(tokens),
+            has_unknown=has_unknown,
+        )
+
+
+class StreamDecoder:
+    """Decodes ids one at a time, holding back bytes until they make a character."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        self._vocabulary = vocabulary
+        self._utf8 = codecs.getincrementaldecoder("utf-8")(errors="replace")
+
+    def feed(self, index: int) -> str:
+        """The text that `index` completes: one character, or "" inside a UTF-8 sequence."""
+        if self._vocabulary.kind == "bytes":
+            return self._utf8.decode(bytes((index,)))
+        return self._vocabulary.decode((index,))
+
+    def finish(self) -> str:
+        """What an unfinished UTF-8 sequence at the end decodes to; "" when there is none."""
+        text = self._utf8.decode(b"", final=True)
+        self._utf8.reset()
+        return text
+
+
+def name_character(character: str) -> str:
+    """A character so that it can be told apart: `'é' (U+00E9)`."""
+    return f"{character!r} (U+{ord(character):04X})"
+
+
+def _name_all(characters: tuple[str, ...]) -> str:
+    named = ", ".join(map(name_character, characters[:_NAMED_AT_MOST]))
+    more = len(characters) - _NAMED_AT_MOST
+    return f"{named} and {more} more" if more > 0 else named
+
+
+def _mapping(value: object, keys: set[str], name: str) -> Mapping[str, Any]:
+    if not isinstance(value, dict) or set(value) != keys:
+        raise ValueError(f"{name} is not an object with exactly {', '.join(sorted(keys))}")
+    return value
+
+
+def _choice(value: object, allowed: tuple[str, ...], name: str) -> Any:
+    if not isinstance(value, str) or value not in allowed:
+        raise ValueError(f"{name} is {value!r} and not one of {', '.join(allowed)}")
+    return value
+
+
+def _flag(value: object, name: str) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError(f"{name} is {value!r} and not true or false")
+    return value
+
+
+def _is_character(value: object) -> bool:
+    return isinstance(value, str) and len(value) == 1 and not "\ud800" <= value <= "\udfff"
