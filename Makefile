@@ -42,7 +42,7 @@ check: $(STAMP) ## Lint, check formatting and types, run the test suite
 
 docs: $(STAMP) ## Write the generated pages of docs/ anew
 	$(BIN)/rnnkit config schema --markdown > docs/CONFIG.md.new && mv docs/CONFIG.md.new docs/CONFIG.md
-	$(BIN)/python docs/make_cli_page.py > docs/CLI.md.new && mv docs/CLI.md.new docs/CLI.md
+	$(BIN)/python -m rnnkit.cli.reference > docs/CLI.md.new && mv docs/CLI.md.new docs/CLI.md
 
 bench: $(STAMP) ## Measure the figures that the documentation quotes
 	$(BIN)/python bench/run.py

@@ -103,7 +103,7 @@ def _discard_stdout() -> None:
 )
 @click.version_option(__version__, prog_name="rnnkit")
 def cli() -> None:
-    r"""Train recurrent networks on text, write with them, and measure them.
+    """Train recurrent networks on text, write with them, and measure them.
 
     One YAML file describes an experiment. `train` turns it into a run directory; every other
     command reads that directory. RUN is a run directory or its name; without it, the newest
