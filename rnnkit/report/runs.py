@@ -38,7 +38,7 @@ class Overview:
     validation_loss: float | None = None
     """Lowest validation loss, nats per token."""
     bits_per_character: float | None = None
-    """The same in bits, for tokens that are characters."""
+    """The same in bits."""
     minutes: float | None = None
     problem: str | None = None
     """Why it is damaged."""
@@ -136,7 +136,7 @@ def overview(run: RunDirectory) -> Overview:
         steps=last.get("step", 0),
         best_step=best.get("step"),
         validation_loss=number(best.get("validation_loss")),
-        bits_per_character=_bits(run, best),
+        bits_per_character=_bits(best),
         minutes=_minutes(last),
     )
 
@@ -151,11 +151,11 @@ def _finished_overview(run: RunDirectory) -> Overview:
         "finished",
         task=summary.get("task"),
         cell=summary.get("cell"),
-        units=(units,) * summary.get("layers", 1) if isinstance(units, int) else tuple(units),
+        units=(units,) * (summary.get("layers") or 1) if isinstance(units, int) else tuple(units),
         steps=summary.get("steps"),
         best_step=summary.get("best_step"),
         validation_loss=number(metrics.get("validation_loss")),
-        bits_per_character=_bits(run, metrics),
+        bits_per_character=_bits(metrics),
         minutes=_minutes(summary),
     )
 
@@ -165,14 +165,11 @@ def _minutes(record: dict[str, Any]) -> float | None:
     return None if seconds is None else seconds / 60
 
 
-def _bits(run: RunDirectory, metrics: dict[str, Any]) -> float | None:
-    """Bits per character: as recorded, or from the loss where a token is a character."""
-    recorded = number(metrics.get("validation_bits_per_character"))
-    loss = number(metrics.get("validation_loss"))
-    if recorded is not None or loss is None:
-        return recorded
-    kind = read_document(run.vocabulary, "vocabulary").get("kind")
-    return loss / math.log(2) if kind == "characters" else None
+def _bits(metrics: dict[str, Any]) -> float | None:
+    """Bits per character of the validation text; without one, training recorded another text's."""
+    if number(metrics.get("validation_loss")) is None:
+        return None
+    return number(metrics.get("bits_per_character"))
 
 
 def number(value: object) -> float | None:
@@ -239,7 +236,7 @@ def compare(runs: Sequence[RunDirectory]) -> Comparison:
         "bits_per_character": tuple(line.bits_per_character for line in lines),
     }
     recorded = {name for summary in summaries for name in summary.get("metrics", {})}
-    for name in sorted(recorded - metrics.keys() - {"validation_bits_per_character"}):
+    for name in sorted(recorded - metrics.keys()):
         metrics[name] = tuple(number(s.get("metrics", {}).get(name)) for s in summaries)
     metrics["parameters"] = tuple(number(summary.get("parameters")) for summary in summaries)
     metrics["steps"] = tuple(line.steps for line in lines)
