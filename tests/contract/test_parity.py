@@ -1,0 +1,184 @@
+"""The trained network, the saved Keras model and model.onnx are one function."""
+
+import itertools
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import onnxruntime
+import pytest
+
+from rnnkit.config.schema import EmbeddingInput, ModelConfig, OneHotInput, ScaledInput
+from rnnkit.model.build import (
+    build_saved_model,
+    build_training_model,
+    state_sizes,
+    weights_by_name,
+)
+from rnnkit.model.export_onnx import InferenceFacts, export_onnx
+
+VOCABULARY = 11
+TOLERANCE = 1e-5
+FACTS = InferenceFacts(task="char_generation", context=None, generation={})
+
+INPUTS = {
+    "one_hot": OneHotInput(kind="one_hot"),
+    "embedding": EmbeddingInput(size=5),
+    "scaled": ScaledInput(kind="scaled"),
+}
+SIZES = {"one layer": (8,), "two layers": (8, 6)}
+GRID = list(
+    itertools.product(("simple_rnn", "lstm", "gru"), SIZES, ("none", "layer", "batch"), INPUTS)
+)
+MORE = {
+    "relu": ModelConfig(cell="simple_rnn", units=8, activation="relu"),
+    "identity": ModelConfig(
+        cell="simple_rnn", units=8, activation="relu", recurrent_initializer="identity"
+    ),
+    "tied": ModelConfig(units=7, input=EmbeddingInput(size=7), tie_weights=True),
+    "residual": ModelConfig(cell="lstm", units=6, layers=3, residual=True),
+    "residual with layer normalization": ModelConfig(
+        units=6, layers=3, residual=True, normalization="layer"
+    ),
+    "every dropout": ModelConfig(
+        cell="lstm", units=6, layers=2, dropout=0.3, dropout_mask="sequence", recurrent_dropout=0.3
+    ),
+}
+
+
+def with_random_weights(model: keras.Model) -> None:
+    """Weights of the size that training gives, moving averages and gains included."""
+    generator = np.random.default_rng(7)
+    for weight in model.weights:
+        values = generator.normal(0.0, 0.5, weight.shape)
+        if weight.name == "moving_variance":
+            values = 0.5 + values**2
+        weight.assign(values.astype("float32"))
+
+
+def random_inputs(model: ModelConfig) -> tuple[np.ndarray, list[np.ndarray]]:
+    generator = np.random.default_rng(3)
+    ids = generator.integers(0, VOCABULARY, (4, 9)).astype(np.int32)
+    states = [generator.normal(size=(4, size)).astype(np.float32) for size in state_sizes(model)]
+    return ids, states
+
+
+def call(network: keras.Model, ids: np.ndarray, states: list[np.ndarray], **options: bool) -> Any:
+    return network([keras.ops.array(ids), *map(keras.ops.array, states)], **options)
+
+
+def onnx_session(weights: dict[str, np.ndarray], model: ModelConfig) -> Any:
+    data = export_onnx(weights, model=model, vocabulary_size=VOCABULARY, facts=FACTS)
+    return onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
+
+
+def assert_parity(model: ModelConfig) -> None:
+    trained = build_training_model(model, vocabulary_size=VOCABULARY, every_step=True)
+    with_random_weights(trained)
+    ids, states = random_inputs(model)
+    expected = [np.asarray(output) for output in call(trained, ids, states, training=False)]
+    session = onnx_session(weights_by_name(trained), model)
+    names = [value.name for value in session.get_inputs()]
+    found = session.run(None, dict(zip(names, [ids.astype(np.int64), *states], strict=True)))
+    assert len(found) == len(expected)
+    for ours, reference in zip(found, expected, strict=True):
+        np.testing.assert_allclose(ours, reference, atol=TOLERANCE, rtol=TOLERANCE)
+
+    saved = build_saved_model(model, vocabulary_size=VOCABULARY, every_step=True)
+    saved.set_weights(trained.get_weights())
+    zeros = [np.zeros_like(state) for state in states]
+    from_zero = np.asarray(call(trained, ids, zeros, training=False)[0])
+    np.testing.assert_allclose(np.asarray(saved(ids)), from_zero, atol=1e-6)
+
+
+def test_the_grid_is_whole() -> None:
+    assert len(GRID) == 3 * 2 * 3 * 3
+
+
+@pytest.mark.parametrize(("cell", "sizes", "normalization", "form"), GRID)
+def test_keras_and_onnx_agree(cell: Any, sizes: str, normalization: Any, form: str) -> None:
+    assert_parity(
+        ModelConfig(
+            cell=cell, units=SIZES[sizes], normalization=normalization, input=INPUTS[form]
+        )
+    )
+
+
+@pytest.mark.parametrize("name", MORE)
+def test_keras_and_onnx_agree_with_further_options(name: str) -> None:
+    assert_parity(MORE[name])
+
+
+@pytest.mark.parametrize("cell", ["simple_rnn", "lstm", "gru"])
+@pytest.mark.parametrize("residual", [False, True])
+def test_last_step_only_is_the_last_of_every_step(cell: Any, residual: bool) -> None:
+    model = ModelConfig(cell=cell, units=6, layers=2, residual=residual, normalization="layer")
+    every = build_saved_model(model, vocabulary_size=VOCABULARY, every_step=True)
+    with_random_weights(every)
+    last = build_saved_model(model, vocabulary_size=VOCABULARY, every_step=False)
+    last.set_weights(every.get_weights())
+    ids, _ = random_inputs(model)
+    np.testing.assert_allclose(np.asarray(last(ids)), np.asarray(every(ids))[:, -1], atol=1e-6)
+
+
+@pytest.mark.parametrize("cell", ["simple_rnn", "lstm", "gru"])
+def test_drop_connect_masks_the_recurrent_matrix_in_training_only(cell: Any) -> None:
+    keras.utils.set_random_seed(0)
+    model = ModelConfig(cell=cell, units=8, recurrent_dropout=0.5)
+    network = build_training_model(model, vocabulary_size=VOCABULARY, every_step=True)
+    ids, states = random_inputs(model)
+    kernel = np.asarray(network.get_layer("recurrent_0").cell.recurrent_kernel)
+
+    def logits(training: bool) -> np.ndarray:
+        return np.asarray(call(network, ids, states, training=training)[0])
+
+    assert np.array_equal(logits(training=False), logits(training=False))
+    assert not np.allclose(logits(training=True), logits(training=True))
+    assert not np.allclose(logits(training=True), logits(training=False))
+    # One mask for all rows and steps: a row repeated gives the same logits.
+    same_ids, *same_states = (np.repeat(array[:1], 4, 0) for array in (ids, *states))
+    repeated = np.asarray(call(network, same_ids, same_states, training=True)[0])
+    np.testing.assert_allclose(repeated[0], repeated[3], atol=1e-6)
+    after = np.asarray(network.get_layer("recurrent_0").cell.recurrent_kernel)
+    assert np.array_equal(kernel, after)
+
+
+def test_saved_model_loads_where_rnnkit_is_not_importable(tmp_path: Path) -> None:
+    model = ModelConfig(
+        cell="lstm",
+        units=6,
+        layers=2,
+        input=EmbeddingInput(size=6),
+        tie_weights=True,
+        normalization="layer",
+        residual=True,
+        dropout=0.1,
+        dropout_mask="sequence",
+        l2=0.1,
+    )
+    saved = build_saved_model(model, vocabulary_size=VOCABULARY, every_step=True)
+    with_random_weights(saved)
+    saved.save(tmp_path / "model.keras")
+    ids, _ = random_inputs(model)
+    np.save(tmp_path / "ids.npy", ids)
+    np.save(tmp_path / "logits.npy", np.asarray(saved(ids)))
+    program = (
+        "import sys\n"
+        "class Wall:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.split('.')[0] == 'rnnkit': raise ImportError('rnnkit is not installed')\n"
+        "sys.meta_path.insert(0, Wall())\n"
+        "import keras, numpy as np\n"
+        "model = keras.models.load_model('model.keras')\n"
+        "found = np.asarray(model(np.load('ids.npy')))\n"
+        "assert np.allclose(found, np.load('logits.npy'), atol=1e-6)\n"
+        "assert 'rnnkit' not in sys.modules\n"
+        "print('same')\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.stdout.strip() == "same", done.stderr
