@@ -17,7 +17,7 @@ from rnnkit.config.expectation import (
     is_valid,
     section_shape,
 )
-from rnnkit.config.reader import KeyPath, read_scalar, render_path
+from rnnkit.config.reader import KeyPath, read_scalar, render_path, shorten
 from rnnkit.config.schema import LARGEST, Config, Section
 
 Finding = tuple[KeyPath, str]
@@ -133,10 +133,11 @@ def _unknown_key(
     if homes:
         return f"no such key beside {kind}; it goes with {tag_key}: {' or '.join(homes)}"
     message = "unknown key."
+    if "." in key:
+        nested = ": {".join(key.split(".")) + ": ..." + "}" * key.count(".")
+        return f"{message} Keys are nested in a file: {shorten(nested)}"
     if hint := suggest(key, list(section.model_fields)):
         return message + hint
-    if "." in key:
-        return f"{message} Keys are nested in a file: {{{key.replace('.', ': {', 1)}: ...}}}}"
     if elsewhere := [p for p in _all_paths(Config, ()) if p[-1] == key and p[:-1] != path]:
         return f"{message} Did you mean '{render_path(elsewhere[0])}'?"
     beside = f" beside {kind}" if kind else ""

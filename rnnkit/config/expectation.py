@@ -132,7 +132,7 @@ def _bounds(limits: list[Any]) -> str:
             case Gt(gt=bound):
                 words.append(f"above {bound:g}")
             case Le(le=bound) if bound != LARGEST:
-                words.append(f"of at most {bound:g}")
+                words.append(f"up to {bound:g}")
             case Lt(lt=bound):
                 words.append(f"below {bound:g}")
             case _:

@@ -1,5 +1,6 @@
 """A file and `--set` options -> one checked `Config`, or one error that lists everything."""
 
+import contextlib
 import glob
 import json
 import os
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 
 from rnnkit.config.consistency import contradictions
 from rnnkit.config.diagnosis import complete_tags, diagnose, suggest
-from rnnkit.config.overrides import apply_override
+from rnnkit.config.overrides import apply_override, override_origin
 from rnnkit.config.reader import KeyPath, Origin, Problem, read_yaml
 from rnnkit.config.schema import Config
 from rnnkit.errors import ConfigError
@@ -74,7 +75,14 @@ def parse_config(text: str, *, source: str, base: Path, overrides: Sequence[str]
             problems.append(Problem(_origin(paths[0], origins), paths[0], found.message))
     problems += _path_problems(partial, origins)
     if problems or config is None:
-        problems.sort(key=lambda problem: problem.origin.line or LARGEST_FILE)
+        sources = [str(override_origin(override)) for override in overrides]
+        problems.sort(
+            key=lambda problem: (
+                (0, problem.origin.line)
+                if problem.origin.line is not None
+                else (1, sources.index(problem.origin.source))
+            )
+        )
         raise ConfigError("\n".join(map(str, problems)))
     base = Path.cwd() if _origin(("data", "path"), origins).line is None else base
     return _with_absolute_paths(config, base)
@@ -118,7 +126,7 @@ def _path_problems(config: Config, origins: dict[KeyPath, Origin]) -> list[Probl
 
 def _with_absolute_paths(config: Config, base: Path) -> Config:
     path = config.data.path
-    base = Path(os.path.realpath(base))
+    base = base.resolve()
     absolute = (
         _absolute(path, base) if isinstance(path, str) else tuple(_absolute(p, base) for p in path)
     )
@@ -128,14 +136,15 @@ def _with_absolute_paths(config: Config, base: Path) -> Config:
 def _absolute(path: str, base: Path) -> str:
     """`../data/*.txt` beside `/a/[b]/configs` -> `/a/[[]b]/data/*.txt`: only what the user wrote
     as a pattern acts as one."""
-    path = os.path.expanduser(path)
+    with contextlib.suppress(RuntimeError):  # `~name` of nobody: a name like any other
+        path = str(Path(path).expanduser())
     root = glob.escape(str(base)) if glob.has_magic(path) else str(base)
-    return os.path.normpath(os.path.join(root, path))
+    return os.path.normpath(Path(root) / path)
 
 
 def _read_text(path: Path) -> str:
     try:
-        with open(path, "rb") as file:
+        with path.open("rb") as file:
             content = file.read(LARGEST_FILE + 1)
     except FileNotFoundError:
         raise ConfigError(f"{path}: no such file{_similar(path)}") from None

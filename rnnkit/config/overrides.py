@@ -17,6 +17,11 @@ from rnnkit.errors import ConfigError
 _EXAMPLE = "write --set KEY=VALUE, for example --set model.units=512"
 
 
+def override_origin(override: str) -> Origin:
+    """How messages name an override: as it was typed, cut when it is long."""
+    return Origin(shorten(f"--set {override}", 100))
+
+
 def apply_override(
     values: dict[str, Any], origins: dict[KeyPath, Origin], override: str
 ) -> list[Problem]:
@@ -25,7 +30,7 @@ def apply_override(
     The value of a key replaces the former one as a whole; `training.optimizer.name=sgd` therefore
     keeps the other keys of the optimizer and `training.optimizer={name: sgd}` drops them.
     """
-    origin = Origin(shorten(f"--set {override}", 100))
+    origin = override_origin(override)
     key, equals, text = override.partition("=")
     key = key.strip()
     if not equals:

@@ -199,16 +199,21 @@ class _Walk:
             self.open_nodes.discard(id(node))
 
     def read_scalar(self, node: yaml.Node, path: KeyPath) -> object:
-        if any("\ud800" <= character <= "\udfff" for character in node.value):
-            self.refuse(node, path, "half of a surrogate pair, which is not a character")
-            return None
+        text = node.value
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            # JSON writes "\ud83d\ude00" for one character; PyYAML leaves the two halves.
+            try:
+                text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le")
+            except UnicodeDecodeError:
+                self.refuse(node, path, "half of a surrogate pair, which is not a character")
+                return None
         if node.style is not None:  # type: ignore[attr-defined]
-            return node.value
+            return text
         try:
-            return read_scalar(node.value)
+            return read_scalar(text)
         except ValueError as error:
             self.refuse(node, path, str(error))
-            return node.value
+            return text
 
     def read_mapping(self, node: yaml.MappingNode, path: KeyPath) -> dict[str, object]:
         mapping: dict[str, object] = {}
@@ -258,11 +263,10 @@ def _read(text: str, locate: Callable[[int], Origin], *, whole_text: bool) -> Do
         value = walk.read(node, ())
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
+        code = error.character if isinstance(error.character, int) else ord(error.character[:1])
         raise ConfigError(
-            f"{locate(line)}: the character U+{ord(error.character):04X} cannot stand in YAML; "
+            f"{locate(line)}: the character U+{code:04X} cannot stand in YAML; "
             'in "quotes" it can be written as an escape'
-            if isinstance(error.character, str)
-            else f"{locate(line)}: not readable as text"
         ) from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark

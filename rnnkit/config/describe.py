@@ -1,0 +1,193 @@
+"""A configuration as text: resolved, compared, as JSON Schema and as a reference page."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import yaml
+from pydantic.fields import FieldInfo
+
+from rnnkit.config.expectation import annotation_of, expectation, section_shape
+from rnnkit.config.reader import read_scalar
+from rnnkit.config.schema import Config, Section
+
+Difference = tuple[str, Any, Any]
+
+_REFERENCE_HEAD = """\
+# Configuration reference
+
+One YAML file describes an experiment. This page is generated from the schema by
+`rnnkit config schema --markdown`; `rnnkit config schema` prints it as JSON Schema for editors.
+
+- Unknown keys are refused, and so is every key that would have no effect beside the others.
+- Only `true` and `false` are switches; `1e-3` is a number, `no` a text; `010`, `1_000` and `1:30`
+  are refused, since they mean different things to different readers. Quotes make a text.
+- `--set model.units=512` lays a value over the file; the value is read by the same rules
+  (`--set model.units='[256, 128]'`).
+- Paths are relative to the configuration file, in `--set data.path=...` to the current directory.
+- A section of several kinds has its kind as first key; without it the default kind is meant.
+
+Start of a file:
+
+```yaml
+version: 1
+task: char_generation
+data:
+  path: ../data/tinyshakespeare.txt
+training:
+  max_epochs: 10
+```
+"""
+
+
+def to_yaml(config: Config) -> str:
+    """The complete configuration, every default written out, in the order of the schema.
+
+    Loading it again gives an equal `Config`; `data.path` is written as it is, absolute once loaded.
+    """
+    return yaml.dump(
+        config.model_dump(mode="json"),
+        Dumper=_Dumper,
+        sort_keys=False,
+        allow_unicode=True,
+        default_flow_style=False,
+        width=2**31,
+    )
+
+
+def differences(config: Config, other: Config | None) -> list[Difference]:
+    """The keys in which two configurations differ: `(path, value, other value)`.
+
+    Without `other` the defaults take its place; sections of several kinds are compared with the
+    defaults of the chosen kind, so that what is listed is what a file has to say. None stands for
+    a key that is null or that the other side does not have.
+    """
+    left = dict(_leaves(config.model_dump(mode="json"), ""))
+    right = dict(
+        _leaves(_section_defaults(config) if other is None else other.model_dump(mode="json"), "")
+    )
+    paths = [*left, *(path for path in right if path not in left)]
+    return [
+        (path, left.get(path), right.get(path))
+        for path in paths
+        if left.get(path) != right.get(path)
+    ]
+
+
+def json_schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of the configuration file, for editors."""
+    schema = Config.model_json_schema(mode="validation")
+    head = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "rnnkit configuration",
+    }
+    return {**head, **_without_titles(schema)}
+
+
+def reference_markdown() -> str:
+    """The reference page: one table for each section, in the order of the schema."""
+    return _REFERENCE_HEAD + "".join(_section_pages(Config, "", ""))
+
+
+class _Dumper(yaml.SafeDumper):
+    """Writes what `reader.py` reads: quotes around every text that would be read otherwise."""
+
+    def ignore_aliases(self, data: object) -> bool:
+        return True
+
+
+def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
+    try:
+        plain = read_scalar(text) == text
+    except ValueError:
+        plain = False
+    # Double quotes are the one style that holds every character and every line break.
+    style = None if plain and text.isprintable() else '"'
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
+
+
+def _represent_list(dumper: yaml.SafeDumper, items: list[object]) -> yaml.SequenceNode:
+    return dumper.represent_sequence("tag:yaml.org,2002:seq", items, flow_style=True)
+
+
+_Dumper.add_representer(str, _represent_text)
+_Dumper.add_representer(list, _represent_list)
+
+
+def _leaves(value: object, path: str) -> Iterator[tuple[str, object]]:
+    """`{"model": {"units": 3}}` -> `("model.units", 3)`."""
+    if not isinstance(value, dict):
+        yield path, value
+        return
+    for key, inner in value.items():
+        yield from _leaves(inner, f"{path}.{key}" if path else key)
+
+
+def _section_defaults(section: Section) -> dict[str, Any]:
+    """All defaults beside the kinds that `section` chose; the kinds keep their own default."""
+    defaults: dict[str, Any] = {}
+    for name, field in type(section).model_fields.items():
+        value, shape = getattr(section, name), section_shape(field)
+        if isinstance(value, Section) and shape is not None:
+            defaults[name] = _section_defaults(value)
+            if shape.tag_key:
+                defaults[name][shape.tag_key] = shape.default_tag
+        else:
+            defaults[name] = None if field.is_required() else _plain(field.default)
+    return defaults
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _without_titles(value: Any) -> Any:
+    """Drop the titles pydantic makes of key names; `title` as a key of a section stays."""
+    if isinstance(value, list):
+        return [_without_titles(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        key: _without_titles(item)
+        for key, item in value.items()
+        if not (key == "title" and isinstance(item, str))
+    }
+
+
+def _section_pages(section: type[Section], path: str, kind: str) -> Iterator[str]:
+    """A heading and a table, then the pages of the sections inside."""
+    heading = f"`{path}`" if path else "Top level"
+    yield f"\n## {heading}{f' with `{kind}`' if kind else ''}\n\n"
+    yield f"{_one_line(section.__doc__ or '')}\n\n"
+    yield "| key | type | default | |\n|---|---|---|---|\n"
+    for name, field in section.model_fields.items():
+        row = (f"`{name}`", _type_words(field), _default_words(field), field.description or "")
+        yield "| " + " | ".join(_one_line(cell).replace("|", "\\|") for cell in row) + " |\n"
+    for name, field in section.model_fields.items():
+        if (shape := section_shape(field)) is None:
+            continue
+        inner = f"{path}.{name}" if path else name
+        for tag, variant in shape.variants.items():
+            yield from _section_pages(variant, inner, f"{shape.tag_key}: {tag}" if tag else "")
+
+
+def _type_words(field: FieldInfo) -> str:
+    shape = section_shape(field)
+    if shape is None:
+        return expectation(annotation_of(field), null=False)
+    if shape.tag_key:
+        return f"section, {shape.tag_key}: {' or '.join(shape.variants)}"
+    return "section"
+
+
+def _default_words(field: FieldInfo) -> str:
+    if field.is_required():
+        return "required"
+    shape = section_shape(field)
+    if shape is not None and isinstance(field.default, Section):
+        return f"`{shape.tag_key}: {shape.default_tag}`" if shape.tag_key else "the defaults below"
+    return "none" if field.default is None else f"`{json.dumps(_plain(field.default))}`"
+
+
+def _one_line(text: str) -> str:
+    return " ".join(text.split())
