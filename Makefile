@@ -37,7 +37,7 @@ test-slow: $(STAMP) ## Run the tests that take minutes each
 check: $(STAMP) ## Lint, check formatting and types, run the test suite
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
-	$(BIN)/pyright
+	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/python -m pytest -q --durations=10
 
 docs: $(STAMP) ## Write the generated pages of docs/ anew

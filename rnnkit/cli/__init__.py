@@ -26,22 +26,6 @@ INTERRUPTED_EXIT_CODE = InterruptedTrainingError.exit_code
 MACHINE_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
 
 
-class Failure(click.ClickException):
-    """A failure that is not a bug, as click shows it: a message on stderr and an exit code."""
-
-    def __init__(self, message: str, *, exit_code: int, title: str = "Error: ") -> None:
-        super().__init__(message)
-        self.exit_code = exit_code
-        self.title = title
-
-    def show(self, file: Any = None) -> None:
-        """Print the message on stderr, its later lines aligned below the first."""
-        lines = "\n".join(line.rstrip() for line in self.message.strip().split("\n"))
-        click.echo(
-            self.title + lines.replace("\n", "\n" + " " * len(self.title)), err=True, file=file
-        )
-
-
 class Program(click.Group):
     """A group that keeps the order of its commands and turns errors into exit codes."""
 
@@ -57,9 +41,11 @@ class Program(click.Group):
                 sys.stdout.flush()  # while a full disk or a closed pipe can still be reported
             return result
         except InterruptedTrainingError as error:
-            raise Failure(str(error), exit_code=error.exit_code, title="") from error
+            click.echo(str(error), err=True)  # what the user wished for is no error
+            ctx.exit(error.exit_code)
         except RnnkitError as error:
-            raise Failure(str(error), exit_code=error.exit_code) from error
+            _tell(str(error))
+            ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("\nInterrupted.", err=True)
             ctx.exit(INTERRUPTED_EXIT_CODE)
@@ -70,7 +56,14 @@ class Program(click.Group):
             if error.errno not in MACHINE_TROUBLE:
                 raise
             _discard_stdout()
-            raise Failure(_describe(error), exit_code=RunError.exit_code) from error
+            _tell(_describe(error))
+            ctx.exit(RunError.exit_code)
+
+
+def _tell(message: str) -> None:
+    """Print an error on stderr, its later lines aligned below the first."""
+    title = "Error: "
+    click.echo(title + message.strip().replace("\n", "\n" + " " * len(title)), err=True)
 
 
 def _describe(error: OSError) -> str:
