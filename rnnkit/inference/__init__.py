@@ -1,0 +1,1 @@
+"""Run directory to answers, with NumPy and ONNX Runtime alone."""
