@@ -96,9 +96,9 @@ def load_entry(folder: Path, *, key: str) -> Entry | None:
     Raises DamagedEntryError saying what is wrong with it.
     """
     meta_path, ids_path = folder / "meta.json", folder / "ids.npy"
-    if not folder.exists():
-        return None
     try:
+        if not folder.exists():
+            return None
         meta = json.loads(meta_path.read_bytes())
         content = meta["content"]
         if (meta["format"], meta["version"]) != (FORMAT, FORMAT_VERSION):
@@ -253,8 +253,12 @@ def _install(building: Path, folder: Path, *, key: str) -> Entry:
 def _discard(folder: Path) -> None:
     """Take a damaged entry out of the way; a process that has it open keeps its pages."""
     grave = Path(mkdtemp(prefix=_BUILDING, dir=folder.parent))
-    folder.replace(grave / "damaged")
-    shutil.rmtree(grave, ignore_errors=True)
+    try:
+        folder.replace(grave / "damaged")
+    except FileNotFoundError:
+        pass  # another process was faster
+    finally:
+        shutil.rmtree(grave, ignore_errors=True)
 
 
 def _remove_abandoned(corpora: Path) -> None:

@@ -81,8 +81,9 @@ def _matches(pattern: str) -> list[Path]:
     with naming(pattern):
         if os.path.lexists(pattern) or not glob.has_magic(pattern):
             return [Path(pattern)]
-        matched = sorted(glob.glob(pattern, recursive=True))
-    files = [Path(name) for name in matched if not os.path.isdir(name)]
+        # Path.glob takes no absolute pattern.
+        matched = [Path(name) for name in glob.glob(pattern, recursive=True)]  # noqa: PTH207
+    files = sorted(path for path in matched if not path.is_dir())
     if not files:
         only = "only folders" if matched else "no file"
         raise DataError(

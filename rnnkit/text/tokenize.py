@@ -28,7 +28,7 @@ class TextRules:
     lowercase: bool = False
 
     def apply(self, text: str) -> str:
-        """Clean a whole text: `TextRules(lowercase=True).apply("A\\r\\nB") == "a\\nb"`."""
+        r"""Clean a whole text: `TextRules(lowercase=True).apply("A\r\nB") == "a\nb"`."""
         if self.newlines == "normalize" and "\r" in text:
             text = text.replace("\r\n", "\n").replace("\r", "\n")
         if self.normalization != "none":
