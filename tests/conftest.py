@@ -7,9 +7,15 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from hypothesis import settings
 
 # Before any test imports TensorFlow, which reads it once.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+# No deadline: how fast a busy machine is says nothing about what is right. A change is accepted
+# or not by the same examples each time; a developer's machine looks for new ones.
+settings.register_profile("rnnkit", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("rnnkit")
 
 
 @dataclass(frozen=True)
