@@ -124,12 +124,12 @@ def _graph_runner(runtime: onnxruntime.InferenceSession, state_names: list[str])
     # Bound here once: looking names up at every step would cost as much as the arithmetic of a
     # small cell.
     outputs = [node.name for node in runtime.get_outputs()]
-    run = runtime.run
+    run: Callable[..., Any] = runtime.run
 
     def run_graph(ids: np.ndarray, states: States) -> tuple[np.ndarray, list[np.ndarray]]:
         feeds: dict[str, Any] = dict(zip(state_names, states, strict=True))
         feeds["ids"] = ids
-        results: list[Any] = run(outputs, feeds)
-        return results[0], results[1:]
+        logits, *after = run(outputs, feeds)
+        return logits, after
 
     return run_graph
