@@ -17,7 +17,7 @@ from rnnkit.data.windows import StreamLayout, count_sliding, lay_streams
 if TYPE_CHECKING:
     from rnnkit.config.schema import Windows
 
-_RELEASE_EVERY = 64
+_RELEASE_EVERY_ROWS = 1024
 _RELEASE_ABOVE_BYTES = 64 * 2**20
 
 
@@ -74,7 +74,7 @@ class BatchPlan:
             raise ValueError(f"the plan is for {self.tokens} tokens, these are {len(ids)}")
         if not 0 <= index < self.batches_per_epoch:
             raise IndexError(f"batch {index} of {self.batches_per_epoch}")
-        if index % _RELEASE_EVERY == 0 and ids.nbytes > _RELEASE_ABOVE_BYTES:
+        if index % self._release_every == 0 and ids.nbytes > _RELEASE_ABOVE_BYTES:
             _release_pages(ids)
         match self.windows.kind:
             case "stream":
@@ -92,6 +92,10 @@ class BatchPlan:
     def _starts(self) -> int:
         assert self.windows.kind == "sliding"
         return count_sliding(self.tokens, length=self.windows.length, stride=self.windows.stride)
+
+    @property
+    def _release_every(self) -> int:
+        return max(1, _RELEASE_EVERY_ROWS // self.batch_size)
 
     def _stream_batch(self, ids: NDArray[np.unsignedinteger], index: int) -> Batch:
         streams = self._streams
@@ -131,7 +135,7 @@ def _release_pages(ids: NDArray[np.unsignedinteger]) -> None:
     """Give the pages of a memory-mapped array back to the system, which keeps them cached.
 
     Otherwise every page ever read counts as resident memory of this process, in the end the
-    whole text.
+    whole text. Reading one window maps up to 64 KiB or more around it, hence a limit in rows.
     """
     owner: object = ids
     read_only_file = False

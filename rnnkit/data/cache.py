@@ -20,10 +20,10 @@ import json
 import os
 import shutil
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from tempfile import mkdtemp
 from typing import Any
 
 import numpy as np
@@ -139,7 +139,7 @@ def build_entry(
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(folder.parent)
-    building = Path(mkdtemp(prefix=_BUILDING, dir=folder.parent))
+    building = _new_folder(folder.parent)
     try:
         fingerprint = _write_ids(building / "ids.npy", facts, pieces)
         content = {
@@ -252,13 +252,20 @@ def _install(building: Path, folder: Path, *, key: str) -> Entry:
 
 def _discard(folder: Path) -> None:
     """Take a damaged entry out of the way; a process that has it open keeps its pages."""
-    grave = Path(mkdtemp(prefix=_BUILDING, dir=folder.parent))
+    grave = _new_folder(folder.parent)
     try:
         folder.replace(grave / "damaged")
     except FileNotFoundError:
         pass  # another process was faster
     finally:
         shutil.rmtree(grave, ignore_errors=True)
+
+
+def _new_folder(corpora: Path) -> Path:
+    """A folder under a name of its own, with the usual permissions: a cache may be shared."""
+    path = corpora / f"{_BUILDING}{uuid.uuid4().hex}"
+    path.mkdir()
+    return path
 
 
 def _remove_abandoned(corpora: Path) -> None:

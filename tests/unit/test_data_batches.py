@@ -175,7 +175,7 @@ def test_memory_mapped_ids_give_the_same_batches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(batches, "_RELEASE_ABOVE_BYTES", 0)
-    monkeypatch.setattr(batches, "_RELEASE_EVERY", 1)
+    monkeypatch.setattr(batches, "_RELEASE_EVERY_ROWS", 1)
     ids = np.random.default_rng(0).integers(0, 200, 20_000).astype(np.uint8)
     np.save(tmp_path / "ids.npy", ids)
     for mode in ("r", "c"):
