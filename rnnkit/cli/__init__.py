@@ -5,16 +5,15 @@ else inside their functions, so that `--help` and a wrong option are answered at
 """
 
 import errno
-import importlib
 import io
 import os
 import sys
-from types import ModuleType
 from typing import Any
 
 import click
 
 from rnnkit import __version__
+from rnnkit.cli import config, evaluate, generate, runs, train
 from rnnkit.errors import InterruptedTrainingError, RnnkitError, RunError
 
 BROKEN_PIPE_EXIT_CODE = 141
@@ -113,16 +112,8 @@ def cli() -> None:
     """
 
 
-def _load(name: str) -> ModuleType | None:
-    try:
-        return importlib.import_module(f"rnnkit.cli.{name}")
-    except ModuleNotFoundError:
-        return None
-
-
-for _name in ("train", "generate", "evaluate", "config", "runs"):
-    if (_module := _load(_name)) is not None:
-        cli.add_command(_module.command)
+for _module in (train, generate, evaluate, config, runs):
+    cli.add_command(_module.command)
 
 
 def main() -> None:
