@@ -15,6 +15,7 @@ import contextlib
 import hashlib
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -237,26 +238,33 @@ def create_run(
     Raises:
         RunError: the name is taken or no file name, or the folder cannot be written.
     """
-    if not name or name in {".", ".."} or any(mark in name for mark in "/\\\0"):
-        raise RunError(f"--name {name!r}: expected a plain folder name, without a path")
+    if not name or name.startswith(".") or any(mark in name for mark in "/\\\0"):
+        raise RunError(f"--name {name!r}: expected a plain folder name without a leading dot")
     run = RunDirectory(runs_dir / name)
+    if run.path.exists():
+        raise RunError(_name_taken(run))
+    # Built aside and moved into place, so that a folder in `runs_dir` always is a whole run.
+    unfinished = RunDirectory(runs_dir / f".{name}.{os.getpid()}.tmp")
     try:
-        runs_dir.mkdir(parents=True, exist_ok=True)
-        run.path.mkdir()
-        (run.path / "checkpoints").mkdir()
-    except FileExistsError as error:
-        if not runs_dir.is_dir():
-            raise RunError(f"{runs_dir}: is a file, expected the folder for runs") from error
-        raise RunError(
-            f"{run.path}: exists already. Choose another --name, or go on with it: "
-            f"rnnkit train --resume {run.path}"
-        ) from error
-    except OSError as error:
-        raise RunError(f"{run.path}: cannot be created: {error.strerror or error}") from error
-    write_atomically(run.config, config_text.encode())
-    write_document(run.vocabulary, "vocabulary", vocabulary)
-    write_manifest(run, [run.config])
+        unfinished.last_checkpoint.parent.mkdir(parents=True)
+        write_atomically(unfinished.config, config_text.encode())
+        write_document(unfinished.vocabulary, "vocabulary", vocabulary)
+        write_manifest(unfinished, [unfinished.config])
+        unfinished.path.rename(run.path)
+    except (OSError, RunError) as error:
+        shutil.rmtree(unfinished.path, ignore_errors=True)
+        if run.path.exists():
+            raise RunError(_name_taken(run)) from error
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise RunError(f"{run.path}: cannot be created: {reason}") from error
     return run
+
+
+def _name_taken(run: RunDirectory) -> str:
+    return (
+        f"{run.path}: exists already. Choose another --name, or go on with it: "
+        f"rnnkit train --resume {run.path}"
+    )
 
 
 @contextlib.contextmanager
@@ -301,7 +309,11 @@ def list_runs(runs_dir: Path) -> list[RunDirectory]:
     """All run directories in `runs_dir`, newest first; none when the folder is missing."""
     if not runs_dir.is_dir():
         return []
-    runs = [RunDirectory(path) for path in runs_dir.iterdir() if (path / "manifest.json").is_file()]
+    runs = [
+        RunDirectory(path)
+        for path in runs_dir.iterdir()
+        if (path / "manifest.json").is_file() and not path.name.startswith(".")
+    ]
     return sorted(runs, key=lambda run: (_changed_at(run), run.name), reverse=True)
 
 

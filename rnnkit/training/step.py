@@ -99,6 +99,11 @@ class Learner:
         loss, targets, norm, steps = (float(total.numpy()) for total in self._totals)
         return loss / max(targets, 1.0), norm / max(steps, 1.0)
 
+    @property
+    def updates(self) -> int:
+        """Weight updates made so far."""
+        return int(self._optimizer.iterations.numpy())
+
     def is_finite(self) -> bool:
         """Whether every loss and gradient norm since the last `reset_totals` was."""
         return all(math.isfinite(total) for total in self.totals())
