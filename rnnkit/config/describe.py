@@ -128,7 +128,7 @@ def _section_defaults(section: Section) -> dict[str, Any]:
     defaults: dict[str, Any] = {}
     for name, field in type(section).model_fields.items():
         value, shape = getattr(section, name), section_shape(field)
-        if isinstance(value, Section) and shape is not None:
+        if isinstance(value, Section) and shape is not None and field.default is not None:
             defaults[name] = _section_defaults(value)
             if shape.tag_key:
                 defaults[name][shape.tag_key] = shape.default_tag

@@ -17,6 +17,8 @@ KeyPath = tuple[str | int, ...]
 
 MAXIMUM_VALUES = 10_000
 """More values than any configuration has; stops aliases that multiply."""
+MAXIMUM_DEPTH = 30
+"""Levels of sections and lists inside each other."""
 MAXIMUM_DIGITS = 18
 """Whole numbers up to here fit 64 bits."""
 
@@ -182,6 +184,8 @@ class _Walk:
                 f"{self.locate(_line(node))}: more than {MAXIMUM_VALUES} values; "
                 "aliases (*name) that multiply?"
             )
+        if len(path) > MAXIMUM_DEPTH:
+            raise ConfigError(f"{self.locate(_line(node))}: nested too deeply")
         if id(node) in self.open_nodes:
             self.refuse(node, path, "an alias that contains itself")
             return None
@@ -250,17 +254,28 @@ class _Walk:
 
 
 def _read(text: str, locate: Callable[[int], Origin], *, whole_text: bool) -> Document:
+    node, written_tags = _compose(text, locate)
+    if node is None:
+        hidden = Problem(locate(1), (), "only a comment; put it in quotes")
+        return Document(None, {(): locate(1)}, (hidden,) if whole_text else ())
+    walk = _Walk(locate, written_tags)
+    value = walk.read(node, ())
+    plain = isinstance(node, yaml.ScalarNode) and node.style is None
+    if whole_text and plain and node.value != text.strip():
+        walk.refuse(node, (), f"only {shorten(node.value)!r} would be read; put it in quotes")
+    return Document(value, walk.origins, tuple(walk.problems))
+
+
+def _compose(text: str, locate: Callable[[int], Origin]) -> tuple[yaml.Node | None, dict[int, str]]:
+    """The node graph of the one document, and the tags written in it; ConfigError for no YAML."""
+    line = 1
     try:
         loader = _Loader(text)
         try:
-            node = loader.get_single_node()
+            return loader.get_single_node(), loader.written_tags
         finally:
+            line = loader.line + 1
             loader.dispose()
-        if node is None:
-            hidden = Problem(locate(1), (), "only a comment; put it in quotes")
-            return Document(None, {(): locate(1)}, (hidden,) if whole_text else ())
-        walk = _Walk(locate, loader.written_tags)
-        value = walk.read(node, ())
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         code = error.character if isinstance(error.character, int) else ord(error.character[:1])
@@ -272,13 +287,11 @@ def _read(text: str, locate: Callable[[int], Origin], *, whole_text: bool) -> Do
         mark = error.problem_mark or error.context_mark
         raise ConfigError(f"{locate(mark.line + 1 if mark else 1)}: {_explain(error)}") from None
     except RecursionError:
-        raise ConfigError(f"{locate(1)}: nested too deeply") from None
-    except (ValueError, OverflowError) as error:  # chr() and int() inside PyYAML's scanner
-        raise ConfigError(f"{locate(1)}: not valid YAML: {shorten(str(error))}") from None
-    plain = isinstance(node, yaml.ScalarNode) and node.style is None
-    if whole_text and plain and node.value != text.strip():
-        walk.refuse(node, (), f"only {shorten(node.value)!r} would be read; put it in quotes")
-    return Document(value, walk.origins, tuple(walk.problems))
+        raise ConfigError(f"{locate(line)}: nested too deeply") from None
+    except (ValueError, OverflowError):  # chr() and int() inside PyYAML's scanner
+        raise ConfigError(
+            f"{locate(line)}: not valid YAML: a number or an escape (\\U...) that is too large"
+        ) from None
 
 
 def _line(node: yaml.Node) -> int:

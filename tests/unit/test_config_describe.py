@@ -88,9 +88,9 @@ def test_differences_between_two_configurations() -> None:
         ("seed", 0, 4),
         ("data.windows.kind", "stream", "sliding"),
         ("data.windows.length", 64, 40),
+        ("data.windows.stride", None, 1),
         ("training.early_stopping.patience", None, 5),
         ("training.early_stopping.minimum_improvement", None, 0.0),
-        ("data.windows.stride", None, 1),
     ]
     swapped = [(path, before, value) for path, value, before in differences(right, left)]
     assert sorted(swapped, key=str) == sorted(differences(left, right), key=str)
