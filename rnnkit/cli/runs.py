@@ -240,7 +240,7 @@ def compare(runs: tuple[str, ...], runs_dir: Path, as_json: bool) -> None:
 
 def _digits(metric: str) -> int:
     match metric:
-        case "steps" | "parameters":
+        case "steps" | "parameters" | "tokens_per_second":
             return 0
         case "minutes":
             return 1

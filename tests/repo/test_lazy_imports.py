@@ -4,6 +4,9 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
+
+import pytest
 
 HEAVY = (
     "tensorflow",
@@ -51,14 +54,60 @@ def test_help_of_every_command_loads_nothing_heavy() -> None:
         assert answer["loaded"] == [], f"{command} --help loads {answer['loaded']}"
 
 
-def test_wrong_option_loads_nothing_heavy() -> None:
-    script = (
-        "import sys\nfrom rnnkit.cli import cli\n"
-        "try: cli(['runs', 'list', '--no-such-option'])\n"
-        "except SystemExit as end: assert end.code == 2, end.code\n"
-        "print([name for name in sys.argv[1].split(',') if name in sys.modules])"
-    )
+# Runs one command and prints its exit code and what it loaded.
+RUN_ONE_COMMAND = """
+import json, sys
+from rnnkit.cli import cli
+
+code = 0
+try:
+    cli(sys.argv[2:], prog_name="rnnkit")
+except SystemExit as end:
+    code = end.code
+print(json.dumps([code, [name for name in sys.argv[1].split(",") if name in sys.modules]]))
+"""
+
+
+def exit_code_and_loaded(*arguments: object, cache: Path) -> tuple[int, list[str]]:
     done = subprocess.run(
-        [sys.executable, "-c", script, ",".join(HEAVY)], capture_output=True, text=True, check=True
+        [sys.executable, "-c", RUN_ONE_COMMAND, ",".join(HEAVY), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "RNNKIT_CACHE": str(cache)},
     )
-    assert done.stdout.strip() == "[]"
+    code, loaded = json.loads(done.stdout)
+    return code, loaded
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["nonsense"],
+        ["runs", "list", "--nonsense"],
+        ["train", "a", "b"],
+        ["generate", "--length", "x"],
+    ],
+)
+def test_wrong_use_loads_nothing_heavy(tmp_path: Path, arguments: list[str]) -> None:
+    assert exit_code_and_loaded(*arguments, cache=tmp_path) == (2, [])
+
+
+@pytest.mark.parametrize(
+    ("model", "text", "code"),
+    [("{cell: gruu}", "some text", 3), ("{cell: gru}", "", 4), ("{cell: gru}", "short", 4)],
+)
+def test_bad_input_is_refused_before_tensorflow_is_loaded(
+    tmp_path: Path, model: str, text: str, code: int
+) -> None:
+    (tmp_path / "text.txt").write_text(text)
+    config = tmp_path / "x.yaml"
+    config.write_text(
+        "version: 1\ntask: char_generation\ndata: {path: text.txt}\n"
+        f"model: {model}\ntraining: {{max_steps: 1}}\n"
+    )
+    found, loaded = exit_code_and_loaded(
+        "train", config, "--runs-dir", tmp_path / "runs", cache=tmp_path / "cache"
+    )
+    assert found == code
+    assert not {"tensorflow", "keras", "onnx", "onnxruntime", "pandas"} & set(loaded)
