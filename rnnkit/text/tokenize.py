@@ -21,7 +21,8 @@ _FIRST_COMBINING = "\u0300"
 
 @dataclass(frozen=True)
 class TextRules:
-    """How a text is cleaned: newlines first, then normalisation, then case."""
+    """How a text is cleaned: newlines first, then normalisation, then case. Cleaning a text that
+    is clean changes nothing."""
 
     newlines: Newlines = "normalize"
     normalization: Normalization = "none"
@@ -31,9 +32,17 @@ class TextRules:
         r"""Clean a whole text: `TextRules(lowercase=True).apply("A\r\nB") == "a\nb"`."""
         if self.newlines == "normalize" and "\r" in text:
             text = text.replace("\r\n", "\n").replace("\r", "\n")
-        if self.normalization != "none":
-            text = unicodedata.normalize(self.normalization, text)
-        return text.lower() if self.lowercase else text
+        text = self._normalize(text)
+        if self.lowercase:
+            # Small letters compose where capitals do not (a Greek capital iota has no form with
+            # both diaeresis and accent), so the lower-cased text is normalised again.
+            text = self._normalize(text.lower())
+        return text
+
+    def _normalize(self, text: str) -> str:
+        if self.normalization == "none":
+            return text
+        return unicodedata.normalize(self.normalization, text)
 
     def last_safe_cut(self, text: str, *, start: int = 1) -> int:
         """The last place where `text` can be cut whatever follows it, or 0 if there is none.

@@ -23,7 +23,7 @@ RULES = [
 # that compose or decompose.
 AWKWARD = (
     "\r\n\t aAzZ09Σσς'.:^·\u00ad\u00a0¨´\u0301\u0307\u0323\u0345\u0308"
-    "éÉİIſﬁ½Åşˆ\u1100\u1161\u11a8가각がゔ\u3099ーﾞ一𝒜\U000110ba\U00011099\u05b0\ud7a4"
+    "éÉİIΪſﬁ½Åşˆ\u1100\u1161\u11a8가각がゔ\u3099ーﾞ一𝒜\U000110ba\U00011099\u05b0\ud7a4"
 )
 awkward_texts = st.text(st.sampled_from(AWKWARD), max_size=12) | st.text(
     st.characters(exclude_categories=["Cs"]), max_size=12
@@ -39,11 +39,20 @@ awkward_texts = st.text(st.sampled_from(AWKWARD), max_size=12) | st.text(
         (TextRules(normalization="NFD"), "é", "e\u0301"),
         (TextRules(normalization="NFKC"), "ﬁ½", "fi1\u20442"),
         (TextRules(lowercase=True), "ΟΔΟΣ ΣΑΣ", "οδος σας"),
+        (TextRules(normalization="NFC", lowercase=True), "Ϊ\u0301", "ΐ"),
         (TextRules(newlines="keep", normalization="NFKC", lowercase=True), "™\r\n", "tm\r\n"),
     ],
 )
 def test_the_rules_do_what_they_are_named_for(rules: TextRules, text: str, expected: str) -> None:
     assert rules.apply(text) == expected
+
+
+@given(st.sampled_from(RULES), awkward_texts)
+def test_cleaning_what_is_clean_changes_nothing(rules: TextRules, text: str) -> None:
+    clean = rules.apply(text)
+    assert rules.apply(clean) == clean
+    if rules.normalization != "none":
+        assert unicodedata.is_normalized(rules.normalization, clean)
 
 
 @given(st.sampled_from(RULES), awkward_texts, awkward_texts)
