@@ -1,7 +1,6 @@
 """`rnnkit evaluate`: how well a trained model predicts a text."""
 
 import contextlib
-import os
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -47,7 +46,7 @@ def command(
     runs_dir: Path,
     as_json: bool,
 ) -> None:
-    r"""Score a trained model on a text it has not seen.
+    """Score a trained model on a text it has not seen.
 
     loss is in nats per token and perplexity its exponential; bits_per_character is comparable
     between models of characters and of bytes; accuracy is the share of tokens that were the
@@ -77,7 +76,7 @@ def command(
         click.echo(f"Using the newest run, {directory.path}", err=True)
     verify_files(directory, directory.config)
     config = load_config(directory.config)
-    session = load_session(directory, threads=_usable_cores())
+    session = load_session(directory)
     if files:
         text = text_of_files(
             files, session.vocabulary, encoding=config.data.encoding, unseen=unseen
@@ -121,13 +120,6 @@ def _table(metrics: "dict[str, Estimate]") -> str:
         for name, score in metrics.items()
     ]
     return format_table(("metric", "value", "low", "high"), rows, left=("metric",))
-
-
-def _usable_cores() -> int:
-    """Cores that this process may run on, which in a container are fewer than the machine's."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @contextlib.contextmanager

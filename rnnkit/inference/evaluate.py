@@ -84,8 +84,8 @@ def evaluate(
             scored = int(totals.tokens.sum())
         if totals.blocks < LEAST_BLOCKS:
             notes.append(
-                f"{part.description}: {totals.blocks} blocks of up to {part.block_tokens} tokens "
-                f"are too few for an interval ({LEAST_BLOCKS} are needed)."
+                f"{part.description}: no interval, because the text makes only {totals.blocks} "
+                f"blocks of {part.block_tokens} and {LEAST_BLOCKS} are needed."
             )
     return Evaluation(tokens=scored, metrics=metrics, notes=tuple(notes))
 

@@ -1,0 +1,346 @@
+"""Generation with models whose predictions can be worked out by hand."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rnnkit.errors import DataError, RunError, UsageError
+from rnnkit.inference.generate import (
+    PRIME_CHUNK,
+    Completion,
+    Piece,
+    Prime,
+    generate,
+    read_prime,
+    split_at_stop,
+)
+from rnnkit.inference.sampling import SamplingOptions
+from rnnkit.inference.session import Session, States
+from rnnkit.text.tokenize import TextRules
+from rnnkit.text.vocabulary import Vocabulary
+
+GREEDY = SamplingOptions(temperature=0.0)
+LETTERS = Vocabulary(TextRules(), "characters", tuple("\nabcdefgh"))
+WITH_UNKNOWN = Vocabulary(TextRules(), "characters", tuple("abcd"), has_unknown=True)
+BYTES = Vocabulary(TextRules(), "bytes")
+
+
+def session_of(
+    run_graph: Callable[[np.ndarray, States], Any],
+    *,
+    vocabulary: Vocabulary = LETTERS,
+    context: int | None = None,
+) -> Session:
+    return Session(
+        vocabulary=vocabulary,
+        context=context,
+        generation={},
+        state_sizes=(vocabulary.size,),
+        run_graph=run_graph,
+    )
+
+
+def recurrent(vocabulary: Vocabulary = LETTERS, context: int | None = None) -> Session:
+    """A small Elman network with random weights: what it says depends on all that it has read."""
+    rng = np.random.default_rng(5)
+    size = vocabulary.size
+    inputs, recurrent, outputs = rng.normal(size=(3, size, size)).astype(np.float32)
+
+    def run_graph(ids: np.ndarray, states: States) -> tuple[np.ndarray, list[np.ndarray]]:
+        assert ids.dtype == np.int64
+        h = states[0]
+        logits = []
+        for step in ids.T:
+            # A product row by row, so that rows cannot influence each other's rounding.
+            h = np.stack(
+                [np.tanh(inputs[i] + row @ recurrent) for i, row in zip(step, h, strict=True)]
+            )
+            logits.append(np.stack([row @ outputs for row in h]))
+        return np.stack(logits, axis=1), [h]
+
+    return session_of(run_graph, vocabulary=vocabulary, context=context)
+
+
+def successor(vocabulary: Vocabulary = LETTERS, **more: Any) -> Session:
+    """A model sure that the next token is the next id, round and round."""
+
+    def run_graph(ids: np.ndarray, states: States) -> tuple[np.ndarray, list[np.ndarray]]:
+        return 50.0 * np.eye(vocabulary.size, dtype=np.float32)[(ids + 1) % vocabulary.size], [
+            *states
+        ]
+
+    return session_of(run_graph, vocabulary=vocabulary, **more)
+
+
+def script(text: str) -> Session:
+    """A model of bytes that writes `text` whatever it reads, one byte a token."""
+    data = text.encode()
+
+    def run_graph(ids: np.ndarray, states: States) -> tuple[np.ndarray, list[np.ndarray]]:
+        # The first number of the state counts the tokens read; the prime is one token.
+        state = states[0].copy()
+        state[:, 0] += ids.shape[1]
+        written = (state[:, 0].astype(int) - 1) % len(data)
+        logits = np.zeros((len(ids), ids.shape[1], 256), np.float32)
+        logits[np.arange(len(ids)), -1, [data[place] for place in written]] = 50.0
+        return logits, [state]
+
+    return session_of(run_graph, vocabulary=BYTES)
+
+
+def completions(session: Session, prime: str, **more: Any) -> list[Completion]:
+    more = {"length": 10, "options": GREEDY, **more}
+    events = list(generate(session, prime=read_prime(session.vocabulary, prime), **more))
+    found = [event for event in events if isinstance(event, Completion)]
+    for completion in found:  # what was streamed is what was returned
+        streamed = [
+            e.text for e in events if isinstance(e, Piece) and e.sample == completion.sample
+        ]
+        assert "".join(streamed) == completion.text
+        assert all(streamed)
+    return sorted(found, key=lambda completion: completion.sample)
+
+
+# ------------------------------------------------------------------------------------ stepping
+
+
+def test_greedy_follows_the_model() -> None:
+    (completion,) = completions(successor(), "ab", length=9)
+    assert completion == Completion(sample=0, text="cdefgh\nab", tokens=9, stopped=False)
+
+
+@pytest.mark.parametrize("prime", ["a", "abcabc", "h" * (PRIME_CHUNK + 3)])
+def test_carried_state_equals_reading_everything_anew(prime: str) -> None:
+    session = recurrent()
+    (completion,) = completions(session, prime, length=30)
+    text = prime
+    for _ in range(30):
+        ids = np.array([session.vocabulary.encode(text)])
+        logits, _ = session.step(ids, session.zero_states(1))
+        text += session.vocabulary.decode([int(logits[0, -1].argmax())])
+    assert prime + completion.text == text
+
+
+@pytest.mark.parametrize("prime", ["a", "abc", "abcdefgh"])
+def test_a_sliding_model_reads_its_last_tokens_from_a_zero_state(prime: str) -> None:
+    session = recurrent(context=3)
+    (completion,) = completions(session, prime, length=30)
+    text = prime
+    for _ in range(30):
+        ids = np.array([session.vocabulary.encode(text[-3:])])
+        logits, _ = session.step(ids, session.zero_states(1))
+        text += session.vocabulary.decode([int(logits[0, -1].argmax())])
+    assert prime + completion.text == text
+
+
+def test_text_comes_as_soon_as_it_is_made() -> None:
+    steps = 0
+    inner = successor()
+
+    def run_graph(ids: np.ndarray, states: States) -> Any:
+        nonlocal steps
+        steps += 1
+        return inner.run_graph(ids, states)
+
+    prime = read_prime(LETTERS, "a")
+    events = generate(session_of(run_graph), prime=prime, length=1000, options=GREEDY)
+    assert next(events) == Piece(0, "b")
+    assert steps == 1
+
+
+def test_no_step_is_taken_for_nothing() -> None:
+    steps = 0
+    inner = successor()
+
+    def run_graph(ids: np.ndarray, states: States) -> Any:
+        nonlocal steps
+        steps += 1
+        return inner.run_graph(ids, states)
+
+    completions(session_of(run_graph), "ab", length=4)
+    assert steps == 4
+    assert completions(session_of(run_graph), "ab", length=0) == [Completion(0, "", 0, False)]
+    assert steps == 4
+
+
+def test_a_broken_model_is_an_error_of_the_run() -> None:
+    def run_graph(ids: np.ndarray, states: States) -> Any:
+        return np.full((*ids.shape, LETTERS.size), np.nan, np.float32), list(states)
+
+    with pytest.raises(RunError, match="not finite"):
+        completions(session_of(run_graph), "a")
+
+
+# -------------------------------------------------------------------------------------- chance
+
+
+def test_a_seed_repeats_the_text_and_another_one_does_not() -> None:
+    session, options = recurrent(), SamplingOptions()
+    first = completions(session, "a", options=options, seed=7, length=40)
+    assert completions(session, "a", options=options, seed=7, length=40) == first
+    assert completions(session, "a", options=options, seed=8, length=40) != first
+
+
+@pytest.mark.parametrize("context", [None, 4])
+def test_a_sample_does_not_depend_on_how_many_are_made(context: int | None) -> None:
+    session, options = recurrent(context=context), SamplingOptions(repetition_penalty=1.3)
+    more: dict[str, Any] = {"options": options, "seed": 3, "length": 40, "stop": "g"}
+    many = completions(session, "ab", samples=8, **more)
+    assert [completion.sample for completion in many] == list(range(8))
+    assert len({completion.text for completion in many}) > 4
+    assert len({completion.tokens for completion in many}) > 1  # some stopped before others
+    for count in (1, 2, 5):
+        assert completions(session, "ab", samples=count, **more) == many[:count]
+
+
+def test_unknown_is_never_generated() -> None:
+    session = successor(WITH_UNKNOWN)  # after "d" it is sure of <unk>
+    for options in (GREEDY, SamplingOptions(), SamplingOptions(temperature=5.0)):
+        (completion,) = completions(session, "d", length=60, options=options)
+        assert len(completion.text) == 60
+        assert set(completion.text) <= set("abcd")
+
+
+def test_the_penalty_sees_the_prime_and_what_was_made() -> None:
+    def run_graph(ids: np.ndarray, states: States) -> Any:
+        logits = np.linspace(1.0, 2.0, LETTERS.size, dtype=np.float32)
+        return np.tile(logits, (*ids.shape, 1)), list(states)
+
+    options = SamplingOptions(temperature=0.0, repetition_penalty=100.0)
+    (completion,) = completions(session_of(run_graph), "hg", length=7, options=options)
+    assert completion.text == "fedcba\n"
+
+
+def test_the_penalty_forgets_after_64_tokens() -> None:
+    vocabulary = Vocabulary(TextRules(), "characters", tuple(chr(0x4E00 + i) for i in range(80)))
+
+    def run_graph(ids: np.ndarray, states: States) -> Any:
+        logits = np.linspace(2.0, 1.0, vocabulary.size, dtype=np.float32)
+        return np.tile(logits, (*ids.shape, 1)), list(states)
+
+    options = SamplingOptions(temperature=0.0, repetition_penalty=100.0)
+    (completion,) = completions(
+        session_of(run_graph, vocabulary=vocabulary),
+        vocabulary.tokens[0],
+        length=66,
+        options=options,
+    )
+    # 64 tokens are known at a time, so the 65th after the prime may be the prime's again.
+    assert completion.text == "".join(vocabulary.tokens[1:65] + vocabulary.tokens[0:2])
+
+
+# --------------------------------------------------------------------------------------- prime
+
+
+def test_the_prime_gets_the_text_rules() -> None:
+    vocabulary = Vocabulary(TextRules(lowercase=True), "characters", tuple("\nabc"))
+    assert read_prime(vocabulary, "AB\r\nC") == Prime("ab\nc", (1, 2, 0, 3))
+
+
+def test_unseen_characters_are_named_with_the_choices() -> None:
+    with pytest.raises(DataError) as caught:
+        read_prime(LETTERS, "aXbé")
+    message = str(caught.value)
+    assert "'X' (U+0058)" in message
+    assert "'é' (U+00E9)" in message
+    assert "--unseen skip" in message
+    assert "--unseen unk" not in message  # there is no <unk> to read them as
+    with pytest.raises(DataError, match="--unseen unk"):
+        read_prime(WITH_UNKNOWN, "aX")
+
+
+def test_unseen_characters_can_be_left_out_or_read_as_unknown() -> None:
+    assert read_prime(LETTERS, "aXb", unseen="skip") == Prime("ab", (1, 2))
+    assert read_prime(WITH_UNKNOWN, "aXb", unseen="unk") == Prime("aXb", (1, 0, 2))
+    with pytest.raises(DataError, match="has no <unk>"):
+        read_prime(LETTERS, "aXb", unseen="unk")
+
+
+def test_the_choice_does_not_matter_when_all_is_known() -> None:
+    for unseen in ("error", "skip", "unk"):
+        assert read_prime(LETTERS, "abc", unseen=unseen) == Prime("abc", (1, 2, 3))
+
+
+@pytest.mark.parametrize(
+    ("tokens", "has_unknown", "first"),
+    [("\n ab", False, 0), (" ab", False, 0), ("!a", False, 0), ("ab", True, 1), ("\nab", True, 1)],
+)
+def test_an_empty_prime_starts_from_a_newline_a_space_or_the_lowest_token(
+    tokens: str, has_unknown: bool, first: int
+) -> None:
+    vocabulary = Vocabulary(TextRules(), "characters", tuple(tokens), has_unknown)
+    assert read_prime(vocabulary, "") == Prime("", (first,))
+    assert read_prime(vocabulary, "X", unseen="skip") == Prime("", (first,))
+
+
+def test_an_empty_prime_of_bytes_starts_from_a_newline() -> None:
+    assert read_prime(BYTES, "") == Prime("", (10,))
+    assert completions(successor(BYTES), "", length=2)[0].text == "\v\f"
+
+
+# --------------------------------------------------------------------------------- bytes, stop
+
+
+def test_bytes_are_streamed_as_whole_characters() -> None:
+    text = "né€🎵!"
+    events = list(generate(script(text), prime=read_prime(BYTES, "x"), length=11, options=GREEDY))
+    assert [event.text for event in events if isinstance(event, Piece)] == list(text)
+    assert events[-1] == Completion(0, text, 11, False)
+
+
+def test_bytes_at_the_end_that_make_no_character_are_dropped() -> None:
+    (completion,) = completions(script("né"), "x", length=2)
+    assert completion == Completion(0, "n", 2, False)
+
+
+def test_generation_ends_before_the_stop_text() -> None:
+    (completion,) = completions(successor(), "a", length=50, stop="fgh")
+    assert completion == Completion(0, "bcde", tokens=7, stopped=True)
+
+
+def test_the_beginning_of_a_stop_text_is_held_back_until_it_is_refuted() -> None:
+    prime = read_prime(BYTES, "x")
+    events = list(generate(script("no, nor "), prime=prime, length=8, options=GREEDY, stop="nor"))
+    pieces = [event.text for event in events if isinstance(event, Piece)]
+    assert pieces == ["no,", " "]
+    assert events[-1] == Completion(0, "no, ", 7, True)
+
+
+def test_a_held_back_beginning_is_given_out_at_the_end() -> None:
+    (completion,) = completions(script("so be"), "x", length=5, stop="bed")
+    assert completion == Completion(0, "so be", 5, False)
+
+
+def test_a_stop_text_in_the_prime_does_not_count() -> None:
+    (completion,) = completions(successor(), "abc", length=3, stop="cd")
+    assert completion.text == "def"
+
+
+def test_the_stop_text_gets_the_text_rules() -> None:
+    vocabulary = Vocabulary(TextRules(lowercase=True), "characters", tuple("abcdefgh"))
+    (completion,) = completions(successor(vocabulary), "a", stop="EF")
+    assert completion.text == "bcd"
+
+
+def test_an_empty_stop_text_is_refused() -> None:
+    with pytest.raises(UsageError, match="--stop"):
+        generate(successor(), prime=read_prime(LETTERS, "a"), length=1, options=GREEDY, stop="")
+
+
+@given(st.text("ab", max_size=30), st.text("ab", min_size=1, max_size=4), st.data())
+def test_stopping_does_not_depend_on_how_the_text_arrives(
+    text: str, stop: str, data: st.DataObject
+) -> None:
+    shown, waiting, found = "", "", False
+    rest = text
+    while rest and not found:
+        size = data.draw(st.integers(1, len(rest)))
+        ready, waiting, found = split_at_stop(waiting + rest[:size], stop)
+        shown, rest = shown + ready, rest[size:]
+        assert not waiting or stop.startswith(waiting)
+    assert found == (stop in text)
+    assert shown + waiting == (text.split(stop)[0] if found else text)
