@@ -31,7 +31,7 @@ def command() -> None:
 @set_option
 @json_option
 def check(files: tuple[Path, ...], overrides: tuple[str, ...], as_json: bool) -> None:
-    r"""Check configuration files and list everything that is wrong with them.
+    """Check configuration files and list everything that is wrong with them.
 
     Whether the data exist is looked at by `rnnkit train`, not here.
 
@@ -63,7 +63,7 @@ def check(files: tuple[Path, ...], overrides: tuple[str, ...], as_json: bool) ->
 @set_option
 @json_option
 def show(file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
-    r"""Print the complete configuration, with every default written out.
+    """Print the complete configuration, with every default written out.
 
     \b
     Example:
@@ -85,7 +85,7 @@ def show(file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
 @set_option
 @json_option
 def diff(file: Path, other: Path | None, overrides: tuple[str, ...], as_json: bool) -> None:
-    r"""Print the keys in which FILE differs from the defaults, or from OTHER.
+    """Print the keys in which FILE differs from the defaults, or from OTHER.
 
     A --set counts for FILE alone. Nothing is printed when there is no difference.
 
@@ -108,7 +108,7 @@ def diff(file: Path, other: Path | None, overrides: tuple[str, ...], as_json: bo
 @command.command()
 @click.option("--markdown", is_flag=True, help="Print the reference page in Markdown instead.")
 def schema(markdown: bool) -> None:
-    r"""Print the JSON Schema of the configuration file, for editors.
+    """Print the JSON Schema of the configuration file, for editors.
 
     \b
     Example:

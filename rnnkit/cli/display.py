@@ -56,11 +56,10 @@ def _show(event: "Event", line: Callable[[str], None]) -> None:
     match event:
         case Started():
             going_on = f", going on after step {event.step:,}" if event.step else ""
-            total = f" of {event.total_steps:,}" if event.total_steps else ""
+            total = f", {_steps(event.total_steps)} in all" if event.total_steps else ""
             line(
-                f"Training {event.parameters:,} parameters on {event.device} "
-                f"(kernel: {event.kernel}){going_on}: {event.steps_per_epoch:,} steps per "
-                f"epoch{total and f', {event.total_steps:,} steps in all'}."
+                f"Training {event.parameters:,} parameters on {event.device} (kernel: "
+                f"{event.kernel}){going_on}: {_steps(event.steps_per_epoch)} per epoch{total}."
             )
         case Stepped():
             pass  # a line per evaluation is enough where nothing can be redrawn
@@ -108,6 +107,10 @@ def _step_numbers(event: "Stepped") -> str:
         f"gradient {event.gradient_norm:.2f}",
     ]
     return "  ".join(parts)
+
+
+def _steps(count: int) -> str:
+    return f"{count:,} step" + ("s" if count != 1 else "")
 
 
 def _evaluation_line(record: dict[str, Any], *, is_best: bool) -> str:

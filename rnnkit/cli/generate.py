@@ -105,7 +105,7 @@ def command(
     runs_dir: Path,
     as_json: bool,
 ) -> None:
-    r"""Continue a text with a trained model.
+    """Continue a text with a trained model.
 
     The seed and its continuation are written to standard output as they are made. Options that
     are not given have the values that the model was trained to use (section `generation` of

@@ -4,6 +4,8 @@ import contextlib
 import datetime
 import os
 import signal
+import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -46,7 +48,7 @@ def command(
     runs_dir: Path,
     as_json: bool,
 ) -> None:
-    r"""Train the model that CONFIG describes.
+    """Train the model that CONFIG describes.
 
     Everything goes into a new run directory, whose path is the last line on standard output.
     Ctrl-C finishes the step, saves, and prints the command that goes on.
@@ -165,15 +167,36 @@ def _prepare(config: "Config") -> "Prepared":
 
 def _train(config: "Config", prepared: "Prepared", run: "RunDirectory") -> dict[str, Any]:
     _say("Loading TensorFlow ...")
-    # Before the import: later TensorFlow has already said what it had to say.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    with _native_chatter_held_back():
+        from rnnkit.training.loop import train
     from rnnkit.cli.display import training_display
-    from rnnkit.training.loop import train
 
     with _stop_signals() as should_stop, training_display() as observe:
         return train(config, prepared, run, observe=observe, should_stop=should_stop)
+
+
+@contextlib.contextmanager
+def _native_chatter_held_back() -> Iterator[None]:
+    """Keep what TensorFlow's C++ parts write while they load off the screen, unless they fail.
+
+    They write to the file descriptor before any of their own settings is read.
+    """
+    # Read once, at the import. What goes wrong later comes as an exception.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    sys.stderr.flush()
+    screen = os.dup(2)
+    with tempfile.TemporaryFile() as chatter:
+        os.dup2(chatter.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            chatter.seek(0)
+            os.write(screen, chatter.read())
+            raise
+        finally:
+            os.dup2(screen, 2)
+            os.close(screen)
 
 
 @contextlib.contextmanager

@@ -103,7 +103,9 @@ class _Network:
             case OneHotInput():
                 return keras.ops.one_hot(ids, self.vocabulary_size), None
             case ScaledInput():
-                scaled = keras.ops.cast(ids, "float32") / float(self.vocabulary_size)
+                scaled = keras.ops.divide(
+                    keras.ops.cast(ids, "float32"), float(self.vocabulary_size)
+                )
                 return keras.ops.expand_dims(scaled, -1), None
             case EmbeddingInput(size=size):
                 embedding = keras.layers.ReversibleEmbedding(

@@ -93,21 +93,23 @@ class Course:
             self.without_improvement += 1
 
     def stopped_by(
-        self, training: TrainingConfig, *, seconds: float, fresh_evaluation: bool
+        self, training: TrainingConfig, *, seconds: float, is_evaluated: bool
     ) -> str | None:
         """Name of the limit that has been reached, if any.
 
-        Early stopping speaks only right after an evaluation, so that a resumed run reads the
+        The clock never ends a run before its first update, which a model needs to be worth
+        saving. Early stopping speaks only at an evaluated step, so that a resumed run reads the
         same counter at the same moment.
         """
         if training.max_steps is not None and self.step >= training.max_steps:
             return "max_steps"
         if training.max_epochs is not None and self.epoch >= training.max_epochs:
             return "max_epochs"
-        if training.max_minutes is not None and seconds >= 60.0 * training.max_minutes:
+        minutes = training.max_minutes
+        if minutes is not None and self.step > 0 and seconds >= 60.0 * minutes:
             return "max_minutes"
         stopping = training.early_stopping
-        if fresh_evaluation and stopping and self.without_improvement >= stopping.patience:
+        if is_evaluated and stopping and self.without_improvement >= stopping.patience:
             return "early_stopping"
         return None
 

@@ -121,17 +121,24 @@ class _Training:
             )
         )
         self._clock.start(self._course.seconds)
-        fresh_evaluation = bool(self._records) and self._records[-1]["step"] == self._course.step
-        while not (reason := self._limit(fresh_evaluation)):
-            if should_stop():
+        while True:
+            reason = self._limit()
+            if reason and self._is_evaluated:
+                return self._finish(reason)
+            if reason:
+                self._evaluate()
+            elif should_stop():
                 self._stop_early()
-            ended_epoch = self._update()
-            fresh_evaluation = self._after_update(ended_epoch)
-        return self._finish(reason)
+            else:
+                self._after_update(ended_epoch=self._update())
 
-    def _limit(self, fresh_evaluation: bool) -> str | None:
+    @property
+    def _is_evaluated(self) -> bool:
+        return bool(self._records) and self._records[-1]["step"] == self._course.step
+
+    def _limit(self) -> str | None:
         return self._course.stopped_by(
-            self._training, seconds=self._clock.seconds, fresh_evaluation=fresh_evaluation
+            self._training, seconds=self._clock.seconds, is_evaluated=self._is_evaluated
         )
 
     def _update(self) -> bool:
@@ -145,21 +152,17 @@ class _Training:
         self._clock.end_update(int(batch.weights.sum()))
         return self._course.advance(batches_per_epoch=self._plan.batches_per_epoch)
 
-    def _after_update(self, ended_epoch: bool) -> bool:
-        """Evaluate, checkpoint and report where they are due; True after an evaluation."""
+    def _after_update(self, *, ended_epoch: bool) -> None:
+        """Evaluate, write a checkpoint or report, where that is due."""
         every = self._training.evaluate_every_steps
-        due = ended_epoch if every is None else self._course.step % every == 0
-        if due or self._limit(fresh_evaluation=False):
-            if self._is_healthy():
-                self._evaluate()
-                return True
+        if ended_epoch if every is None else self._course.step % every == 0:
+            self._evaluate()
         elif self._course.step % self._training.checkpoint_every_steps == 0:
             if self._is_healthy():
                 self._save()
         elif self._clock.seconds - self._reported_at > _SECONDS_BETWEEN_REPORTS:
             if self._is_healthy():
                 self._report()
-        return False
 
     def _report(self) -> None:
         loss, norm = self._learner.totals()
@@ -188,7 +191,10 @@ class _Training:
     # ---------------------------------------------------------------------------- evaluation
 
     def _evaluate(self) -> None:
-        """Score the model, write the line of metrics, the best weights and a checkpoint."""
+        """Score the model, write the line of metrics, the best weights and a checkpoint; go back
+        instead when the loss is not finite."""
+        if not self._is_healthy():
+            return
         train_loss, norm = self._learner.totals()
         record: dict[str, Any] = {
             "step": self._course.step,

@@ -39,7 +39,8 @@ class Learner:
         self.model = build_training_model(
             model, vocabulary_size=vocabulary_size, every_step=every_step
         )
-        self._optimizer = build_optimizer(training.optimizer)
+        # Any: Keras declares its optimizers' attributes for all backends at once.
+        self._optimizer: Any = build_optimizer(training.optimizer)
         self._optimizer.build(self.model.trainable_variables)
         self._averages = [tf.Variable(weight.value) for weight in self._averaged_variables()]
         self._totals = [tf.Variable(tf.zeros((), tf.float64)) for _ in range(4)]
@@ -125,8 +126,8 @@ class Learner:
 
     def next_logits(self, ids: np.ndarray, states: States) -> tuple[np.ndarray, list[tf.Tensor]]:
         """Logits after the last of ids int32[batch, time], float32[batch, vocabulary]."""
-        logits, states = self._predict(ids, list(states))
-        return logits.numpy(), states
+        logits, new_states = self._predict(ids, list(states))
+        return logits.numpy(), new_states
 
     def _predict_eagerly(self, ids, states):
         logits, *new_states = self.model([ids, *states], training=False)

@@ -101,9 +101,7 @@ def test_the_grid_is_whole() -> None:
 @pytest.mark.parametrize(("cell", "sizes", "normalization", "form"), GRID)
 def test_keras_and_onnx_agree(cell: Any, sizes: str, normalization: Any, form: str) -> None:
     assert_parity(
-        ModelConfig(
-            cell=cell, units=SIZES[sizes], normalization=normalization, input=INPUTS[form]
-        )
+        ModelConfig(cell=cell, units=SIZES[sizes], normalization=normalization, input=INPUTS[form])
     )
 
 

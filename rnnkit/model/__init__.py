@@ -1,0 +1,1 @@
+"""Facts -> keras.Model -> model.onnx."""
