@@ -80,7 +80,7 @@ def load_session(run: RunDirectory) -> Session:
 def _open(run: RunDirectory) -> onnxruntime.InferenceSession:
     options = onnxruntime.SessionOptions()
     # One thread: handing the small products of a cell from thread to thread costs more than it
-    # saves. Two took 1.3 times as long even on batches of windows, and three times the work.
+    # saves, and as soon as the machine has something else to do, two take twice as long.
     options.intra_op_num_threads = 1
     options.inter_op_num_threads = 1
     options.log_severity_level = _ONLY_ERRORS
