@@ -116,10 +116,12 @@ def write_atomically(path: Path, data: bytes) -> None:
         temporary.replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
         kept = "; the previous version is intact" if path.exists() else ""
         raise RunError(f"{path}: cannot be written: {error.strerror or error}{kept}") from error
+    finally:
+        # Gone already when all went well; a second Ctrl-C comes through here too.
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def _sync_folder(folder: Path) -> None:
@@ -136,7 +138,12 @@ def _sync_folder(folder: Path) -> None:
 
 
 def _canonical(content: Mapping[str, Any]) -> bytes:
-    return json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
+    return _encode(json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False))
+
+
+def _encode(text: str) -> bytes:
+    # A path that is not UTF-8 is a str with lone surrogates; `json.loads` takes them back.
+    return text.encode(errors="surrogatepass")
 
 
 def write_document(path: Path, kind: str, content: Mapping[str, Any]) -> None:
@@ -147,7 +154,7 @@ def write_document(path: Path, kind: str, content: Mapping[str, Any]) -> None:
         "sha256": hashlib.sha256(_canonical(content)).hexdigest(),
         "content": content,
     }
-    write_atomically(path, json.dumps(envelope, indent=1, ensure_ascii=False).encode() + b"\n")
+    write_atomically(path, _encode(json.dumps(envelope, indent=1, ensure_ascii=False) + "\n"))
 
 
 def read_document(path: Path, kind: str) -> dict[str, Any]:
@@ -241,7 +248,11 @@ def create_run(
     if not name or name.startswith(".") or any(mark in name for mark in "/\\\0"):
         raise RunError(f"--name {name!r}: expected a plain folder name without a leading dot")
     run = RunDirectory(runs_dir / name)
-    if run.path.exists():
+    try:
+        is_taken = run.path.exists()
+    except OSError as error:  # a name that is too long for the disk
+        raise RunError(f"{run.path}: cannot be created: {error.strerror or error}") from error
+    if is_taken:
         raise RunError(_name_taken(run))
     # Built aside and moved into place, so that a folder in `runs_dir` always is a whole run.
     unfinished = RunDirectory(runs_dir / f".{name}.{os.getpid()}.tmp")
@@ -347,12 +358,15 @@ def named_run(run: str, *, runs_dir: Path) -> RunDirectory:
         RunError: neither is a run directory.
     """
     candidates = [Path(run), runs_dir / run]
-    for path in candidates:
-        if (path / "manifest.json").is_file():
-            return RunDirectory(path)
-    for path in candidates:
-        if path.is_dir():
-            raise RunError(f"{path}: not a run directory of rnnkit (it has no manifest.json)")
+    try:
+        for path in candidates:
+            if (path / "manifest.json").is_file():
+                return RunDirectory(path)
+        for path in candidates:
+            if path.is_dir():
+                raise RunError(f"{path}: not a run directory of rnnkit (it has no manifest.json)")
+    except OSError as error:
+        raise RunError(f"{run}: cannot be read: {error.strerror or error}") from error
     known = ", ".join(other.name for other in list_runs(runs_dir)[:5]) or "none"
     raise RunError(f"{run}: no such run, here or in {runs_dir} (newest there: {known})")
 
@@ -366,7 +380,7 @@ def _unfinished(run: RunDirectory) -> str:
 
 def encode_metrics(records: Sequence[Mapping[str, Any]]) -> bytes:
     """`metrics.jsonl` as bytes: one record a line."""
-    return b"".join(json.dumps(record, ensure_ascii=False).encode() + b"\n" for record in records)
+    return b"".join(_encode(json.dumps(record, ensure_ascii=False) + "\n") for record in records)
 
 
 def read_metrics(run: RunDirectory) -> list[dict[str, Any]]:
@@ -381,7 +395,7 @@ def read_metrics(run: RunDirectory) -> list[dict[str, Any]]:
     for number, line in enumerate(_read_bytes(run.metrics).splitlines(), start=1):
         try:
             record = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             record = None
         if not isinstance(record, dict) or not isinstance(record.get("step"), int):
             raise RunError(f"{run.metrics}:{number}: damaged, expected one evaluation in JSON")
