@@ -63,11 +63,14 @@ def next_probabilities(
         raise ValueError("the logits are not finite")
     if options.temperature == 0.0:
         return _only_the_largest(scores)
+    filtered = options.top_k is not None or options.top_p is not None
+    # Ranked before the exponential, which makes equals of what hardly differs.
+    order = np.argsort(-scores, axis=1, kind="stable") if filtered else None
     scores -= highest
     scores /= max(options.temperature, _LOWEST_TEMPERATURE)
     np.exp(scores, out=scores)
-    if options.top_k is not None or options.top_p is not None:
-        _keep_most_probable(scores, top_k=options.top_k, top_p=options.top_p)
+    if order is not None:
+        _keep_most_probable(scores, order, top_k=options.top_k, top_p=options.top_p)
     if options.min_p is not None:
         # The largest is exp(0) = 1 and no filter above removes it.
         scores[scores < options.min_p] = 0.0
@@ -100,9 +103,13 @@ def _only_the_largest(scores: np.ndarray) -> np.ndarray:
     return probabilities
 
 
-def _keep_most_probable(weights: np.ndarray, *, top_k: int | None, top_p: float | None) -> None:
-    """Set everything that top-k and then top-p leave out to zero, in place."""
-    order = np.argsort(-weights, axis=1, kind="stable")
+def _keep_most_probable(
+    weights: np.ndarray, order: np.ndarray, *, top_k: int | None, top_p: float | None
+) -> None:
+    """Set everything that top-k and then top-p leave out to zero, in place.
+
+    `order` int64[batch, vocabulary] lists the tokens of each row, the most probable first.
+    """
     ranked = np.take_along_axis(weights, order, axis=1)
     if top_k is not None:
         ranked[:, top_k:] = 0.0
