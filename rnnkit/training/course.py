@@ -44,6 +44,9 @@ class Course:
     @classmethod
     def from_dict(cls, facts: dict[str, Any]) -> "Course":
         """The reverse of `to_dict`; a missing or extra key raises TypeError."""
+        # The defaults are those of a fresh run: a key that is missing must not take one.
+        if odd := facts.keys() ^ {field.name for field in dataclasses.fields(cls)}:
+            raise TypeError(f"missing or unknown in the course: {', '.join(sorted(odd))}")
         return cls(**facts)
 
     def advance(self, *, batches_per_epoch: int) -> bool:
