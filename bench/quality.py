@@ -1,0 +1,73 @@
+"""Train the ready configurations as they are, and score them.
+
+    python bench/quality.py [--configs shakespeare hello ..] [--json]
+
+Every configuration is trained by the real command in a process of its own, then scored by
+`rnnkit evaluate`. "Training" is the time in the training loop, evaluation and checkpoints included,
+as the run itself reports it; "process" adds start-up and the import of TensorFlow.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+
+
+def main() -> None:
+    """Print a table, or one JSON document."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--configs", nargs="*", help="names without .yaml; all when not given")
+    parser.add_argument("--json", action="store_true", help="print one JSON document")
+    arguments = parser.parse_args()
+    names = arguments.configs or sorted(
+        path.relative_to(CONFIGS).with_suffix("").as_posix() for path in CONFIGS.rglob("*.yaml")
+    )
+    with tempfile.TemporaryDirectory() as folder:
+        rows = [measure(name, Path(folder)) for name in names]
+    if arguments.json:
+        print(json.dumps({"configs": rows}, indent=1))
+        return
+    print("| configuration | training, s | process, s | scored on | loss, nats | bits/character |")
+    print("|---|---|---|---|---|---|")
+    for row in rows:
+        metrics = row["metrics"]
+        print(
+            f"| {row['config']} | {row['training_seconds']:.1f} | {row['process_seconds']:.1f} "
+            f"| {row['split']} | {metrics['loss']['value']:.4f} "
+            f"| {metrics['bits_per_character']['value']:.4f} |"
+        )
+
+
+def measure(name: str, folder: Path) -> dict[str, Any]:
+    """Train `configs/NAME.yaml` and return its time and scores."""
+    runs = folder / "runs"
+    began = time.perf_counter()
+    trained = answer("train", CONFIGS / f"{name}.yaml", "--json", "--runs-dir", runs)
+    seconds = time.perf_counter() - began
+    scores = answer("evaluate", trained["run"], "--json", "--runs-dir", runs)
+    return {
+        "config": name,
+        "training_seconds": trained["seconds"],
+        "process_seconds": seconds,
+        "steps": trained["steps"],
+        "parameters": trained["parameters"],
+        "tokens_per_second": trained["metrics"]["tokens_per_second"],
+        "split": scores["split"],
+        "metrics": scores["metrics"],
+    }
+
+
+def answer(*arguments: object) -> dict[str, Any]:
+    """What `rnnkit ARGUMENTS` prints, as JSON."""
+    command = [sys.executable, "-m", "rnnkit", *map(str, arguments)]
+    return json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+
+
+if __name__ == "__main__":
+    main()

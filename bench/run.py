@@ -1,0 +1,42 @@
+"""`make bench`: every measurement that the documentation quotes, one after the other.
+
+    python bench/run.py [--output bench/results.json]
+
+Each script here can be run by itself and says what it measures. This one runs them with `--json`,
+joins their answers, and writes the file that the figures in README.md are taken from.
+"""
+
+import argparse
+import json
+import platform
+import subprocess
+import sys
+from pathlib import Path
+
+from generation import machine
+
+HERE = Path(__file__).parent
+
+MEASUREMENTS = {
+    "generation": ["generation.py", "--repeats", "7"],
+    "training_memory": ["training_memory.py", "--megabytes", "1,10,100,1000"],
+    "quality": ["quality.py"],
+}
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--output", type=Path, default=HERE / "results.json")
+    arguments = parser.parse_args()
+    results: dict[str, object] = {"machine": machine(), "system": platform.platform()}
+    for name, (script, *options) in MEASUREMENTS.items():
+        print(f"{name}: {script} {' '.join(options)}", file=sys.stderr, flush=True)
+        command = [sys.executable, str(HERE / script), "--json", *options]
+        results[name] = json.loads(subprocess.run(command, check=True, capture_output=True).stdout)
+    arguments.output.write_text(json.dumps(results, indent=1) + "\n", encoding="utf-8")
+    print(f"written to {arguments.output}")
+
+
+if __name__ == "__main__":
+    main()
