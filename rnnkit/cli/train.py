@@ -65,13 +65,14 @@ def command(
         raise UsageError("give either a CONFIG file to train, or --resume RUN to go on with")
     if resume is not None and name is not None:
         raise UsageError("--name is for new runs; a resumed run keeps its directory")
-    opened = (
+    resolved, prepared, run = (
         _new_run(config, overrides, name=name, runs_dir=runs_dir)
         if config is not None
         else _old_run(str(resume), overrides, runs_dir=runs_dir)
     )
-    resolved, prepared, run = opened
     with locked(run):
+        if resume is not None and overrides:
+            _write_limits(run, resolved)
         summary = _train(resolved, prepared, run)
     if as_json:
         from rnnkit.cli.answer import print_json
@@ -112,31 +113,35 @@ def _old_run(
 ) -> tuple["Config", "Prepared", "RunDirectory"]:
     from rnnkit.config.load import load_config
     from rnnkit.run import named_run, verify_files
+    from rnnkit.training.checkpoint import read_last_checkpoint
 
     run = named_run(name, runs_dir=runs_dir)
     _say(f"Reading {run.path} and its text ...")
     verify_files(run, run.config)
     resolved = load_config(run.config)
     if overrides:
-        resolved = _extended(run, resolved, overrides)
+        resolved = _with_other_limits(run, resolved, overrides)
     elif run.is_finished:
         raise RunError(
             f"{run.path}: has finished, there is nothing to resume. To train it longer, raise a "
             "limit: rnnkit train --resume "
             f"{run.path} --set training.max_steps=N (or max_epochs, max_minutes)"
         )
-    return resolved, _prepare(resolved), run
+    prepared = _prepare(resolved)
+    if run.last_checkpoint.exists():
+        # Training reads it again; what is wrong with it is said before TensorFlow is loaded.
+        read_last_checkpoint(run, resolved, corpus=prepared.fingerprint)
+    return resolved, prepared, run
 
 
-def _extended(run: "RunDirectory", old: "Config", overrides: tuple[str, ...]) -> "Config":
-    """The configuration with other limits, written into the run.
+def _with_other_limits(run: "RunDirectory", old: "Config", overrides: tuple[str, ...]) -> "Config":
+    """The configuration of the run with `overrides`.
 
     Raises:
         UsageError: an override changes anything but a limit, which would no longer be that run.
     """
-    from rnnkit.config.describe import differences, to_yaml
+    from rnnkit.config.describe import differences
     from rnnkit.config.load import load_config
-    from rnnkit.run import locked, write_atomically, write_manifest
 
     new = load_config(run.config, overrides)
     limits = {"training.max_steps", "training.max_epochs", "training.max_minutes"}
@@ -146,12 +151,18 @@ def _extended(run: "RunDirectory", old: "Config", overrides: tuple[str, ...]) ->
             f"--set {others[0]}: a resumed run can change its limits only "
             f"({', '.join(sorted(limits))}); start a new run for anything else"
         )
-    with locked(run):
-        write_atomically(run.config, to_yaml(new).encode())
-        models = [path for path in (run.keras_model, run.onnx_model) if path.exists()]
-        write_manifest(run, [run.config, *models])
-        run.summary.unlink(missing_ok=True)
     return new
+
+
+def _write_limits(run: "RunDirectory", config: "Config") -> None:
+    """Give a run, which may have finished, the limits of `config`; its models stay valid."""
+    from rnnkit.config.describe import to_yaml
+    from rnnkit.run import write_atomically, write_manifest
+
+    write_atomically(run.config, to_yaml(config).encode())
+    models = [path for path in (run.keras_model, run.onnx_model) if path.exists()]
+    write_manifest(run, [run.config, *models])
+    run.summary.unlink(missing_ok=True)
 
 
 def _prepare(config: "Config") -> "Prepared":

@@ -14,8 +14,9 @@ from typing import Any
 
 import numpy as np
 
+from rnnkit.config.schema import Config
 from rnnkit.errors import RunError
-from rnnkit.run import FORMAT_VERSION, check_version, write_atomically
+from rnnkit.run import FORMAT_VERSION, RunDirectory, check_version, write_atomically
 
 _FACTS = "facts.json"
 
@@ -53,6 +54,28 @@ def read_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     if kind != "rnnkit/checkpoint":
         raise RunError(f"{path}: holds {kind!r}, expected 'rnnkit/checkpoint'")
     check_version(path, version)
+    return arrays, facts
+
+
+def read_last_checkpoint(
+    run: RunDirectory, config: Config, *, corpus: str
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The arrays and facts that `run` goes on from.
+
+    Args:
+        run: an interrupted or finished run.
+        config: its configuration.
+        corpus: fingerprint of the text as it is now.
+
+    Raises:
+        RunError: the checkpoint cannot be read, or was written for another text.
+    """
+    arrays, facts = read_checkpoint(run.last_checkpoint)
+    if facts.get("corpus") != corpus:
+        raise RunError(
+            f"{run.last_checkpoint}: was written for another text; {config.data.path} has changed "
+            "since. Put the old text back, or train a new run"
+        )
     return arrays, facts
 
 

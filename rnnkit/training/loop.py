@@ -10,6 +10,7 @@ resumed repeats the steps after its last checkpoint exactly and ends with the sa
 
 import datetime
 import math
+import shlex
 from collections.abc import Callable
 from typing import Any
 
@@ -25,7 +26,12 @@ from rnnkit.run import (
     write_atomically,
     write_document,
 )
-from rnnkit.training.checkpoint import digest, read_checkpoint, write_checkpoint
+from rnnkit.training.checkpoint import (
+    digest,
+    read_checkpoint,
+    read_last_checkpoint,
+    write_checkpoint,
+)
 from rnnkit.training.clock import Clock
 from rnnkit.training.course import Course, planned_steps
 from rnnkit.training.environment import KERNEL, describe_device, describe_environment
@@ -273,12 +279,9 @@ class _Training:
         import tensorflow as tf
 
         path = self._run.last_checkpoint
-        arrays, facts = read_checkpoint(path)
-        if facts.get("corpus") != self._prepared.fingerprint:
-            raise RunError(
-                f"{path}: was written for another text; {self._config.data.path} has changed "
-                "since. Put the old text back, or train a new run"
-            )
+        arrays, facts = read_last_checkpoint(
+            self._run, self._config, corpus=self._prepared.fingerprint
+        )
         try:
             self._course = Course.from_dict(facts["course"])
             self._learner.restore(arrays)
@@ -338,7 +341,7 @@ class _Training:
             export_models(self._config, self._run, vocabulary_size=self._prepared.vocabulary.size)
         raise InterruptedTrainingError(
             f"Stopped after step {self._course.step}; everything is saved. Go on with:\n"
-            f"rnnkit train --resume {self._run.path}"
+            f"rnnkit train --resume {shlex.quote(str(self._run.path))}"
         )
 
     def _finish(self, reason: str) -> dict[str, Any]:

@@ -26,7 +26,8 @@ def sample_prime(config: Config, prepared: Prepared) -> list[int]:
         return [int(prepared.split("train")[0])]
     unseen = prepared.vocabulary.unseen(prime)
     if unseen or not prime:
-        found = "is empty" if not prime else f"has characters that the text lacks: {unseen!r}"
+        named = ", ".join(map(repr, unseen))
+        found = f"has characters that the text lacks: {named}" if prime else "is empty"
         raise DataError(f"training.samples.prime {found}; choose another text or leave it out")
     return prepared.vocabulary.encode(prime)
 
