@@ -26,14 +26,13 @@ def training_display() -> Iterator[Observer]:
         yield lambda event: _show(event, click_line)
         return
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, Progress, TextColumn
 
     console = Console(stderr=True, highlight=False)
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=None),
         TextColumn("{task.fields[numbers]}"),
-        TimeRemainingColumn(),
         console=console,
         transient=True,
     ) as progress:
@@ -86,9 +85,10 @@ def _show_with_bar(
     from rnnkit.training.events import Stepped
 
     if isinstance(event, Stepped):
+        total = f"/{event.total_steps:,}" if event.total_steps else ""
         progress.update(
             task,
-            description=f"epoch {event.epoch + 1}",
+            description=f"{event.step:,}{total}",
             completed=event.step,
             total=event.total_steps,
             numbers=_step_numbers(event),
@@ -98,15 +98,25 @@ def _show_with_bar(
 
 
 def _step_numbers(event: "Stepped") -> str:
-    total = f"/{event.total_steps:,}" if event.total_steps else ""
-    parts = [
-        f"step {event.step:,}{total}",
-        f"{event.tokens_per_second / 1000:,.1f}k char/s",
-        f"loss {event.train_loss:.3f}",
-        f"{event.bits_per_character:.3f} bits/char",
-        f"gradient {event.gradient_norm:.2f}",
-    ]
-    return "  ".join(parts)
+    """What stands right of the bar; all of it has room on a terminal of 80 columns."""
+    return "  ".join(
+        (
+            f"{event.tokens_per_second / 1000:,.1f}k char/s",
+            f"loss {event.train_loss:.3f}",
+            f"{event.bits_per_character:.3f} bits/char",
+            f"grad {event.gradient_norm:.2f}",
+            _time_left(event.seconds_left),
+        )
+    )
+
+
+def _time_left(seconds: float | None) -> str:
+    """`75.0` -> `1:15`; with hours when there are any."""
+    if seconds is None:
+        return "-:--"
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
 def _steps(count: int) -> str:
