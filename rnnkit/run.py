@@ -206,11 +206,19 @@ def _read_bytes(path: Path) -> bytes:
 
 def write_manifest(run: RunDirectory, files: Sequence[Path]) -> None:
     """Record the sha256 of `files`, which must lie inside the run directory."""
-    sums = {
-        file.relative_to(run.path).as_posix(): hashlib.sha256(_read_bytes(file)).hexdigest()
-        for file in files
-    }
-    write_document(run.manifest, "manifest", {"files": sums})
+    _write_sums(run, {_recorded_name(run, file): [_digest(_read_bytes(file))] for file in files})
+
+
+def replace_recorded(run: RunDirectory, path: Path, data: bytes) -> None:
+    """Replace a file that the manifest lists; a kill leaves the old file or the new, both valid.
+
+    Raises:
+        RunError: a file cannot be written.
+    """
+    sums, name = _read_sums(run), _recorded_name(run, path)
+    _write_sums(run, sums | {name: [*sums[name], _digest(data)]})
+    write_atomically(path, data)
+    _write_sums(run, sums | {name: [_digest(data)]})
 
 
 def verify_files(run: RunDirectory, *paths: Path) -> None:
@@ -219,19 +227,37 @@ def verify_files(run: RunDirectory, *paths: Path) -> None:
     Raises:
         RunError: a file is missing, changed, or not recorded.
     """
-    recorded = read_document(run.manifest, "manifest").get("files")
-    if not isinstance(recorded, dict):
-        raise RunError(f"{run.manifest}: holds no table of files; damaged?")
+    sums = _read_sums(run)
     for path in paths:
-        name = path.relative_to(run.path).as_posix()
-        if name not in recorded:
+        name = _recorded_name(run, path)
+        if name not in sums:
             hint = "" if run.is_finished else f"; {_unfinished(run)}"
             raise RunError(f"{path}: not part of this run (manifest.json does not list it){hint}")
-        if hashlib.sha256(_read_bytes(path)).hexdigest() != recorded[name]:
+        if _digest(_read_bytes(path)) not in sums[name]:
             raise RunError(
                 f"{path}: the checksum differs from the one in manifest.json; "
                 "the file was changed or damaged"
             )
+
+
+def _recorded_name(run: RunDirectory, path: Path) -> str:
+    return path.relative_to(run.path).as_posix()
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def _write_sums(run: RunDirectory, sums: Mapping[str, Sequence[str]]) -> None:
+    write_document(run.manifest, "manifest", {"files": sums})
+
+
+def _read_sums(run: RunDirectory) -> dict[str, list[str]]:
+    """The sha256 of every recorded file; two while one is being replaced."""
+    sums = read_document(run.manifest, "manifest").get("files")
+    if not isinstance(sums, dict):
+        raise RunError(f"{run.manifest}: holds no table of files; damaged?")
+    return sums
 
 
 # ---------------------------------------------------------------------------------- creation
@@ -303,14 +329,18 @@ def locked(run: RunDirectory) -> Iterator[None]:
 
 
 def is_in_training(run: RunDirectory) -> bool:
-    """Whether some process holds the run at this moment."""
+    """Whether some process holds the run at this moment; False where that cannot be found out."""
+    import filelock
+
     if not run.lock_file.exists():
         return False
     try:
-        with locked(run):
+        with filelock.FileLock(run.lock_file, timeout=0):
             return False
-    except RunError:
+    except filelock.Timeout:
         return True
+    except OSError:
+        return False
 
 
 # ------------------------------------------------------------------------------------ lookup

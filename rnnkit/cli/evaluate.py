@@ -28,7 +28,12 @@ if TYPE_CHECKING:
     "files",
     multiple=True,
     metavar="FILE",
-    help="Score this text instead, in the run's encoding. A file or glob pattern; repeatable.",
+    help="Score this text instead. A file or glob pattern; repeatable.",
+)
+@click.option(
+    "--encoding",
+    type=click.Choice(["utf-8", "latin-1", "cp1252"]),
+    help="Encoding of --data [default: that of the run's own text].",
 )
 @click.option(
     "--unseen",
@@ -42,6 +47,7 @@ def command(
     run: str | None,
     split: Any,
     files: tuple[str, ...],
+    encoding: str | None,
     unseen: Any,
     runs_dir: Path,
     as_json: bool,
@@ -64,6 +70,8 @@ def command(
         raise UsageError("--split is a part of the run's own text, --data another text; use one.")
     if unseen is not None and not files:
         raise UsageError("--unseen is for --data; the run's own text holds no unseen characters.")
+    if encoding is not None and not files:
+        raise UsageError("--encoding is for --data; the run knows that of its own text.")
 
     from rnnkit.config.load import load_config
     from rnnkit.inference.evaluate import evaluate
@@ -79,7 +87,10 @@ def command(
     session = load_session(directory)
     if files:
         text = text_of_files(
-            files, session.vocabulary, encoding=config.data.encoding, unseen=unseen
+            files,
+            session.vocabulary,
+            encoding=encoding or config.data.encoding,
+            unseen=unseen,
         )
     else:
         text = text_of_run(directory, config, split=split)

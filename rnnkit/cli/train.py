@@ -157,11 +157,9 @@ def _with_other_limits(run: "RunDirectory", old: "Config", overrides: tuple[str,
 def _write_limits(run: "RunDirectory", config: "Config") -> None:
     """Give a run, which may have finished, the limits of `config`; its models stay valid."""
     from rnnkit.config.describe import to_yaml
-    from rnnkit.run import write_atomically, write_manifest
+    from rnnkit.run import replace_recorded
 
-    write_atomically(run.config, to_yaml(config).encode())
-    models = [path for path in (run.keras_model, run.onnx_model) if path.exists()]
-    write_manifest(run, [run.config, *models])
+    replace_recorded(run, run.config, to_yaml(config).encode())
     run.summary.unlink(missing_ok=True)
 
 

@@ -61,16 +61,20 @@ def _explain(path: Path, *, encoding: str, offset: int, found: bytes) -> DataErr
     where = f"{path}: line {line:,}, byte {offset:,} (from 0): {shown} is not {encoding}."
     if encoding != "utf-8":
         other = "utf-8" if _is_utf8(path) else "latin-1"
-        return DataError(f"{where} Set data.encoding: {other}")
+        return DataError(f"{where} {_advise(other)}")
     other = "cp1252" if _holds(path, _C1) and not _holds(path, _NOT_IN_CP1252) else "latin-1"
     if before_is_ascii:
-        return DataError(f"{where} Set data.encoding: {other}")
+        return DataError(f"{where} {_advise(other)}")
     at_end = offset + len(found) == path.stat().st_size
     return DataError(
         f"{where} There is proper UTF-8 before it, so the file probably "
         f"{'breaks off inside' if at_end else 'is damaged at'} this character: repair it or get "
-        f"it again. If it is {other} after all, set data.encoding: {other}"
+        f"it again. If it is {other} after all: {_advise(other)}"
     )
+
+
+def _advise(encoding: str) -> str:
+    return f"Set data.encoding: {encoding} (for evaluate --data: --encoding {encoding})"
 
 
 def _look_before(path: Path, offset: int) -> tuple[int, bool]:

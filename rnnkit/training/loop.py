@@ -334,13 +334,16 @@ class _Training:
         return int(read_checkpoint(self._run.last_checkpoint)[1]["course"]["step"])
 
     def _stop_early(self) -> None:
+        saved = "everything is saved"
         if self._learner.is_finite():
             self._save()
+        else:
+            saved = f"its loss was not finite, so the checkpoint of step {self._saved_step()} stays"
         if self._course.evaluations:
             # What has been learned so far can be tried at once.
             export_models(self._config, self._run, vocabulary_size=self._prepared.vocabulary.size)
         raise InterruptedTrainingError(
-            f"Stopped after step {self._course.step}; everything is saved. Go on with:\n"
+            f"Stopped after step {self._course.step}; {saved}. Go on with:\n"
             f"rnnkit train --resume {shlex.quote(str(self._run.path))}"
         )
 

@@ -192,3 +192,16 @@ def test_a_missing_file_is_a_data_error(evaluate: Any, small: RunDirectory, tmp_
     result = evaluate("--data", tmp_path / "nowhere.txt")
     assert result.exit_code == 4
     assert "nowhere.txt" in result.stderr
+
+
+def test_data_in_another_encoding(evaluate: Any, small: RunDirectory, tmp_path: Path) -> None:
+    other = tmp_path / "other.txt"
+    other.write_bytes("é".encode("latin-1") + TEXT[:2000].encode())
+    refused = evaluate("small", "--data", other, "--unseen", "skip")
+    assert refused.exit_code == 4
+    assert "--encoding latin-1" in refused.stderr
+    scored = evaluate(
+        "small", "--data", other, "--unseen", "skip", "--encoding", "latin-1", "--json"
+    )
+    assert json.loads(scored.stdout)["tokens"] == 2000 - 1
+    assert evaluate("small", "--encoding", "latin-1").exit_code == 2

@@ -1,5 +1,6 @@
 """The run directory: atomic files, checksums, creation, the lock, and lookup."""
 
+import contextlib
 import errno
 import json
 import os
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+import rnnkit.run
 from rnnkit.errors import RunError
 from rnnkit.run import (
     FORMAT_VERSION,
@@ -27,6 +29,7 @@ from rnnkit.run import (
     named_run,
     read_document,
     read_metrics,
+    replace_recorded,
     verify_files,
     write_atomically,
     write_document,
@@ -483,3 +486,26 @@ def test_a_damaged_line_of_metrics_is_named(tmp_path: Path, line: bytes) -> None
     run.metrics.write_bytes(b'{"step": 1}\n' + line + b"\n")
     with pytest.raises(RunError, match=r"metrics\.jsonl:2: damaged"):
         read_metrics(run)
+
+
+@pytest.mark.parametrize("writes_before_the_kill", [0, 1, 2, 3])
+def test_replacing_a_recorded_file_is_valid_at_every_moment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, writes_before_the_kill: int
+) -> None:
+    run = create_run(tmp_path, "run", config_text="old", vocabulary={})
+    left = iter([True] * writes_before_the_kill)
+    write = rnnkit.run.write_atomically
+
+    def killed(path: Path, data: bytes) -> None:
+        if not next(left, False):
+            raise KeyboardInterrupt
+        write(path, data)
+
+    monkeypatch.setattr(rnnkit.run, "write_atomically", killed)
+    with contextlib.suppress(KeyboardInterrupt):
+        replace_recorded(run, run.config, b"new")
+    verify_files(run, run.config)
+    assert run.config.read_text() == ("new" if writes_before_the_kill >= 2 else "old")
+    run.config.write_text("neither")
+    with pytest.raises(RunError, match="checksum"):
+        verify_files(run, run.config)
