@@ -2,8 +2,8 @@
 
 Every layer here has the weights, names and configuration of its Keras parent, so a trained
 model moves into stock layers by copying its weights. What differs is `inner_loop`, the one place
-through which all time steps run: it masks the recurrent matrix (DropConnect) and is where
-another kernel would be put in.
+through which all time steps run: it masks the recurrent matrix (DropConnect), and on a CPU it
+runs our kernel instead of the Keras loop.
 """
 
 import contextlib
@@ -11,8 +11,10 @@ from collections.abc import Iterator
 from typing import Any, assert_never
 
 import keras
+import tensorflow as tf
 
 from rnnkit.config.schema import Cell
+from rnnkit.model import kernel
 
 
 @contextlib.contextmanager
@@ -29,40 +31,86 @@ def _recurrent_kernel_replaced(cell: Any, kernel: Any) -> Iterator[None]:
         object.__setattr__(cell, "recurrent_kernel", variable)
 
 
-class _DropConnect:
-    """DropConnect on the recurrent matrix, one mask per batch (Wan et al. 2013, Merity et al.
-    2017). The products stay whole matrix products, so fused kernels keep working."""
+class _OwnTimeLoop:
+    """What the three layers share: DropConnect, and the choice of the kernel."""
 
     def __init__(self, *args: Any, drop_connect: float = 0.0, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.drop_connect = drop_connect
         self.drop_connect_seeds = keras.random.SeedGenerator()
 
+    def draw_mask(self) -> None:
+        """Let the next update mask other weights than this one."""
+        self.drop_connect_seeds.next()
+
     def inner_loop(
         self, sequences: Any, initial_state: Any, mask: Any, training: bool = False
     ) -> Any:
         """Run all time steps: float32[batch, time, inputs] -> (last, outputs, states)."""
-        run = super().inner_loop  # type: ignore[misc]  # the Keras layer comes after in the MRO
-        if not training or self.drop_connect == 0.0:
+        layer: Any = self  # the Keras layer that comes after this class in the MRO
+        recurrent = layer.cell.recurrent_kernel
+        if training and self.drop_connect > 0.0:
+            recurrent = self._masked(recurrent)
+        if mask is None and not runs_on_gpu():
+            cell = layer.cell
+            x = tf.transpose(sequences, [1, 0, 2])
+            h, states = self.run_steps(x, initial_state, [cell.kernel, recurrent, cell.bias])
+            last = h[-1]
+            outputs = tf.transpose(h, [1, 0, 2]) if layer.return_sequences else last[:, None]
+            return last, outputs, [last, *states]
+        run = super().inner_loop  # type: ignore[misc]  # the same layer
+        with _recurrent_kernel_replaced(layer.cell, recurrent):
             return run(sequences, initial_state, mask, training=training)
-        cell = self.cell  # type: ignore[attr-defined]
-        masked = keras.random.dropout(
-            cell.recurrent_kernel.value, self.drop_connect, seed=self.drop_connect_seeds
-        )
-        with _recurrent_kernel_replaced(cell, masked):
-            return run(sequences, initial_state, mask, training=training)
+
+    def run_steps(self, x: Any, states: Any, weights: Any) -> tuple[Any, list[Any]]:
+        """All hidden states float32[time, batch, units], and what else is carried on."""
+        raise AssertionError("every cell has its own")
+
+    def _masked(self, recurrent: Any) -> Any:
+        """DropConnect on the recurrent matrix, one mask per batch (Wan et al. 2013, Merity et
+        al. 2017). The products stay whole matrix products, so every kernel keeps working."""
+        # Stateless: all shards of a batch have to see the same mask.
+        seed = tf.cast(self.drop_connect_seeds.state.value, tf.int32)
+        kept = tf.random.stateless_uniform(recurrent.shape, seed) >= self.drop_connect
+        return recurrent.value * tf.cast(kept, recurrent.dtype) / (1.0 - self.drop_connect)
 
 
-class SimpleRNN(_DropConnect, keras.layers.SimpleRNN):
-    """Elman's recurrent layer with DropConnect."""
+class SimpleRNN(_OwnTimeLoop, keras.layers.SimpleRNN):
+    """Elman's recurrent layer."""
+
+    def run_steps(self, x: Any, states: Any, weights: Any) -> tuple[Any, list[Any]]:
+        """Through our kernel."""
+        activation = "relu" if self.activation is keras.activations.relu else "tanh"
+        return kernel.simple_rnn(x, states[0], weights, activation), []
 
 
-class LSTM(_DropConnect, keras.layers.LSTM):
-    """Long short-term memory with DropConnect."""
+class LSTM(_OwnTimeLoop, keras.layers.LSTM):
+    """Long short-term memory."""
+
+    def run_steps(self, x: Any, states: Any, weights: Any) -> tuple[Any, list[Any]]:
+        """Through our kernel."""
+        h, c = kernel.lstm(x, states, weights)
+        return h, [c]
 
 
-class GRU(_DropConnect, keras.layers.GRU):
-    """Gated recurrent unit with DropConnect."""
+class GRU(_OwnTimeLoop, keras.layers.GRU):
+    """Gated recurrent unit."""
+
+    def run_steps(self, x: Any, states: Any, weights: Any) -> tuple[Any, list[Any]]:
+        """Through our kernel."""
+        return kernel.gru(x, states[0], weights), []
+
+
+def draw_masks(model: keras.Model) -> None:
+    """Let the next update of `model` drop other recurrent weights."""
+    for layer in model.layers:
+        if isinstance(layer, _OwnTimeLoop) and layer.drop_connect > 0.0:
+            layer.draw_mask()
+
+
+def runs_on_gpu() -> bool:
+    """Whether TensorFlow sees a GPU; Keras then takes cuDNN for LSTM and GRU."""
+    return bool(tf.config.list_physical_devices("GPU"))
 
 
 def training_layer(cell: Cell, *, drop_connect: float, **options: Any) -> keras.layers.Layer:

@@ -11,9 +11,14 @@ from typing import Any
 import tensorflow as tf
 
 import rnnkit
+from rnnkit.model.layers import runs_on_gpu
 
-KERNEL = "keras"
-"""Which code runs the time steps of the recurrent layers."""
+
+def describe_kernel(shards: int) -> str:
+    """Which code runs the time steps of the recurrent layers."""
+    if runs_on_gpu():
+        return "keras, cuDNN for lstm and gru"
+    return f"rnnkit/float32 x {shards} shard{'s' if shards > 1 else ''}"
 
 
 def describe_device() -> str:
@@ -21,10 +26,10 @@ def describe_device() -> str:
     gpus = tf.config.list_physical_devices("GPU")
     if gpus:
         return str(tf.config.experimental.get_device_details(gpus[0]).get("device_name", "GPU"))
-    return f"{_processor()}, {_cores()} cores"
+    return f"{_processor()}, {available_cores()} cores"
 
 
-def _cores() -> int:
+def available_cores() -> int:
     """Cores this process may use, which a container can limit."""
     return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
 
@@ -49,7 +54,7 @@ def _commit() -> str | None:
     return done.stdout.strip() or None
 
 
-def describe_environment(seed: int) -> dict[str, Any]:
+def describe_environment(seed: int, *, kernel: str) -> dict[str, Any]:
     """Versions, device, cores, seed and commit."""
     packages = ("tensorflow", "keras", "numpy", "onnx", "onnxruntime")
     versions = {name: importlib.metadata.version(name) for name in packages}
@@ -59,8 +64,8 @@ def describe_environment(seed: int) -> dict[str, Any]:
         "system": platform.platform(),
         **versions,
         "device": describe_device(),
-        "cores": _cores(),
-        "kernel": KERNEL,
+        "cores": available_cores(),
+        "kernel": kernel,
         "seed": seed,
         "commit": _commit(),
     }

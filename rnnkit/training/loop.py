@@ -34,11 +34,15 @@ from rnnkit.training.checkpoint import (
 )
 from rnnkit.training.clock import Clock
 from rnnkit.training.course import Course, planned_steps
-from rnnkit.training.environment import KERNEL, describe_device, describe_environment
+from rnnkit.training.environment import (
+    describe_device,
+    describe_environment,
+    describe_kernel,
+)
 from rnnkit.training.events import Evaluated, Exporting, Observer, Recovered, Started, Stepped
 from rnnkit.training.export import context_length, export_models
 from rnnkit.training.sample import sample_prime, write_samples
-from rnnkit.training.step import Learner, set_up_randomness
+from rnnkit.training.step import Learner, set_up
 
 RECOVERIES = 3
 """How often a diverged run goes back to its last checkpoint before it gives up."""
@@ -68,7 +72,7 @@ def train(
         TrainingDivergedError: the loss became NaN or infinite once too often.
         RunError: a file of the run is damaged, of another text, or cannot be written.
     """
-    set_up_randomness(config.seed)
+    set_up(config.seed)
     return _Training(config, prepared, run, observe).run_to_the_end(should_stop)
 
 
@@ -107,19 +111,19 @@ class _Training:
     # ------------------------------------------------------------------------------ the loop
 
     def run_to_the_end(self, should_stop: Callable[[], bool]) -> dict[str, Any]:
+        kernel = describe_kernel(self._learner.shards)
         if self._run.last_checkpoint.exists():
             self._restore()
         elif self._run.metrics.exists():
             raise RunError(f"{self._run.last_checkpoint}: missing; this run cannot be resumed")
         else:
-            write_document(
-                self._run.environment, "environment", describe_environment(self._config.seed)
-            )
+            environment = describe_environment(self._config.seed, kernel=kernel)
+            write_document(self._run.environment, "environment", environment)
             self._save()
         self._observe(
             Started(
                 device=describe_device(),
-                kernel=KERNEL,
+                kernel=kernel,
                 parameters=self._learner.model.count_params(),
                 step=self._course.step,
                 total_steps=self._total_steps,

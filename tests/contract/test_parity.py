@@ -134,7 +134,11 @@ def test_drop_connect_masks_the_recurrent_matrix_in_training_only(cell: Any) -> 
         return np.asarray(call(network, ids, states, training=training)[0])
 
     assert np.array_equal(logits(training=False), logits(training=False))
-    assert not np.allclose(logits(training=True), logits(training=True))
+    before = logits(training=True)
+    # The same mask for all parts of a batch, another for the next batch.
+    assert np.array_equal(before, logits(training=True))
+    network.get_layer("recurrent_0").draw_mask()
+    assert not np.allclose(before, logits(training=True))
     assert not np.allclose(logits(training=True), logits(training=False))
     # One mask for all rows and steps: a row repeated gives the same logits.
     same_ids, *same_states = (np.repeat(array[:1], 4, 0) for array in (ids, *states))

@@ -13,6 +13,7 @@ import pytest
 from experiments import TEXT, arrays, configure, train_new
 
 from rnnkit.run import RunDirectory, read_document, read_metrics
+from rnnkit.training.events import Started
 
 RunCli = Callable[..., Any]
 
@@ -287,3 +288,41 @@ def test_bytes_are_learned_and_written_as_text(run_cli: RunCli, tmp_path: Path) 
     answer = run_cli("generate", run.path, "--seed", text[:10], "--temperature", 0,
                      "--length", len(text[10:66].encode()))  # fmt: skip
     assert answer.stdout == text[:66] + "\n"
+
+
+@pytest.mark.parametrize("cell", ["simple_rnn", "lstm", "gru"])
+def test_our_kernel_trains_as_the_keras_loop_does(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cell: str
+) -> None:
+    """200 steps on shards through our kernel, and in one piece through the loop of Keras."""
+    overrides = (
+        f"model.cell={cell}",
+        "model.layers=2",
+        "training.batch_size=16",
+        "training.max_steps=200",
+        "training.evaluate_every_steps=20",
+        "training.optimizer={name: adam, learning_rate: 0.003}",
+        "training.clip_norm=1.0",
+    )
+    config = configure(tmp_path, *overrides)
+    started: list[Started] = []
+
+    def observe(event: object) -> None:
+        if isinstance(event, Started):
+            started.append(event)
+
+    ours = train_new(tmp_path, config, "ours", observe=observe)
+    with monkeypatch.context() as patch:
+        # As on a GPU, where Keras chooses: here that is its own loop.
+        patch.setattr("rnnkit.model.layers.runs_on_gpu", lambda: True)
+        patch.setattr("rnnkit.training.step.runs_on_gpu", lambda: True)
+        patch.setattr("rnnkit.training.environment.runs_on_gpu", lambda: True)
+        stock = train_new(tmp_path, config, "stock", observe=observe)
+    assert [event.kernel.split()[0] for event in started] == ["rnnkit/float32", "keras,"]
+    curves = [
+        [(record["train_loss"], record["validation_loss"]) for record in read_metrics(run)]
+        for run in (ours, stock)
+    ]
+    assert len(curves[0]) == 10
+    np.testing.assert_allclose(curves[0], curves[1], rtol=2e-4)
+    assert curves[0][-1][0] < 0.9 * curves[0][0][0]
