@@ -24,7 +24,7 @@ $(STAMP): pyproject.toml constraints.txt
 		--constraint constraints.txt --editable '.[dev]'
 	@touch $@
 
-demo: $(STAMP) ## Train on Shakespeare for three minutes and write in his manner
+demo: $(STAMP) ## Train on Shakespeare for a minute or two and write in his manner
 	$(BIN)/rnnkit train configs/shakespeare.yaml
 	$(BIN)/rnnkit generate --seed "ROMEO:" --length 400 --temperature 0.8
 
