@@ -108,7 +108,7 @@ def texts_of_the_repository() -> Iterator[tuple[Path, str]]:
 def foreign(text: str) -> list[str]:
     """Addresses outside KNOWN_SITES, and folders of the machine this was written on."""
     addresses = re.findall(r"https?://([A-Za-z0-9.-]+\.[A-Za-z]+|localhost|\d+(?:\.\d+){3})", text)
-    folders = re.findall(r"(?<![\w.~/])/(?:root|work)/\w[\w/.-]*", text)
+    folders = re.findall(r"(?<![\w.~/])/(?:root|home)/\w[\w/.-]*", text)
     places = [place for place in (f"{ROOT}/", f"{Path.home()}/") if place in text]
     return [site for site in addresses if site not in KNOWN_SITES] + folders + places
 
@@ -125,7 +125,7 @@ def test_no_text_names_foreign_addresses_or_folders() -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["see https://mirror.example.com/simple", f"cd {ROOT}/data", "'/work/x.txt'"]
+    "text", ["see https://mirror.example.com/simple", f"cd {ROOT}/data", "'/home/me/x.txt'"]
 )
 def test_foreign_things_are_seen(text: str) -> None:
     assert foreign(text) != []
