@@ -1,11 +1,12 @@
-"""How long `rnnkit generate` takes to start and how fast it writes.
+"""How long commands take to start, and how fast `rnnkit generate` writes.
 
     python bench/generation.py [--run RUN] [--repeats 7] [--json]
 
-Cold start: the whole process `rnnkit generate --length 200` against the whole process
-`python -c "import tensorflow"`, in turns, so that both meet the same machine. Steady state: one
-GRU layer of 256 (random weights; the arithmetic is the same) without start-up, once as a library
-and once as the command writing into a pipe.
+Cold start: the whole processes `rnnkit generate --length 200`, `rnnkit --help` and `rnnkit
+evaluate` (of 1,000 characters) against the whole process `python -c "import tensorflow"`, in
+turns, so that all meet the same machine. Steady state: one GRU layer of 256 (random weights; the
+arithmetic is the same) without start-up, once as a library and once as the command writing into a
+pipe.
 """
 
 import argparse
@@ -23,6 +24,7 @@ from typing import Any
 
 COLD_LENGTH = 200
 STEADY_LENGTH = 20_000
+SCORED_LENGTH = 1_000
 REPOSITORY = Path(__file__).resolve().parent.parent
 
 
@@ -48,7 +50,8 @@ def make_run(folder: Path) -> Path:
         "logits/kernel": rng.normal(scale=0.1, size=(units, size)),
         "logits/bias": np.zeros(size),
     }
-    run = create_run(folder, "gru256", config_text="version: 1\n", vocabulary=vocabulary.to_dict())
+    config = "{version: 1, task: char_generation, data: {path: none}, training: {max_steps: 1}}\n"
+    run = create_run(folder, "gru256", config_text=config, vocabulary=vocabulary.to_dict())
     facts = InferenceFacts("char_generation", None, GenerationConfig().model_dump(mode="json"))
     model = ModelConfig()
     write_atomically(
@@ -69,10 +72,15 @@ def seconds_of(command: list[str]) -> float:
     return time.perf_counter() - begin
 
 
-def generate_command(run: Path, length: int) -> list[str]:
+def rnnkit_command(*arguments: object) -> list[str]:
     """The command a user would type, for this interpreter."""
-    options = ["--seed", "ROMEO:", "--length", str(length), "--random-seed", "1"]
-    return [sys.executable, "-m", "rnnkit", "generate", str(run), *options]
+    return [sys.executable, "-m", "rnnkit", *map(str, arguments)]
+
+
+def generate_command(run: Path, length: int) -> list[str]:
+    """The same for `rnnkit generate`."""
+    options = ["--seed", "ROMEO:", "--length", length, "--random-seed", 1]
+    return rnnkit_command("generate", run, *options)
 
 
 def library_rate(run: Path) -> Callable[[], float]:
@@ -94,30 +102,31 @@ def library_rate(run: Path) -> Callable[[], float]:
     return rate
 
 
-def measure(run: Path, *, repeats: int) -> dict[str, list[float]]:
+def measure(run: Path, text: Path, *, repeats: int) -> dict[str, list[float]]:
     """All figures, `repeats` of each, taken in turns; the first round warms the disk cache."""
     rate = library_rate(run)
-    results: dict[str, list[float]] = {
-        "import_tensorflow_seconds": [],
-        "generate_200_seconds": [],
-        "cold_start_ratio": [],
-        "library_tokens_per_second": [],
-        "command_tokens_per_second": [],
-    }
+    evaluate = rnnkit_command("evaluate", run, "--data", text, "--unseen", "skip")
+    results: dict[str, list[float]] = {}
     for round_number in range(repeats + 1):
         tensorflow = seconds_of([sys.executable, "-c", "import tensorflow"])
         short = seconds_of(generate_command(run, COLD_LENGTH))
         long = seconds_of(generate_command(run, STEADY_LENGTH))
-        figures = (
-            tensorflow,
-            short,
-            tensorflow / short,
-            rate(),
-            (STEADY_LENGTH - COLD_LENGTH) / (long - short),
-        )
+        helped = seconds_of(rnnkit_command("--help"))
+        scored = seconds_of(evaluate)
+        figures = {
+            "import_tensorflow_seconds": tensorflow,
+            "generate_200_seconds": short,
+            "cold_start_ratio": tensorflow / short,
+            "help_seconds": helped,
+            "help_ratio": tensorflow / helped,
+            "evaluate_1000_seconds": scored,
+            "evaluate_ratio": tensorflow / scored,
+            "library_tokens_per_second": rate(),
+            "command_tokens_per_second": (STEADY_LENGTH - COLD_LENGTH) / (long - short),
+        }
         if round_number > 0:
-            for values, figure in zip(results.values(), figures, strict=True):
-                values.append(figure)
+            for name, figure in figures.items():
+                results.setdefault(name, []).append(figure)
     return results
 
 
@@ -133,8 +142,14 @@ def machine() -> str:
     if cpuinfo.exists():
         names = [line for line in cpuinfo.read_text().splitlines() if line.startswith("model name")]
         model = names[0].split(":", 1)[1].strip() if names else model
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"{model}, {cores} cores, Python {platform.python_version()}"
+    return f"{model}, {cores()} cores, Python {platform.python_version()}"
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def main() -> None:
@@ -147,7 +162,10 @@ def main() -> None:
     sys.path.insert(0, str(REPOSITORY))
     with tempfile.TemporaryDirectory() as folder:
         run = arguments.run.resolve() if arguments.run else make_run(Path(folder))
-        results = measure(run, repeats=arguments.repeats)
+        text = Path(folder) / "scored.txt"
+        source = REPOSITORY / "data" / "tinyshakespeare.txt"
+        text.write_text(source.read_text("utf-8")[:SCORED_LENGTH], encoding="utf-8")
+        results = measure(run, text, repeats=arguments.repeats)
     summary = {name: summarize(values) for name, values in results.items()}
     if arguments.json:
         document: dict[str, Any] = {

@@ -7,6 +7,7 @@ A table stands between `<!-- measured: NAME -->` and `<!-- end -->`; what is bet
 
 import json
 import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +29,16 @@ def main() -> None:
 def with_tables(text: str) -> str:
     """`text` with every measured table as the results say."""
     results = json.loads((ROOT / "bench" / "results.json").read_text("utf-8"))
-    tables = {
-        "configs": configs_table(results),
-        "generation": generation_table(results),
-        "memory": memory_table(results),
-        "machine": f"Measured by `make bench` on: {results['machine']}.",
-    }
 
     def replace(match: re.Match[str]) -> str:
-        return f"{match[1]}\n{tables[match[2]]}\n{match[3]}"
+        return f"{match[1]}\n{TABLES[match[2]](results)}\n{match[3]}"
 
     return re.sub(r"(<!-- measured: (\w+) -->)\n.*?(<!-- end -->)", replace, text, flags=re.DOTALL)
+
+
+def machine_line(results: dict[str, Any]) -> str:
+    """Where it was measured."""
+    return f"Measured by `make bench` on: {results['machine']}."
 
 
 def configs_table(results: dict[str, Any]) -> str:
@@ -77,11 +77,80 @@ def generation_table(results: dict[str, Any]) -> str:
         "command_tokens_per_second": ("characters per second, the command", "{:,.0f}"),
         "library_tokens_per_second": ("characters per second, in Python", "{:,.0f}"),
     }
-    lines = ["| one GRU layer of 256 | median | lowest | highest |", "|---|---|---|---|"]
+    return "\n".join(spread_table("one GRU layer of 256", names, results))
+
+
+def start_table(results: dict[str, Any]) -> str:
+    """Start-up of every command that needs no TensorFlow, against its import."""
+    names = {
+        "help_ratio": ("`rnnkit --help`", "{:.1f}"),
+        "cold_start_ratio": ("`rnnkit generate`, 200 characters", "{:.1f}"),
+        "evaluate_ratio": ("`rnnkit evaluate`, 1,000 characters", "{:.1f}"),
+    }
+    heading = "whole process, how often it fits into `import tensorflow`"
+    return "\n".join(spread_table(heading, names, results))
+
+
+def spread_table(
+    heading: str, names: dict[str, tuple[str, str]], results: dict[str, Any]
+) -> Iterator[str]:
+    """Rows of the generation benchmark: key -> label and form of its numbers."""
+    yield f"| {heading} | median | lowest | highest |"
+    yield "|---|---|---|---|"
     for key, (label, form) in names.items():
         figures = results["generation"]["summary"][key]
         cells = " | ".join(form.format(figures[part]) for part in ("median", "lowest", "highest"))
-        lines.append(f"| {label} | {cells} |")
+        yield f"| {label} | {cells} |"
+
+
+SIDES = {
+    "keras": "Keras",
+    "keras_xla": "Keras with XLA",
+    "torch": "PyTorch",
+    "torch_bf16": "PyTorch bfloat16",
+}
+
+
+def training_table(results: dict[str, Any]) -> str:
+    """Speed of training with batches of 64, and how often it is that of others."""
+    rows = results["training"]["rows"]
+    sides = [name for name in SIDES if name in rows[0]["rnnkit_over"]]
+    scored = [name for name in ("rnnkit", "keras", "torch") if name in rows[0]["sides"]]
+    names = " | ".join(f"over {SIDES[name]}" for name in sides)
+    losses = " / ".join(SIDES.get(name, name) for name in scored)
+    lines = [
+        f"| network | rnnkit, characters/s | {names} | loss: {losses} |",
+        "|---" * (len(sides) + 3) + "|",
+    ]
+    for row in rows:
+        if row["batch"] != 64:
+            continue
+        layers = f"{row['layers']} x " if row["layers"] > 1 else ""
+        speed = row["sides"]["rnnkit"]["characters_per_second"]["median"]
+        ratios = " | ".join(ratio_with_spread(row["rnnkit_over"][name]) for name in sides)
+        losses = " / ".join(f"{row['sides'][name]['loss_of_last_turn']:.3f}" for name in scored)
+        lines.append(
+            f"| {row['cell']} {layers}{row['units']} | {speed:,.0f} | {ratios} | {losses} |"
+        )
+    return "\n".join(lines)
+
+
+def ratio_with_spread(figures: dict[str, float]) -> str:
+    """`2.10 (2.05 to 2.18)`."""
+    return f"{figures['median']:.2f} ({figures['lowest']:.2f} to {figures['highest']:.2f})"
+
+
+def time_to_loss_table(results: dict[str, Any]) -> str:
+    """When the validation loss was low enough."""
+    lines = [
+        "| validation loss | updates | since the start of the process | in the training loop |",
+        "|---|---|---|---|",
+    ]
+    for row in results["time_to_loss"]["rows"]:
+        lines.append(
+            f"| {row['loss']:.3f} | {row['steps']:,} | {row['process_seconds']['median']:.1f} s "
+            f"| {row['training_seconds']['median']:.1f} s |"
+        )
     return "\n".join(lines)
 
 
@@ -94,6 +163,16 @@ def memory_table(results: dict[str, Any]) -> str:
         )
     return "\n".join(lines)
 
+
+TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
+    "configs": configs_table,
+    "generation": generation_table,
+    "start": start_table,
+    "training": training_table,
+    "time_to_loss": time_to_loss_table,
+    "memory": memory_table,
+    "machine": machine_line,
+}
 
 if __name__ == "__main__":
     main()
