@@ -513,10 +513,12 @@ def main() -> None:
 
 def print_row(row: dict[str, Any], *, file: Any) -> None:
     """One task, a line for every side."""
+    busy = row["busy_beside"] or 0.0
+    beside = f"; {busy:.0%} busy with other programs" if busy > 0.05 else ""
     print(
         f"\n{row['cell']} {row['units']} x {row['layers']}, batch {row['batch']}: "
         f"{row['steps_per_turn']} updates a turn, loss of the last after {row['updates']}"
-        f"{f', {busy:.0%} busy with other programs' if (busy := row['busy_beside'] or 0.0) > 0.05 else ''}\n"
+        f"{beside}\n"
         f"{'':12}{'thousand characters/s':>28}{'rnnkit is .. times as fast':>28}"
         f"{'start, s':>10}{'loss':>9}",
         file=file,
