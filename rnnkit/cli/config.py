@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from rnnkit.cli.answer import print_json
 from rnnkit.cli.options import json_option
 from rnnkit.errors import ConfigError
 
@@ -53,7 +54,7 @@ def check(files: tuple[Path, ...], overrides: tuple[str, ...], as_json: bool) ->
             click.echo(f"{file}: ok")
     everything = [problem for result in results for problem in result["problems"]]
     if as_json:
-        click.echo(_to_json({"ok": not everything, "files": results}))
+        print_json({"ok": not everything, "files": results})
     if everything:
         raise ConfigError("\n".join(everything))
 
@@ -74,7 +75,7 @@ def show(file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
 
     config = load_config(file, overrides)
     if as_json:
-        click.echo(_to_json(config.model_dump(mode="json")))
+        print_json(config.model_dump(mode="json"))
     else:
         click.echo(to_yaml(config), nl=False)
 
@@ -99,7 +100,7 @@ def diff(file: Path, other: Path | None, overrides: tuple[str, ...], as_json: bo
     found = differences(load_config(file, overrides), load_config(other) if other else None)
     if as_json:
         rows = [{"path": path, "value": value, "other": before} for path, value, before in found]
-        click.echo(_to_json({"file": str(file), "other": str(other or "defaults"), "keys": rows}))
+        print_json({"file": str(file), "other": str(other or "defaults"), "keys": rows})
         return
     for path, value, before in found:
         click.echo(f"{path}: {_compact(value)}  ({other or 'default'}: {_compact(before)})")
@@ -118,12 +119,11 @@ def schema(markdown: bool) -> None:
     """
     from rnnkit.config.describe import json_schema, reference_markdown
 
-    click.echo(reference_markdown() if markdown else _to_json(json_schema()) + "\n", nl=False)
+    if markdown:
+        click.echo(reference_markdown(), nl=False)
+    else:
+        print_json(json_schema())
 
 
 def _compact(value: object) -> str:
     return "-" if value is None else json.dumps(value, ensure_ascii=False)
-
-
-def _to_json(document: object) -> str:
-    return json.dumps(document, ensure_ascii=False, indent=2)

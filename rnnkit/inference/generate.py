@@ -19,14 +19,12 @@ from rnnkit.inference.sampling import (
     sample,
 )
 from rnnkit.inference.session import Session
-from rnnkit.text.vocabulary import StreamDecoder, Vocabulary, name_character
+from rnnkit.text.vocabulary import StreamDecoder, Vocabulary, name_characters
 
 Unseen = Literal["error", "skip", "unk"]
 
 PRIME_CHUNK = 1024
 """Tokens of the prime that are read at once; bounds the memory that a long one takes."""
-
-_NAMED_AT_MOST = 10
 
 
 @dataclass(frozen=True)
@@ -74,13 +72,13 @@ def read_prime(vocabulary: Vocabulary, text: str, *, unseen: Unseen = "error") -
     missing = vocabulary.unseen(text)
     if missing and unseen == "error":
         raise DataError(
-            f"The seed holds characters that the model has never seen: {_name_all(missing)}. "
+            f"The seed holds characters that the model has never seen: {name_characters(missing)}. "
             "Remove them, or choose --unseen skip (leave them out)"
             + (" or --unseen unk (read them as <unk>)." if vocabulary.has_unknown else ".")
         )
     if missing and unseen == "unk" and vocabulary.unknown_id is None:
         raise DataError(
-            f"The seed holds characters that the model has never seen: {_name_all(missing)}. "
+            f"The seed holds characters that the model has never seen: {name_characters(missing)}. "
             "They cannot be read as <unk>, because this vocabulary has no <unk>; "
             "use --unseen skip, or train with data.minimum_count above 1."
         )
@@ -279,9 +277,3 @@ def _first_token(vocabulary: Vocabulary) -> int:
         if not vocabulary.unseen(character):
             return vocabulary.encode(character)[0]
     return 1 if vocabulary.has_unknown else 0
-
-
-def _name_all(characters: tuple[str, ...]) -> str:
-    named = ", ".join(map(name_character, characters[:_NAMED_AT_MOST]))
-    more = len(characters) - _NAMED_AT_MOST
-    return f"{named} and {more} more" if more > 0 else named

@@ -55,15 +55,15 @@ class Vocabulary:
             case "bytes":
                 if lone := self.unseen(text):
                     raise DataError(
-                        f"The text holds {_name_all(lone)}, half of a surrogate pair, which is "
-                        "no character and has no UTF-8 form. Remove it."
+                        f"The text holds {name_characters(lone)}, half of a surrogate pair, which "
+                        "is no character and has no UTF-8 form. Remove it."
                     )
                 return list(self.rules.apply(text).encode("utf-8"))
             case "characters":
                 if not self.has_unknown and (unseen := self.unseen(text)):
                     raise DataError(
                         f"The text holds characters that never occurred in the training text: "
-                        f"{_name_all(unseen)}. Remove or replace them."
+                        f"{name_characters(unseen)}. Remove or replace them."
                     )
                 return [self._ids.get(character, 0) for character in self.rules.apply(text)]
             case _:
@@ -160,7 +160,8 @@ def name_character(character: str) -> str:
     return f"{character!r} (U+{ord(character):04X})"
 
 
-def _name_all(characters: tuple[str, ...]) -> str:
+def name_characters(characters: tuple[str, ...]) -> str:
+    """`'é' (U+00E9), 'ñ' (U+00F1) and 3 more`: the first few, for messages."""
     named = ", ".join(map(name_character, characters[:_NAMED_AT_MOST]))
     more = len(characters) - _NAMED_AT_MOST
     return f"{named} and {more} more" if more > 0 else named

@@ -7,7 +7,7 @@ import numpy as np
 from rnnkit.config.schema import Config, SamplesConfig
 from rnnkit.data.prepare import Prepared
 from rnnkit.errors import DataError
-from rnnkit.text.vocabulary import Vocabulary
+from rnnkit.text.vocabulary import Vocabulary, name_characters
 
 if TYPE_CHECKING:  # step.py imports TensorFlow; the prime text is checked before that
     from rnnkit.training.step import Learner
@@ -26,7 +26,7 @@ def sample_prime(config: Config, prepared: Prepared) -> list[int]:
         return [int(prepared.split("train")[0])]
     unseen = prepared.vocabulary.unseen(prime)
     if unseen or not prime:
-        named = ", ".join(map(repr, unseen))
+        named = name_characters(unseen)
         found = f"has characters that the text lacks: {named}" if prime else "is empty"
         raise DataError(f"training.samples.prime {found}; choose another text or leave it out")
     return prepared.vocabulary.encode(prime)
