@@ -269,10 +269,9 @@ def _rows(tensor: tf.Tensor) -> tf.Tensor:
     return tf.reshape(tensor, [-1, tensor.shape[-1]])
 
 
-def _flat(tensor: tf.Tensor) -> tf.Tensor:
+def _flat(tensor: Any) -> tf.Tensor:
     """[batch, gates, units] -> [batch, gates * units]."""
-    _, gates, units = tensor.shape.as_list()
-    return tf.reshape(tensor, [-1, gates * units])
+    return tf.reshape(tensor, [-1, tensor.shape[1] * tensor.shape[2]])
 
 
 def _project(x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
