@@ -75,7 +75,9 @@ CASES = {
     "folder as text": data("folder", set=("data.path=.",)),
     "pattern without files": data("nothing*.txt", set=("data.path=nothing*.txt",)),
     "unseen prime": data(
-        "training.samples.prime", "'G', 'ß'", set=("training.samples={prime: Gruß}",)
+        "training.samples.prime",
+        "'G' (U+0047), 'ß' (U+00DF)",
+        set=("training.samples={prime: Gruß}",),
     ),
     # ---------------------------------------------------------------------- the configuration
     "no configuration": Case(3, ("x.yaml", "no such file"), config=None),
