@@ -192,7 +192,8 @@ def _native_chatter_held_back() -> Iterator[None]:
     """
     # Read once, at the import. What goes wrong later comes as an exception.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    # Not a default: a user's own setting for other programs would name a backend we cannot use.
+    os.environ["KERAS_BACKEND"] = "tensorflow"
     sys.stderr.flush()
     screen = os.dup(2)
     with tempfile.TemporaryFile() as chatter:
