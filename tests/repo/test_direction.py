@@ -43,11 +43,14 @@ PLACES = {
     "numpy": {"data", "model", "training", "inference", "report"},
     "onnx": {"model/export_onnx.py"},
     "onnxruntime": {"inference"},
-    "pandas": {"data", "report"},
+    "pandas": {"data", "inference", "report"},
     "pydantic": {"config"},
     "pydantic_core": {"config"},
     "rich": {"cli"},
+    "sklearn": {"data", "training", "inference", "report"},
+    "spacy": {"text/linguistic.py"},
     "tensorflow": {"model", "training"},
+    "tokenizers": {"text/subwords.py"},
     "yaml": {"config"},
 }
 
