@@ -1,6 +1,5 @@
 """A finished run, opened for inference: vocabulary, facts, and one step of the network."""
 
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,7 +8,8 @@ import numpy as np
 import onnxruntime
 
 from rnnkit.errors import RunError
-from rnnkit.run import RunDirectory, check_version, read_document, verify_files
+from rnnkit.inference.model_file import check_vocabulary_size, damaged_metadata, open_model
+from rnnkit.run import RunDirectory, read_document
 from rnnkit.text.vocabulary import Vocabulary
 
 TASKS = ("char_generation",)
@@ -18,7 +18,6 @@ States = Sequence[np.ndarray]
 RunGraph = Callable[[np.ndarray, States], tuple[np.ndarray, list[np.ndarray]]]
 
 _GENERATION_KEYS = {"length", "temperature", "top_k", "top_p", "min_p", "repetition_penalty"}
-_ONLY_ERRORS = 3  # severity for onnxruntime's log: its warnings concern devices we do not use
 
 
 @dataclass(frozen=True)
@@ -54,19 +53,16 @@ def load_session(run: RunDirectory) -> Session:
     Raises:
         RunError: a file is missing, damaged, foreign, or from a newer version.
     """
-    verify_files(run, run.onnx_model)
+    # One thread: handing the small products of a cell from thread to thread costs more than it
+    # saves, and as soon as the machine has something else to do, two take twice as long.
+    model = open_model(run, tasks=TASKS, threads=1)
+    facts, runtime = model.facts, model.runtime
+    _check_facts(run, facts)
     try:
         vocabulary = Vocabulary.from_dict(read_document(run.vocabulary, "vocabulary"))
     except ValueError as error:
         raise RunError(f"{run.vocabulary}: damaged: {error}") from error
-
-    runtime = _open(run)
-    facts = _read_facts(run, runtime)
-    if facts["vocabulary_size"] != vocabulary.size:
-        raise RunError(
-            f"{run.onnx_model}: is for {facts['vocabulary_size']} tokens, but vocabulary.json has "
-            f"{vocabulary.size}; the files do not belong together"
-        )
+    check_vocabulary_size(run, facts, vocabulary.size)
     states = [node for node in runtime.get_inputs() if node.name != "ids"]
     return Session(
         vocabulary=vocabulary,
@@ -77,46 +73,15 @@ def load_session(run: RunDirectory) -> Session:
     )
 
 
-def _open(run: RunDirectory) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    # One thread: handing the small products of a cell from thread to thread costs more than it
-    # saves, and as soon as the machine has something else to do, two take twice as long.
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.log_severity_level = _ONLY_ERRORS
+def _check_facts(run: RunDirectory, facts: dict[str, Any]) -> None:
+    """Refuse facts that lack what a language model needs."""
     try:
-        return onnxruntime.InferenceSession(
-            run.onnx_model.read_bytes(), options, providers=["CPUExecutionProvider"]
-        )
-    except Exception as error:  # onnxruntime's exceptions have no common root of their own
-        raise RunError(
-            f"{run.onnx_model}: cannot be loaded; damaged or not an ONNX model "
-            f"(onnxruntime: {str(error).strip().splitlines()[0]})"
-        ) from error
-
-
-def _read_facts(run: RunDirectory, runtime: onnxruntime.InferenceSession) -> dict[str, Any]:
-    """What `rnnkit train` wrote into the file beside the graph, checked."""
-    text = runtime.get_modelmeta().custom_metadata_map.get("rnnkit")
-    if text is None:
-        raise RunError(f"{run.onnx_model}: not written by rnnkit (it has no 'rnnkit' metadata)")
-    damaged = RunError(f"{run.onnx_model}: its 'rnnkit' metadata is damaged")
-    try:
-        facts = json.loads(text)
-        version = facts["format_version"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise damaged from error
-    check_version(run.onnx_model, version)
-    try:
-        task, context, generation = facts["task"], facts["context"], facts["generation"]
-        complete = isinstance(facts["vocabulary_size"], int) and set(generation) >= _GENERATION_KEYS
+        context, generation = facts["context"], facts["generation"]
+        is_complete = set(generation) >= _GENERATION_KEYS
     except (KeyError, TypeError) as error:
-        raise damaged from error
-    if not complete or not (context is None or (isinstance(context, int) and context > 0)):
-        raise damaged
-    if task not in TASKS:
-        raise RunError(f"{run.path}: is a run of task {task!r}, expected one of {', '.join(TASKS)}")
-    return facts
+        raise damaged_metadata(run) from error
+    if not is_complete or not (context is None or (isinstance(context, int) and context > 0)):
+        raise damaged_metadata(run)
 
 
 def _graph_runner(runtime: onnxruntime.InferenceSession, state_names: list[str]) -> RunGraph:
