@@ -1,0 +1,191 @@
+"""What a report tells: read from the run directory, scored anew where the data is still there."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from rnnkit.errors import DataError
+from rnnkit.report.runs import Story, story
+from rnnkit.run import RunDirectory, is_in_training, read_document, read_metrics
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from rnnkit.config.schema import Config
+    from rnnkit.data.splits import SplitName
+    from rnnkit.inference.decision import Decision
+    from rnnkit.inference.position import PositionLosses
+    from rnnkit.inference.scores import ClassificationScores
+
+Announce = Callable[[str], None]
+
+MISTAKES = 20
+"""Texts in the list of the worst errors."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """Everything that a page shows."""
+
+    task: str
+    story: Story
+    config_text: str
+    """The complete configuration as YAML."""
+    records: tuple[dict[str, Any], ...]
+    """Lines of metrics.jsonl, samples included."""
+    notes: tuple[str, ...]
+    """What keeps the report from being complete."""
+    details: "LanguageDetails | SentimentDetails"
+
+
+@dataclass(frozen=True)
+class LanguageDetails:
+    """What only a language model has."""
+
+    unit: Literal["characters", "bytes"]
+    positions: "PositionLosses | None" = None
+    split: str | None = None
+    corpus: tuple[tuple[str, int], ...] = ()
+    """Tokens of the whole and of its parts, and of the vocabulary."""
+
+
+@dataclass(frozen=True)
+class SentimentDetails:
+    """What only a classifier has."""
+
+    data: dict[str, Any] | None
+    """Contents of data.json; None for a run that was made without it."""
+    maximum_length: int
+    classification: "Classification | None" = None
+
+
+@dataclass(frozen=True, eq=False)
+class Classification:
+    """Predictions for a split: `probabilities` float64[rows, classes], `labels` int[rows]."""
+
+    split: str
+    probabilities: "np.ndarray"
+    labels: "np.ndarray"
+    scores: "ClassificationScores"
+    calibration: tuple[tuple[float, float, int], ...]
+    mistakes: tuple["Mistake", ...]
+    decision: "Decision"
+    notes: tuple[str, ...] = ()
+
+    @property
+    def positive(self) -> int:
+        """Index of the class that thresholds and curves of two classes are about."""
+        return self.decision.positive_index(self.scores.classes)
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A text whose class was missed."""
+
+    place: str
+    """File and row, as a user finds it."""
+    text: str
+    true: str
+    predicted: str
+    probability: float
+    """Of the true class."""
+
+
+def gather(
+    run: RunDirectory,
+    *,
+    split: "SplitName | None" = None,
+    announce: Announce = lambda line: None,
+) -> Report:
+    """Read a run, finished or not, and score the best model on held-out data.
+
+    Without `split`, data that is missing or has changed since costs the report the part that
+    needs it, and a note says so.
+
+    Raises:
+        RunError: a file is missing, damaged, or from a newer version.
+        ConfigError: the configuration cannot be read.
+        DataError: the `split` that was asked for cannot be scored.
+    """
+    from rnnkit.config.describe import to_yaml
+    from rnnkit.config.load import load_config
+
+    told = story(run)
+    config = load_config(run.config)
+    notes = []
+    if is_in_training(run):
+        notes.append("This run is still in training; the report shows what there is so far.")
+    elif not run.is_finished:
+        notes.append(
+            "Training has not finished; the report shows what there is so far. "
+            f"Go on with: rnnkit train --resume {run.path}"
+        )
+    records = tuple(read_metrics(run))
+    try:
+        details, more = _details(run, config, split=split, announce=announce)
+    except DataError as error:
+        if split is not None:
+            raise
+        details, more = _without_scores(run, config), [f"Nothing was scored anew: {error}"]
+    return Report(
+        task=config.task,
+        story=told,
+        config_text=to_yaml(config),
+        records=records,
+        notes=(*notes, *more),
+        details=details,
+    )
+
+
+def _without_scores(run: RunDirectory, config: "Config") -> LanguageDetails | SentimentDetails:
+    if config.task == "char_generation":
+        return LanguageDetails(unit=config.data.tokens)
+    data = read_document(run.data_summary, "data") if run.data_summary.exists() else None
+    return SentimentDetails(data=data, maximum_length=config.data.maximum_length)
+
+
+def _details(
+    run: RunDirectory, config: "Config", *, split: "SplitName | None", announce: Announce
+) -> tuple[LanguageDetails | SentimentDetails, Sequence[str]]:
+    """What belongs to the task, and notes."""
+    if not run.is_finished:
+        if split is not None:
+            raise DataError(f"{run.path}: has no model to score the {split} part with yet.")
+        return _without_scores(run, config), ()
+    if config.task == "char_generation":
+        return _language_details(run, config, split=split, announce=announce)
+    return _sentiment_details(run, config, split=split, announce=announce)
+
+
+def _language_details(
+    run: RunDirectory, config: "Config", *, split: "SplitName | None", announce: Announce
+) -> tuple[LanguageDetails, Sequence[str]]:
+    from rnnkit.data.prepare import prepare
+    from rnnkit.inference.evaluated_text import text_of_run
+    from rnnkit.inference.position import loss_by_position
+    from rnnkit.inference.session import load_session
+
+    session = load_session(run)
+    text = text_of_run(run, config, split=split)
+    announce(f"Reading the {text.split} text for the loss by position")
+    prepared = prepare(config)
+    parts = (
+        ("characters", prepared.characters),
+        ("training tokens", len(prepared.split("train"))),
+        ("validation tokens", len(prepared.split("validation"))),
+        ("test tokens", len(prepared.split("test"))),
+        ("vocabulary", prepared.vocabulary.size),
+    )
+    details = LanguageDetails(
+        unit=config.data.tokens,
+        positions=loss_by_position(session, text.ids),
+        split=text.split,
+        corpus=parts,
+    )
+    return details, text.notes
+
+
+def _sentiment_details(
+    run: RunDirectory, config: "Config", *, split: "SplitName | None", announce: Announce
+) -> tuple[SentimentDetails, Sequence[str]]:
+    raise NotImplementedError

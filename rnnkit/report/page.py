@@ -1,0 +1,204 @@
+"""The whole page: one file, no script, nothing that is fetched from elsewhere."""
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from rnnkit import __version__
+from rnnkit.inference.bootstrap import Estimate
+from rnnkit.report import sentiment_part
+from rnnkit.report.gather import LanguageDetails, Report, SentimentDetails
+from rnnkit.report.language_part import corpus_part, position_part, samples_part
+from rnnkit.report.markup import Html, Part, details, paragraphs, part, table, tag
+from rnnkit.report.runs import number as finite
+from rnnkit.report.style import STYLE_SHEET
+from rnnkit.report.training_part import training_part
+from rnnkit.report.words import cell, duration, number, setting, share
+
+MARK = "<!doctype html>\n<!-- rnnkit report -->\n"
+"""How a report begins; a file that begins otherwise is somebody else's."""
+
+_POLICY = "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+
+_TITLES = {"char_generation": "Character generation", "sentiment": "Sentiment"}
+
+Tile = tuple[str, str, str]
+"""Name, value, and what is said below it."""
+
+
+def render(report: Report) -> str:
+    """The page as HTML text, the same for the same report."""
+    name = report.story.overview.name
+    parts = [part for part in _parts(report) if part is not None]
+    head = tag(
+        "head",
+        tag("meta", charset="utf-8"),
+        tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
+        # Should a text ever slip through as markup, it can neither run nor load anything.
+        tag("meta", http_equiv="Content-Security-Policy", content=_POLICY),
+        tag("meta", name="referrer", content="no-referrer"),
+        tag("link", rel="icon", href="data:,"),
+        tag("title", f"{name} · rnnkit report"),
+        tag("style", Html(STYLE_SHEET)),
+    )
+    body = tag(
+        "body",
+        tag("a", "Skip to the results", href="#content", class_="skip"),
+        tag("div", _header(report), _navigation(parts), class_="wrap"),
+        tag("main", *(part.content for part in parts), class_="wrap", id="content"),
+        tag("div", tag("footer", f"Made by rnnkit {__version__}."), class_="wrap"),
+    )
+    return MARK + tag("html", head, body, lang="en") + "\n"
+
+
+def _parts(report: Report) -> Iterator[Part | None]:
+    match report.details:
+        case LanguageDetails() as language:
+            yield training_part(report)
+            yield position_part(language)
+            yield samples_part(report)
+            yield corpus_part(language)
+        case SentimentDetails() as sentiment:
+            yield from sentiment_part.result_parts(sentiment)
+            yield training_part(report)
+            yield from sentiment_part.data_parts(sentiment)
+    yield _configuration(report)
+    yield _environment(report)
+
+
+def _header(report: Report) -> Html:
+    overview, summary = report.story.overview, report.story.summary
+    layers = " × ".join(str(size) for size in overview.units)
+    facts = [overview.status, f"{cell(overview.cell)} {layers}".strip()]
+    if "parameters" in summary:
+        facts.append(f"{summary['parameters']:,} parameters")
+    if "finished_at" in summary:
+        facts.append(str(summary["finished_at"]).replace("T", " ").replace("+00:00", " UTC"))
+    tiles = [
+        tag(
+            "div",
+            tag("dt", name),
+            tag(
+                "dd",
+                tag("span", value, class_="value"),
+                tag("span", more, class_="more") if more else None,
+            ),
+        )
+        for name, value, more in _tiles(report)
+    ]
+    return tag(
+        "header",
+        tag("p", f"{_TITLES.get(report.task, report.task)} · rnnkit report", class_="eyebrow"),
+        tag("h1", overview.name),
+        tag("p", " · ".join(facts), class_="facts"),
+        paragraphs(report.notes),
+        tag("dl", *tiles, class_="tiles") if tiles else None,
+    )
+
+
+def _navigation(parts: Sequence[Part]) -> Html:
+    links = [tag("li", tag("a", part.title, href=f"#{part.name}")) for part in parts]
+    return tag("nav", tag("ul", *links), aria_label="Parts of this report")
+
+
+def _tiles(report: Report) -> list[Tile]:
+    overview, summary = report.story.overview, report.story.summary
+    tiles: list[Tile] = []
+    scored = report.details.classification if isinstance(report.details, SentimentDetails) else None
+    if scored is not None:
+        tiles += [
+            _score_tile(scored.scores.metrics, key, title, percent=percent)
+            for key, title, percent in (
+                ("accuracy", f"Accuracy, {scored.split}", True),
+                ("macro_f1", "Macro F1", True),
+                ("roc_auc", "ROC AUC", False),
+                ("ece", "Calibration error", False),
+            )
+            if key in scored.scores.metrics
+        ]
+    else:
+        tiles += _recorded_tiles(report)
+    seconds = None if overview.minutes is None else 60 * overview.minutes
+    tiles.append(("Training time", duration(seconds), f"{number(overview.steps)} steps"))
+    speed = finite(summary.get("metrics", {}).get("tokens_per_second"))
+    if speed is None and report.records:
+        speed = finite(report.records[-1].get("tokens_per_second"))
+    if speed is not None:
+        tiles.append(("Speed", number(speed), "tokens per second"))
+    return tiles
+
+
+def _score_tile(metrics: Mapping[str, Estimate], key: str, title: str, *, percent: bool) -> Tile:
+    def written(value: float) -> str:
+        return share(value) if percent else number(value, 3)
+
+    score = metrics[key]
+    if finite(score.value) is None:
+        return title, number(None), "not defined"
+    if score.low is None or score.high is None:
+        return title, written(score.value), ""
+    return title, written(score.value), f"{written(score.low)} to {written(score.high)}"
+
+
+def _recorded_tiles(report: Report) -> list[Tile]:
+    """Scores as training recorded them, of the best evaluation so far."""
+    overview = report.story.overview
+    record = next((r for r in report.records if r.get("step") == overview.best_step), {})
+    tiles: list[Tile] = []
+    if overview.validation_loss is not None:
+        below = f"nats, step {number(overview.best_step)}"
+        tiles.append(("Validation loss", number(overview.validation_loss, 4), below))
+    if overview.bits_per_character is not None:
+        tiles.append(("Bits per character", number(overview.bits_per_character, 3), "validation"))
+    accuracy = finite(record.get("validation_accuracy"))
+    if accuracy is not None:
+        tiles.append(("Accuracy", share(accuracy), "validation"))
+    if overview.validation_loss is None and report.records:
+        loss = finite(report.records[-1].get("train_loss"))
+        tiles.append(("Training loss", number(loss, 4), "nats; nothing is held out"))
+    return tiles
+
+
+def _configuration(report: Report) -> Part:
+    settings = report.story.settings
+    rows = [
+        (
+            tag("span", path),
+            tag("span", setting(entry["value"])),
+            tag("span", number(None) if entry["default"] is None else setting(entry["default"])),
+        )
+        for path, entry in settings.items()
+    ]
+    return part(
+        "configuration",
+        "Configuration",
+        table(
+            ("key", "value", "default"),
+            rows,
+            caption="Keys that differ from the defaults",
+            text_columns=(0, 1, 2),
+            class_="keys",
+        ),
+        details("The complete configuration", tag("pre", report.config_text, class_="card")),
+    )
+
+
+def _environment(report: Report) -> Part | None:
+    environment, files = report.story.environment, report.story.files
+    if not environment:
+        return None
+    rows = [(name, setting(value)) for name, value in environment.items()]
+    sizes = [(name, number(size)) for name, size in files.items() if name != "report.html"]
+    return part(
+        "environment",
+        "Environment",
+        table(
+            ("", ""),
+            rows,
+            caption="Where this run was trained",
+            text_columns=(0, 1),
+            class_="keys",
+        ),
+        details(
+            "Files of the run",
+            table(("file", "bytes"), sizes, caption="Files and their sizes", class_="keys"),
+        ),
+    )
