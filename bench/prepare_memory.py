@@ -63,11 +63,11 @@ def main() -> None:
 
 def measure(task: dict) -> dict[str, float]:
     """Prepare `task["text"]` and cut batches from it, in this process."""
-    from rnnkit.config.schema import Config
+    from rnnkit.config.schema import CharGenerationConfig
     from rnnkit.data.batches import BatchPlan
     from rnnkit.data.prepare import prepare
 
-    config = Config.model_validate_json(
+    config = CharGenerationConfig.model_validate_json(
         json.dumps(
             {
                 "version": 1,

@@ -45,7 +45,7 @@ from generation import REPOSITORY, cores, machine, summarize
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
-    from rnnkit.config.schema import Config
+    from rnnkit.config.schema import CharGenerationConfig
     from rnnkit.data.batches import Batch
 
 LENGTH = 64
@@ -98,9 +98,9 @@ class Task:
     layers: int
     batch: int
 
-    def config(self) -> "Config":
+    def config(self) -> "CharGenerationConfig":
         """As rnnkit has it; everything that is not named is off by default."""
-        from rnnkit.config.schema import Config
+        from rnnkit.config.schema import CharGenerationConfig
 
         text = REPOSITORY / "data" / "tinyshakespeare.txt"
         optimizer = {"name": "adamw", "weight_decay": WEIGHT_DECAY, "epsilon": EPSILON}
@@ -121,7 +121,7 @@ class Task:
                 "clip_norm": CLIP_NORM,
             },
         }
-        return Config.model_validate_json(json.dumps(sections))
+        return CharGenerationConfig.model_validate_json(json.dumps(sections))
 
 
 @dataclass(frozen=True)

@@ -2,16 +2,18 @@
 
 import json
 from collections.abc import Iterator
-from typing import Any
+from typing import Annotated, Any
 
 import yaml
+from pydantic import Field, TypeAdapter
 from pydantic.fields import FieldInfo
 
 from rnnkit.config.expectation import annotation_of, expectation, section_shape
 from rnnkit.config.reader import read_scalar
-from rnnkit.config.schema import Config, Section
+from rnnkit.config.schema import EXPERIMENTS, Config, Section
 
 Difference = tuple[str, Any, Any]
+_Page = tuple[str, type[Section]]
 
 _REFERENCE_HEAD = """\
 # Configuration reference
@@ -26,24 +28,36 @@ One YAML file describes an experiment. This page is generated from the schema by
   (`--set model.units='[256, 128]'`).
 - Paths are relative to the configuration file, in `--set data.path=...` to the current directory.
 - A section of several kinds has its kind as first key; without it the default kind is meant.
+- The keys depend on the task: [char_generation](#task-char_generation) learns a text and continues
+  it, [sentiment](#task-sentiment) learns to tell the classes of texts.
+"""
 
-Start of a file:
-
-```yaml
+_EXAMPLES = {
+    "char_generation": """\
 version: 1
 task: char_generation
 data:
   path: ../data/tinyshakespeare.txt
 training:
   max_epochs: 10
-```
-"""
+""",
+    "sentiment": """\
+version: 1
+task: sentiment
+data:
+  path: tweets.csv
+  layout: {text: message, label: mood}
+  labels: {0: negative, 4: positive}
+training:
+  max_epochs: 5
+""",
+}
 
 
 def to_yaml(config: Config) -> str:
     """The complete configuration, every default written out, in the order of the schema.
 
-    Loading it again gives an equal `Config`; `data.path` is written as it is, absolute once loaded.
+    Loading it again gives an equal `Config`; paths are written as they are, absolute once loaded.
     """
     return yaml.dump(
         config.model_dump(mode="json"),
@@ -62,21 +76,20 @@ def differences(config: Config, other: Config | None) -> list[Difference]:
     defaults of the chosen kind, so that what is listed is what a file has to say. None stands for
     a key that is null or that the other side does not have.
     """
-    left = dict(_leaves(config.model_dump(mode="json"), ""))
-    right = dict(
-        _leaves(_section_defaults(config) if other is None else other.model_dump(mode="json"), "")
-    )
+    left = _leaves(config)
+    right = _default_leaves(config) if other is None else _leaves(other)
     paths = [*left, *(path for path in right if path not in left)]
     return [
         (path, left.get(path), right.get(path))
         for path in paths
-        if left.get(path) != right.get(path)
+        if _ordered(left.get(path)) != _ordered(right.get(path))
     ]
 
 
 def json_schema() -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of the configuration file, for editors."""
-    schema = Config.model_json_schema(mode="validation")
+    either = Annotated[Config, Field(discriminator="task")]
+    schema = TypeAdapter[Any](either).json_schema(mode="validation")
     head = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "rnnkit configuration",
@@ -85,8 +98,14 @@ def json_schema() -> dict[str, Any]:
 
 
 def reference_markdown() -> str:
-    """The reference page: one table for each section, in the order of the schema."""
-    return _REFERENCE_HEAD + "".join(_section_pages(Config, "", ""))
+    """The reference page: one table for each section of each task, in the order of the schema."""
+    page = _REFERENCE_HEAD
+    seen: dict[_Page, str] = {}
+    for task, tree in EXPERIMENTS.items():
+        page += f"\n## task: {task}\n\n{_one_line(tree.__doc__ or '')} Start of a file:\n\n"
+        page += f"```yaml\n{_EXAMPLES[task]}```\n"
+        page += "".join(_section_pages(tree, "", "", task, seen))
+    return page
 
 
 class _Dumper(yaml.SafeDumper):
@@ -114,27 +133,35 @@ _Dumper.add_representer(str, _represent_text)
 _Dumper.add_representer(list, _represent_list)
 
 
-def _leaves(value: object, path: str) -> Iterator[tuple[str, object]]:
-    """`{"model": {"units": 3}}` -> `("model.units", 3)`."""
-    if not isinstance(value, dict):
-        yield path, value
-        return
-    for key, inner in value.items():
-        yield from _leaves(inner, f"{path}.{key}" if path else key)
+def _leaves(section: Section, path: str = "") -> dict[str, Any]:
+    """`model: {units: 3}` -> `{"model.units": 3}`; a mapping of the user's own is one value."""
+    leaves: dict[str, Any] = {}
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        if isinstance(value, Section):
+            leaves |= _leaves(value, f"{path}{name}.")
+        else:
+            leaves[path + name] = _plain(value)
+    return leaves
 
 
-def _section_defaults(section: Section) -> dict[str, Any]:
+def _default_leaves(section: Section, path: str = "") -> dict[str, Any]:
     """All defaults beside the kinds that `section` chose; the kinds keep their own default."""
-    defaults: dict[str, Any] = {}
+    leaves: dict[str, Any] = {}
     for name, field in type(section).model_fields.items():
         value, shape = getattr(section, name), section_shape(field)
         if isinstance(value, Section) and shape is not None and field.default is not None:
-            defaults[name] = _section_defaults(value)
+            leaves |= _default_leaves(value, f"{path}{name}.")
             if shape.tag_key:
-                defaults[name][shape.tag_key] = shape.default_tag
+                leaves[f"{path}{name}.{shape.tag_key}"] = shape.default_tag
         else:
-            defaults[name] = None if field.is_required() else _plain(field.default)
-    return defaults
+            leaves[path + name] = None if field.is_required() else _plain(field.default)
+    return leaves
+
+
+def _ordered(value: object) -> object:
+    """The order of a mapping counts too: it is that of the classes."""
+    return list(value.items()) if isinstance(value, dict) else value
 
 
 def _plain(value: object) -> object:
@@ -154,10 +181,18 @@ def _without_titles(value: Any) -> Any:
     }
 
 
-def _section_pages(section: type[Section], path: str, kind: str) -> Iterator[str]:
-    """A heading and a table, then the pages of the sections inside."""
-    heading = f"`{path}`" if path else "Top level"
-    yield f"\n## {heading}{f' with `{kind}`' if kind else ''}\n\n"
+def _section_pages(
+    section: type[Section], path: str, kind: str, task: str, seen: dict[_Page, str]
+) -> Iterator[str]:
+    """A heading and a table, then the pages of the sections inside.
+
+    `seen` holds the pages of the tasks before, which are not repeated.
+    """
+    heading = f"`{path}`{f' with `{kind}`' if kind else ''}" if path else "Top level"
+    yield f"\n### {heading}\n\n"
+    if (first := seen.setdefault((path, section), task)) != task:
+        yield f"As for task: {first}.\n"
+        return
     yield f"{_one_line(section.__doc__ or '')}\n\n"
     yield "| key | type | default | |\n|---|---|---|---|\n"
     for name, field in section.model_fields.items():
@@ -168,7 +203,8 @@ def _section_pages(section: type[Section], path: str, kind: str) -> Iterator[str
             continue
         inner = f"{path}.{name}" if path else name
         for tag, variant in shape.variants.items():
-            yield from _section_pages(variant, inner, f"{shape.tag_key}: {tag}" if tag else "")
+            words = f"{shape.tag_key}: {tag}" if tag else ""
+            yield from _section_pages(variant, inner, words, task, seen)
 
 
 def _type_words(field: FieldInfo) -> str:

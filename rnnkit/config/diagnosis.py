@@ -6,26 +6,53 @@ its own speak of unions, tuples and tags that a user never wrote.
 
 import difflib
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from rnnkit.config.expectation import (
     SectionShape,
     annotation_of,
     choices,
+    entry_annotations,
     expectation,
     found,
     is_valid,
     section_shape,
 )
 from rnnkit.config.reader import KeyPath, read_scalar, render_path, shorten
-from rnnkit.config.schema import LARGEST, Config, Section
+from rnnkit.config.schema import EXPERIMENTS, LARGEST, Section
 
 Finding = tuple[KeyPath, str]
 
 
-def complete_tags(values: Mapping[str, Any], section: type[Section] = Config) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Report:
+    """What one diagnosis collects."""
+
+    task: str
+    findings: list[Finding]
+
+    def add(self, path: KeyPath, message: str) -> None:
+        self.findings.append((path, message))
+
+
+def diagnose_task(values: Mapping[str, Any]) -> str | None:
+    """What is wrong with `task`, on which everything else depends; None when nothing is."""
+    task = values.get("task")
+    if isinstance(task, str) and task in EXPERIMENTS:
+        return None
+    if "task" not in values:
+        return f"missing; write {' or '.join(f'task: {name}' for name in EXPERIMENTS)}"
+    return _wrong_choice(task, tuple(EXPERIMENTS))
+
+
+def complete_tags(values: Mapping[str, Any]) -> dict[str, Any]:
     """Write the default kind into sections of several kinds that do not name theirs:
     `optimizer: {learning_rate: 0.01}` becomes `{name: adamw, learning_rate: 0.01}`."""
+    return _complete(values, EXPERIMENTS[values["task"]])
+
+
+def _complete(values: Mapping[str, Any], section: type[Section]) -> dict[str, Any]:
     completed: dict[str, Any] = dict(values)
     for name, field in section.model_fields.items():
         value, shape = completed.get(name), section_shape(field)
@@ -34,7 +61,7 @@ def complete_tags(values: Mapping[str, Any], section: type[Section] = Config) ->
         if shape.tag_key and shape.tag_key not in value and shape.default_tag:
             value = {shape.tag_key: shape.default_tag, **value}
         variant = _variant(shape, value)
-        completed[name] = value if variant is None else complete_tags(value, variant)
+        completed[name] = value if variant is None else _complete(value, variant)
     return completed
 
 
@@ -42,15 +69,15 @@ def diagnose(values: Mapping[str, Any]) -> tuple[list[Finding], dict[str, Any]]:
     """All findings, and what remains of the values when everything refused is left out.
 
     The remains, with placeholders for missing required keys, always make a `Config`: the one in
-    which contradictions between the keys that are right can still be looked for.
+    which contradictions between the keys that are right can still be looked for. `task` has to be
+    one of those there are.
     """
-    findings: list[Finding] = []
-    remains = _check_section(values, Config, (), "", findings) or {}
+    report = _Report(values["task"], [])
+    remains = _check_section(values, EXPERIMENTS[report.task], (), "", report) or {}
     remains.setdefault("version", 1)
-    remains.setdefault("task", "char_generation")
     remains.setdefault("training", {})
     remains["data"] = {"path": "-", **remains.get("data", {})}
-    return findings, remains
+    return report.findings, remains
 
 
 def suggest(word: str, candidates: Iterator[str] | list[str] | tuple[str, ...]) -> str:
@@ -64,7 +91,7 @@ def _check_section(
     section: type[Section],
     path: KeyPath,
     kind: str,
-    findings: list[Finding],
+    report: _Report,
     others: tuple[tuple[str, type[Section]], ...] = (),
 ) -> dict[str, Any] | None:
     """Check one section; None when so much is wrong that nothing of it can be used.
@@ -75,45 +102,58 @@ def _check_section(
     usable = True
     for key in values:
         if key not in section.model_fields:
-            findings.append(((*path, key), _unknown_key(key, section, path, kind, others)))
+            report.add((*path, key), _unknown_key(key, section, path, kind, others, report.task))
     for name, field in section.model_fields.items():
         here = (*path, name)
         if name not in values:
             if field.is_required():
-                findings.append((here, _missing_key(name, field, path)))
+                report.add(here, _missing_key(name, field, path, report.task))
                 usable = usable and path in ((), ("data",))
             continue
         value, shape = values[name], section_shape(field)
         if shape is None:
-            if is_valid(value, field):
+            if is_valid(value, annotation_of(field)):
                 remains[name] = value
+            elif value and isinstance(value, dict) and (entries := entry_annotations(field)):
+                _check_entries(value, entries, here, report)
             else:
-                findings.append((here, _wrong_value(value, field, name)))
+                report.add(here, _wrong_value(value, annotation_of(field), name))
                 usable = usable and (not field.is_required() or path in ((), ("data",)))
         elif value is None and shape.optional:
             remains[name] = None
         elif isinstance(value, dict):
-            checked = _check_variant(value, shape, here, findings)
+            checked = _check_variant(value, shape, here, report)
             if checked is not None:
                 remains[name] = checked
         else:
-            findings.append((here, _no_section(value, shape)))
+            report.add(here, _no_section(value, shape))
     return remains if usable else None
 
 
+def _check_entries(
+    value: dict[str, Any], annotations: tuple[Any, Any], path: KeyPath, report: _Report
+) -> None:
+    """Name the wrong entries of a field whose keys are the user's own."""
+    for key, inner in value.items():
+        for word, annotation in zip((key, inner), annotations, strict=True):
+            if not is_valid(word, annotation):
+                report.add((*path, key), _wrong_value(word, annotation, ""))
+                break
+
+
 def _check_variant(
-    value: dict[str, Any], shape: SectionShape, path: KeyPath, findings: list[Finding]
+    value: dict[str, Any], shape: SectionShape, path: KeyPath, report: _Report
 ) -> dict[str, Any] | None:
     variant = _variant(shape, value)
     if variant is None:
         tag = value.get(shape.tag_key)
-        findings.append(((*path, shape.tag_key), _wrong_choice(tag, tuple(shape.variants))))
+        report.add((*path, shape.tag_key), _wrong_choice(tag, tuple(shape.variants)))
         return None
     if not shape.tag_key:
-        return _check_section(value, variant, path, "", findings)
+        return _check_section(value, variant, path, "", report)
     tag = value[shape.tag_key]
     others = tuple((t, s) for t, s in shape.variants.items() if t != tag)
-    return _check_section(value, variant, path, f"{shape.tag_key}: {tag}", findings, others)
+    return _check_section(value, variant, path, f"{shape.tag_key}: {tag}", report, others)
 
 
 def _variant(shape: SectionShape, value: Mapping[str, Any]) -> type[Section] | None:
@@ -127,6 +167,7 @@ def _unknown_key(
     path: KeyPath,
     kind: str,
     others: tuple[tuple[str, type[Section]], ...],
+    task: str,
 ) -> str:
     tag_key = kind.partition(":")[0]
     homes = [tag for tag, other in others if key in other.model_fields]
@@ -136,9 +177,13 @@ def _unknown_key(
     if "." in key:
         nested = ": {".join(key.split(".")) + ": ..." + "}" * key.count(".")
         return f"{message} Keys are nested in a file: {shorten(nested)}"
+    for other, tree in EXPERIMENTS.items():
+        if other != task and (*path, key) in _all_paths(tree, ()):
+            return f"is a key of task: {other}; this is task: {task}"
     if hint := suggest(key, list(section.model_fields)):
         return message + hint
-    if elsewhere := [p for p in _all_paths(Config, ()) if p[-1] == key and p[:-1] != path]:
+    own = _all_paths(EXPERIMENTS[task], ())
+    if elsewhere := [p for p in own if p[-1] == key and p[:-1] != path]:
         return f"{message} Did you mean '{render_path(elsewhere[0])}'?"
     beside = f" beside {kind}" if kind else ""
     return f"{message} Known here{beside}: {', '.join(section.model_fields)}"
@@ -152,14 +197,13 @@ def _all_paths(section: type[Section], path: KeyPath) -> Iterator[KeyPath]:
                 yield from _all_paths(variant, (*path, name))
 
 
-def _missing_key(name: str, field: Any, path: KeyPath) -> str:
+def _missing_key(name: str, field: Any, path: KeyPath, task: str) -> str:
     match (*path, name):
         case ("version",):
             return "missing; write version: 1"
-        case ("task",):
-            return f"missing; write task: {choices(annotation_of(field))[0]}"
         case ("data", "path"):
-            return "missing; give the text file to learn from"
+            what = "labelled texts" if task == "sentiment" else "text file"
+            return f"missing; give the {what} to learn from"
     if section_shape(field) is not None:
         return "missing; this section is needed"
     return f"missing; expected {expectation(annotation_of(field))}"
@@ -169,7 +213,11 @@ def _no_section(value: object, shape: SectionShape) -> str:
     keys = next(iter(shape.variants.values())).model_fields
     known = f"{shape.tag_key}: {' or '.join(shape.variants)}" if shape.tag_key else ", ".join(keys)
     message = f"expected a section ({known}), found {found(value)}"
-    return f"{message}; leave the key away for the defaults" if value is None else message
+    if value is None:
+        return f"{message}; leave the key away for the defaults"
+    if isinstance(value, str) and value in shape.variants:
+        return f"{message}; write {{{shape.tag_key}: {value}}}"
+    return message
 
 
 def _wrong_choice(value: object, allowed: tuple[str, ...]) -> str:
@@ -179,8 +227,7 @@ def _wrong_choice(value: object, allowed: tuple[str, ...]) -> str:
     return message.rstrip(".")
 
 
-def _wrong_value(value: object, field: Any, name: str) -> str:
-    annotation = annotation_of(field)
+def _wrong_value(value: object, annotation: Any, name: str) -> str:
     expected = expectation(annotation)
     message = f"expected {expected}, found {found(value)}"
     allowed = choices(annotation)
@@ -190,13 +237,13 @@ def _wrong_value(value: object, field: Any, name: str) -> str:
         if allowed:
             return message + (f".{hint}" if (hint := suggest(value.lower(), allowed)) else "")
         try:
-            if is_valid(read_scalar(value), field):
+            if is_valid(read_scalar(value), annotation):
                 return f"{message}; remove the quotes"
         except ValueError:
             pass
-    elif is_valid(str(value), field) and not isinstance(value, (dict, list)):
+    elif is_valid(str(value), annotation) and not isinstance(value, (dict, list)):
         return f"{message}; put it in quotes"
-    elif isinstance(value, float) and value.is_integer() and is_valid(int(value), field):
+    elif isinstance(value, float) and value.is_integer() and is_valid(int(value), annotation):
         return f"{message}; write {int(value)}"
     elif isinstance(value, int) and value > LARGEST and "whole number" in expected:
         return f"{message}, which is more than {LARGEST}"

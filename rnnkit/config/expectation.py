@@ -8,7 +8,7 @@ import types
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from annotated_types import Ge, Gt, Le, Lt, MinLen
+from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
@@ -47,9 +47,18 @@ def section_shape(field: FieldInfo) -> SectionShape | None:
     return SectionShape(variants, tag_key, default_tag, optional)
 
 
-def is_valid(value: object, field: FieldInfo) -> bool:
+def entry_annotations(field: FieldInfo) -> tuple[Any, Any] | None:
+    """What keys and values are in a field whose keys are the user's own; None for others."""
+    for member in _members(field.annotation):
+        if get_origin(member) is dict:
+            key, value = get_args(member)
+            return key, value
+    return None
+
+
+def is_valid(value: object, annotation: Any) -> bool:
     """Whether a plain value fits a plain field, by the rules of the configuration file."""
-    adapter = TypeAdapter(annotation_of(field), config=ConfigDict(strict=True))
+    adapter = TypeAdapter(annotation, config=ConfigDict(strict=True))
     try:
         adapter.validate_json(json.dumps(value))
     except ValidationError:
@@ -71,9 +80,13 @@ def expectation(annotation: Any, *, null: bool = True) -> str:
         empty = any(isinstance(limit, MinLen) for limit in limits)
         article = "a list with at least one entry" if empty else "a list"
         return f"{article}, each {expectation(get_args(kind)[0])}"
+    if get_origin(kind) is dict:
+        return f"KEY: VALUE entries, each value {expectation(get_args(kind)[1])}"
     if kind is bool:
         return "true or false"
     if kind is str:
+        if any(isinstance(limit, MaxLen) for limit in limits):
+            return "one character"
         return "a text that is not empty" if limits else "text"
     noun = {int: "a whole number", float: "a number"}[kind]
     return noun + _bounds(limits)
@@ -93,7 +106,7 @@ def found(value: object) -> str:
         case None:
             return "nothing (null)"
         case dict():
-            return "a section"
+            return "a section" if value else "an empty section"
         case str():
             return shorten(repr(value))
         case _:

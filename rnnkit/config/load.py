@@ -6,16 +6,20 @@ import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from rnnkit.config.consistency import contradictions
-from rnnkit.config.diagnosis import complete_tags, diagnose, suggest
+from rnnkit.config.diagnosis import complete_tags, diagnose, diagnose_task, suggest
 from rnnkit.config.overrides import apply_override, override_origin
 from rnnkit.config.reader import KeyPath, Origin, Problem, read_yaml
-from rnnkit.config.schema import Config
+from rnnkit.config.schema import EXPERIMENTS, Config, Section
 from rnnkit.errors import ConfigError
+
+_PATTERNS = (("data", "path"), ("data", "test_path"))
+_FILES = (("model", "embedding", "path"), ("training", "init_from"))
+"""Keys that hold paths: those that may be glob patterns, and those that name one file."""
 
 LARGEST_FILE = 1 << 20
 """Bytes; a text given in place of a configuration is refused before it is read whole."""
@@ -24,8 +28,8 @@ LARGEST_FILE = 1 << 20
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     """Read and check a configuration file, with `KEY=VALUE` overrides laid over it.
 
-    `data.path` becomes absolute: relative to the file where the file names it, relative to the
-    current directory where an override does. Whether the data exist is not looked at here.
+    Paths become absolute: relative to the file where the file names them, relative to the
+    current directory where an override does. Whether they exist is not looked at here.
 
     Raises ConfigError; its message holds one line for every problem.
     """
@@ -50,6 +54,10 @@ def parse_config(text: str, *, source: str, base: Path, overrides: Sequence[str]
     for override in overrides:
         problems += apply_override(values, origins, override)
     _refuse_other_versions(values.get("version"), _origin(("version",), origins))
+    if wrong_task := diagnose_task(values):
+        problem = Problem(_origin(("task",), origins), ("task",), wrong_task)
+        known = [known for known in problems if known.path != ("task",)]
+        raise _error([*known, problem], overrides)
 
     values = complete_tags(values)
     config = None
@@ -75,22 +83,26 @@ def parse_config(text: str, *, source: str, base: Path, overrides: Sequence[str]
             problems.append(Problem(_origin(paths[0], origins), paths[0], found.message))
     problems += _path_problems(partial, origins)
     if problems or config is None:
-        sources = [str(override_origin(override)) for override in overrides]
-        problems.sort(
-            key=lambda problem: (
-                (0, problem.origin.line)
-                if problem.origin.line is not None
-                else (1, sources.index(problem.origin.source))
-            )
+        raise _error(problems, overrides)
+    return _with_absolute_paths(config, base, origins)
+
+
+def _error(problems: list[Problem], overrides: Sequence[str]) -> ConfigError:
+    """One line for each problem, in the order of the file and then of the overrides."""
+    sources = [str(override_origin(override)) for override in overrides]
+    problems.sort(
+        key=lambda problem: (
+            (0, problem.origin.line)
+            if problem.origin.line is not None
+            else (1, sources.index(problem.origin.source))
         )
-        raise ConfigError("\n".join(map(str, problems)))
-    base = Path.cwd() if _origin(("data", "path"), origins).line is None else base
-    return _with_absolute_paths(config, base)
+    )
+    return ConfigError("\n".join(map(str, problems)))
 
 
 def _validate(values: dict[str, Any]) -> Config | None:
     try:
-        return Config.model_validate_json(json.dumps(values))
+        return EXPERIMENTS[values["task"]].model_validate_json(json.dumps(values))
     except ValidationError:
         return None
 
@@ -117,28 +129,50 @@ def _overlap(path: KeyPath, other: KeyPath) -> bool:
 
 
 def _path_problems(config: Config, origins: dict[KeyPath, Origin]) -> list[Problem]:
-    paths = (config.data.path,) if isinstance(config.data.path, str) else config.data.path
-    key = ("data", "path")
-    if any("\0" in path for path in paths):
-        return [Problem(_origin(key, origins), key, "a file name cannot contain NUL")]
-    return []
+    return [
+        Problem(_origin(key, origins), key, "a file name cannot contain NUL")
+        for key in (*_PATTERNS, *_FILES)
+        if any("\0" in path for path in _paths_at(config, key))
+    ]
 
 
-def _with_absolute_paths(config: Config, base: Path) -> Config:
-    path = config.data.path
-    base = base.resolve()
-    absolute = (
-        _absolute(path, base) if isinstance(path, str) else tuple(_absolute(p, base) for p in path)
-    )
-    return config.model_copy(update={"data": config.data.model_copy(update={"path": absolute})})
+def _paths_at(config: Config, key: KeyPath) -> tuple[str, ...]:
+    """What a key holds; nothing where it is null or the chosen kind of section has no such key."""
+    value: Any = config
+    for name in key:
+        value = getattr(value, str(name), None)
+    return (value,) if isinstance(value, str) else value or ()
 
 
-def _absolute(path: str, base: Path) -> str:
+def _with_absolute_paths(config: Config, base: Path, origins: dict[KeyPath, Origin]) -> Config:
+    for key in (*_PATTERNS, *_FILES):
+        if paths := _paths_at(config, key):
+            folder = (Path.cwd() if _origin(key, origins).line is None else base).resolve()
+            absolute = tuple(_absolute(path, folder, key in _PATTERNS) for path in paths)
+            config = _replaced(config, key, absolute)
+    return config
+
+
+S = TypeVar("S", bound=Section)
+
+
+def _replaced(section: S, key: tuple[str, ...], paths: tuple[str, ...]) -> S:
+    """A copy with other paths at `key`, a single one where there was a single one."""
+    name, *rest = key
+    value = getattr(section, name)
+    if rest:
+        new: object = _replaced(value, tuple(rest), paths)
+    else:
+        new = paths[0] if isinstance(value, str) else paths
+    return section.model_copy(update={name: new})
+
+
+def _absolute(path: str, base: Path, is_pattern: bool) -> str:
     """`../data/*.txt` beside `/a/[b]/configs` -> `/a/[[]b]/data/*.txt`: only what the user wrote
     as a pattern acts as one."""
     with contextlib.suppress(RuntimeError):  # `~name` of nobody: a name like any other
         path = str(Path(path).expanduser())
-    root = glob.escape(str(base)) if glob.has_magic(path) else str(base)
+    root = glob.escape(str(base)) if is_pattern and glob.has_magic(path) else str(base)
     return os.path.normpath(Path(root) / path)
 
 

@@ -246,11 +246,12 @@ class _Walk:
         key = self.read_scalar(node, path)
         if id(node) in self.written_tags:
             self.refuse(node, path, "a key with a tag: tags are not read, remove it")
-        elif len(self.problems) == before and not isinstance(key, str):
-            self.refuse(
-                node, path, f"a key has to be a word, found {shorten(node.value) or 'none'}"
-            )
-        return key if isinstance(key, str) and len(self.problems) == before else None
+        elif key is None and len(self.problems) == before:
+            self.refuse(node, path, f"a key has to be a word, found {node.value or 'none'}")
+        if len(self.problems) > before:
+            return None
+        # The labels of a data set are keys too: `0: negative` means the text "0".
+        return key if isinstance(key, str) else node.value
 
 
 def _read(text: str, locate: Callable[[int], Origin], *, whole_text: bool) -> Document:

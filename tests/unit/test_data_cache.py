@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnnkit.config.schema import Config
+from rnnkit.config.schema import CharGenerationConfig
 from rnnkit.data import cache
 from rnnkit.data.prepare import Prepared, prepare
 from rnnkit.errors import DataError
@@ -35,7 +35,7 @@ def run(folder: Path, *paths: str, **data: Any) -> Prepared:
         "data": {"path": names, "windows": {"kind": "stream", "length": 4}, **data},
         "training": {"batch_size": 4, "max_epochs": 1},
     }
-    config = Config.model_validate_json(json.dumps(content))
+    config = CharGenerationConfig.model_validate_json(json.dumps(content))
     return prepare(config, cache_dir=folder / "cache")
 
 
@@ -258,7 +258,7 @@ def test_without_a_home_directory_there_is_no_cache(
         "data": {"path": str(folder / "x.txt")},
         "training": {"batch_size": 2, "max_epochs": 1},
     }
-    prepared = prepare(Config.model_validate_json(json.dumps(content)))
+    prepared = prepare(CharGenerationConfig.model_validate_json(json.dumps(content)))
     assert "no home directory" in prepared.notes[-1]
     assert len(prepared.ids) == len(TEXT)
 

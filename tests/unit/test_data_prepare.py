@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rnnkit.config.schema import Config
+from rnnkit.config.schema import CharGenerationConfig
 from rnnkit.data.batches import BatchPlan
 from rnnkit.data.prepare import Prepared, encode_files, prepare
 from rnnkit.errors import DataError
@@ -22,10 +22,10 @@ from rnnkit.text.vocabulary import Vocabulary
 SHAKESPEARE = Path(__file__).parents[2] / "data" / "tinyshakespeare.txt"
 
 
-def configure(path: Path | list[Path], *, batch_size: int = 1, **data: Any) -> Config:
+def configure(path: Path | list[Path], *, batch_size: int = 1, **data: Any) -> CharGenerationConfig:
     paths = [str(p) for p in path] if isinstance(path, list) else str(path)
     settings = {"validation_fraction": 0.0, "windows": {"kind": "stream", "length": 1}} | data
-    return Config.model_validate_json(
+    return CharGenerationConfig.model_validate_json(
         json.dumps(
             {
                 "version": 1,
