@@ -1,0 +1,132 @@
+"""Byte-pair encoding (Sennrich et al. 2016) through Hugging Face's tokenizers.
+
+The alphabet is the 256 bytes of UTF-8 (Radford et al. 2019), so every text has a spelling and
+nothing is unknown. Training has no randomness: equal pairs are merged in order of their ids.
+"""
+
+import json
+import os
+import re
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from rnnkit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
+ALPHABET_SIZE = 256
+
+HALF_SURROGATE_PAIR = re.compile("[\ud800-\udfff]")
+"""What Python's strings may hold although it is no character and has no UTF-8 form."""
+
+_FEWEST_OCCURRENCES = 2  # a pair that occurs once says nothing
+_TEXTS_AT_ONCE = 20_000  # bounds what is held in the tokenizer's own form
+
+
+def train_subwords(texts: Iterable[str], *, vocabulary_size: int, lowercase: bool = True) -> str:
+    """The JSON of a tokenizer of at most `vocabulary_size` subwords, learned from `texts`.
+
+    Equal texts in equal order give equal JSON. Runs of blanks count as one space. Raises
+    ConfigError when `vocabulary_size` is below the 256 bytes.
+    """
+    if vocabulary_size < ALPHABET_SIZE:
+        raise ConfigError(
+            f"data.tokens.vocabulary_size is {vocabulary_size}, but subwords are built from the "
+            f"{ALPHABET_SIZE} bytes: use at least {ALPHABET_SIZE}, commonly 2000 to 30000."
+        )
+    _choose_parallelism()
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
+
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.normalizer = normalizers.Sequence(
+        [normalizers.NFC(), normalizers.Lowercase()] if lowercase else [normalizers.NFC()]
+    )
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=vocabulary_size,
+        min_frequency=_FEWEST_OCCURRENCES,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(map(_prepared, texts), trainer)
+    return json.dumps(json.loads(tokenizer.to_str()), ensure_ascii=False, separators=(",", ":"))
+
+
+class Subwords:
+    """A trained tokenizer; its ids count from 0 without padding or unknown."""
+
+    def __init__(self, tokenizer: "Tokenizer") -> None:
+        self._tokenizer = tokenizer
+
+    @staticmethod
+    def from_json(content: str) -> "Subwords":
+        """Read what `train_subwords` returned; raises ValueError saying what is wrong."""
+        _choose_parallelism()
+        from tokenizers import Tokenizer
+
+        try:
+            tokenizer = Tokenizer.from_str(content)
+        except Exception as error:  # the library raises plain Exception
+            raise ValueError(f"the subwords are not those of a tokenizer: {error}") from error
+        if sorted(tokenizer.get_vocab().values()) != list(range(tokenizer.get_vocab_size())):
+            raise ValueError("the ids of the subwords are not 0, 1, 2, ...")
+        return Subwords(tokenizer)
+
+    @cached_property
+    def tokens(self) -> tuple[str, ...]:
+        """What each id spells, `" good"` with the space before it; bytes that are only a part of
+        a character as `<0xF0>`."""
+        spelled = sorted(self._tokenizer.get_vocab().items(), key=lambda item: item[1])
+        return tuple(_readable(token) for token, _ in spelled)
+
+    def encode_many(self, texts: Iterable[str]) -> list[list[int]]:
+        """The ids of every text; an empty list for one of blanks."""
+        ids: list[list[int]] = []
+        batch: list[str] = []
+        for text in texts:
+            batch.append(_prepared(text))
+            if len(batch) == _TEXTS_AT_ONCE:
+                ids += self._encode(batch)
+                batch = []
+        return ids + self._encode(batch)
+
+    def _encode(self, texts: Sequence[str]) -> list[list[int]]:
+        encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [encoding.ids for encoding in encodings]
+
+
+def _choose_parallelism() -> None:
+    # Unset, a later fork of this process prints a warning; rnnkit forks no process that encodes.
+    os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
+
+
+def _prepared(text: str) -> str:
+    """The text with whole characters only, and one space where it has blanks."""
+    if not text.isascii():
+        text = HALF_SURROGATE_PAIR.sub("\ufffd", text)
+    return " ".join(text.split())
+
+
+def _spelling_of_bytes() -> dict[str, int]:
+    """How the byte-level alphabet of GPT-2 writes each byte: printable Latin-1 as itself, the
+    others as the characters from U+0100."""
+    printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
+    others = [byte for byte in range(256) if byte not in printable]
+    spelling = {chr(byte): byte for byte in printable}
+    return spelling | {chr(0x100 + index): byte for index, byte in enumerate(others)}
+
+
+_BYTES = _spelling_of_bytes()
+
+
+def _readable(token: str) -> str:
+    if not all(character in _BYTES for character in token):
+        return token
+    content = bytes(_BYTES[character] for character in token)
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        return f"<0x{content.hex().upper()}>"

@@ -1,0 +1,251 @@
+r"""Texts into words, for classification: what people write on the web as well as prose.
+
+The alternatives of one regular expression are tried in order at every place, as in the tokenizers
+for tweets of Potts and of NLTK (`nltk.tokenize.casual`), and a text is read once from left to
+right. What could repeat in several ways is possessive (`++`) or bounded, so that the time is
+linear in the length of any text.
+"""
+
+import html
+import re
+import unicodedata
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, assert_never
+
+from rnnkit.text.linguistic import english_lemmas, english_stop_words
+
+Replaceable = Literal["keep", "replace", "drop"]
+Markup = Literal["keep", "strip"]
+Hashtags = Literal["keep", "split", "drop"]
+Elongations = Literal["keep", "shorten"]
+Droppable = Literal["keep", "drop"]
+
+URL, USER, NUMBER = "<url>", "<user>", "<number>"
+"""What `replace` puts in the place of addresses, mentions and numbers, as GloVe's tweets have it.
+A text that holds them already keeps them."""
+
+_MEMORY = 1 << 18
+"""Distinct tokens whose treatment is remembered before the memory is emptied."""
+
+
+def _marks() -> str:
+    r"""Ranges of the combining marks, for a character class: vowel signs belong to words in Hindi
+    and Thai as points do in Hebrew, but `\w` matches none of them."""
+    scripts = ((0x300, 0x2000), (0x20D0, 0x2100), (0x3099, 0x309B), (0xA600, 0xAC00))
+    ranges: list[list[int]] = []
+    for start, stop in scripts:
+        for point in range(start, stop):
+            if unicodedata.category(chr(point)).startswith("M"):
+                if ranges and ranges[-1][1] == point - 1:
+                    ranges[-1][1] = point
+                else:
+                    ranges.append([point, point])
+    return "".join(f"{chr(first)}-{chr(last)}" for first, last in ranges)
+
+
+# Japanese and Chinese have no spaces: each Han character and each hiragana is a token.
+_UNSPACED = "\u3041-\u3096\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+_MARK = f"[{_marks()}]"
+_LETTER = rf"[^\W_{_UNSPACED}]"
+_RUN = rf"(?:{_LETTER}++{_MARK}*+)++"
+# Apostrophes join (don't, l'amour), and so do underscores and the joiners of Persian and Hindi.
+_WORD = rf"{_RUN}(?:['_\u200c\u200d]{_RUN})*+"
+
+_CONTROLS = r"\x00-\x1f\x7f-\x9f"
+_IN_ADDRESS = rf"[^\s<>\"{_CONTROLS}]"
+_LAST_OF_ADDRESS = rf"[^\s<>\"{_CONTROLS}.,;:!?'()\[\]{{}}*…]"
+_REST = rf"{_IN_ADDRESS}*{_LAST_OF_ADDRESS}/?"
+_LABEL = r"[a-zA-Z0-9-]{1,63}+"
+_URL = rf"""
+    (?:[hH][tT][tT][pP][sS]?|[fF][tT][pP])://{_REST}
+    | [wW][wW][wW]\.{_REST}
+    | (?<![\w@.]) (?={_LABEL}\.[a-zA-Z]) (?:{_LABEL}\.){{1,4}}
+      (?: (?:com|org|net|edu|gov|COM|ORG|NET) (?:\.[a-zA-Z]{{2}})?\b (?:/(?:{_REST})?)?
+        | (?:ly|gd|gl|tv|fm|io|co|uk|ca|de|ws|vg|cc|info|biz)/{_REST} )
+    | (?<![\w.+-]) [\w.+-]{{1,64}}+ @ {_LABEL} (?:\.{_LABEL}){{1,4}}+
+    | {URL}
+"""
+
+_EMOTICON = r"""
+    <[/\\]?3+ (?![.,]?\d)
+    | [>}]? [:;=] '? [-^~o]? (?: \)+ | \(+ | \]+ | \[+ | \}+ | \{+ | \|+ | \*+ )
+    | [>}]? [:;=] '? -? (?: [/\\](?![/\\\w]) | [@$](?!\w) )
+    | >? [:;] '? -? (?: [dD]+ | [pP]+ | [oO]+ ) (?!\w)
+    | =-? (?: [dD]+ | [pP]+ ) (?!\w)
+    | (?<!\w) [:;]-?[sSxX3] (?!\w)
+    | :'?-? (?: <+(?!3) | >+ )
+    | (?<!\w) [8bB]- (?: \)+ | [dD]+(?!\w) )
+    | (?: [(\[]+ | (?<!\S)[)\]]+ ) [-'^~]? [:;=] (?![-\w(])
+    | \^ [-_.oO]{0,3} \^ | (?<!\S)-_{1,8}- | >[_.]{1,3}< | \*_{1,8}\* | ;_{1,8}; | =_{1,8}=
+    | (?<!\S) \\[oO]/ | (?<!\w)[oO]\.[oO](?!\w) | ¯\\_{0,2}\(ツ\)_{0,2}/¯
+"""
+
+_PICTURE = (
+    "[\U0001f000-\U0001faff\u2600-\u27bf\u231a\u231b\u2328\u23cf\u23e9-\u23f3\u23f8-\u23fa"
+    "\u2194-\u2199\u21a9\u21aa\u25aa\u25ab\u25b6\u25c0\u25fb-\u25fe\u2b05-\u2b07\u2b1b\u2b1c"
+    "\u2b50\u2b55\u203c\u2049\u3030\u303d\u3297\u3299]"
+)
+# A picture with its skin colour or the tags of a flag; several are joined into one by U+200D.
+_COLOURED = rf"{_PICTURE}[\U0001f3fb-\U0001f3ff]?[\U000e0020-\U000e007f]*+"
+_EMOJI = rf"""
+    [\U0001f1e6-\U0001f1ff]{{2}} | [0-9\#*]\u20e3 | {_COLOURED}(?:\u200d{_COLOURED})*+
+"""
+
+_TOKEN = re.compile(
+    rf"""
+      (?P<url> {_URL} )
+    | (?P<mention> (?<![\w@])@\w++ | {USER} )
+    | (?P<hashtag> (?<!\w)\#(?=\d*+[^\W\d_])(?:\w|{_MARK})++ )
+    | (?P<emoticon> {_EMOTICON} )
+    | (?P<emoji> {_EMOJI} )
+    | (?P<number> \d++(?:[.,:/-]\d++)*+(?!'?{_LETTER}) | {NUMBER} )
+    | (?P<word>
+          \d++(?:[.,:/-]\d++)++(?:'?{_WORD})?      # 10:30pm
+        | (?:[^\W\d_]\.){{2,}}(?:[^\W\d_](?!\w))?  # u.s.a.
+        | {_WORD}
+        | [{_UNSPACED}]{_MARK}*+ )
+    | (?P<punctuation> \.{{2,}} | -{{2,}} | [^\s{_CONTROLS}\u200b-\u200f\u2028-\u202e\ufeff] )
+    """,
+    re.VERBOSE,
+)
+# Most words are letters before a blank, where no other alternative could begin.
+_PLAIN = r"[a-zA-Z]++(?=[.,!?]?(?:\s|\Z))"
+# Without groups `findall` returns the tokens themselves, which is faster.
+_ANY_TOKEN = re.compile(_PLAIN + "|" + re.sub(r"\(\?P<\w+>", "(?:", _TOKEN.pattern), re.VERBOSE)
+
+_TAG = re.compile(r"<!--.*?-->|</?(?!(?:url|user|number)>)[A-Za-z][A-Za-z0-9]*(?:\s[^<>]*)?/?>")
+_ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
+# Variation selectors say how a picture is drawn, soft hyphens where a word may be divided; half a
+# surrogate pair is no character.
+_INVISIBLE = re.compile("[\u00ad\ufe00-\ufe0f\ud800-\udfff]+")
+_SHOUTING = re.compile(r"([!?])\1{2,}")
+_ELONGATED = re.compile(r"([^\W\d_])\1{2,}|([)(\]\[}{|*])\2{2,}")
+
+
+@dataclass(frozen=True)
+class WordRules:
+    """How a text becomes words; each field is the key of the configuration of that name.
+
+    `WordRules().tokenize("@ann I don't like it... :-( http://a.b/c")` gives
+    `["@ann", "i", "don't", "like", "it", "...", ":-(", "http://a.b/c"]`.
+
+    Texts are brought to the Unicode normal form NFC; typographic quotes become `'` and `"`.
+    Tokens depend on the text alone. `stop_words` and `lemmas` need the extra `english` and raise
+    ConfigError at the first text without it.
+    """
+
+    lowercase: bool = True
+    punctuation: bool = True
+    markup: Markup = "strip"
+    urls: Replaceable = "keep"
+    mentions: Replaceable = "keep"
+    numbers: Replaceable = "keep"
+    hashtags: Hashtags = "keep"
+    emoji: Droppable = "keep"
+    elongations: Elongations = "keep"
+    stop_words: Droppable = "keep"
+    lemmas: bool = False
+
+    def tokenize(self, text: str) -> list[str]:
+        """The tokens of `text` in order; empty for a text without any."""
+        tokens = _ANY_TOKEN.findall(self._clean(text))
+        if self._keeps_everything:
+            return tokens
+        memory = self._memory
+        result: list[str] = []
+        for token in tokens:
+            treated = memory.get(token)
+            if treated is None:
+                if len(memory) >= _MEMORY:
+                    memory.clear()
+                treated = memory[token] = self._treat(token)
+            result += treated
+        return result
+
+    @cached_property
+    def _keeps_everything(self) -> bool:
+        return self == WordRules(lowercase=self.lowercase, markup=self.markup)
+
+    @cached_property
+    def _memory(self) -> dict[str, tuple[str, ...]]:
+        return {}
+
+    def _clean(self, text: str) -> str:
+        if self.markup == "strip":
+            if "<" in text:
+                text = _TAG.sub(" ", text)
+            if "&" in text:
+                text = _ENTITY.sub(lambda entity: html.unescape(entity[0]), text)
+        if self.lowercase:
+            text = text.lower()
+        if not text.isascii():
+            text = _INVISIBLE.sub("", unicodedata.normalize("NFC", text))
+            text = text.replace("’", "'").replace("‘", "'").replace("“", '"').replace("”", '"')
+            text = text.replace("…", "...")
+        if self.elongations == "shorten" and ("!!!" in text or "???" in text):
+            text = _SHOUTING.sub(r"\1\1", text)
+        return text
+
+    def _treat(self, token: str) -> tuple[str, ...]:
+        """What becomes of one token: nothing, itself, or other tokens in its place."""
+        found = _TOKEN.match(token)
+        match found and found.lastgroup:
+            case "url":
+                return _replaced(token, self.urls, URL)
+            case "mention":
+                return _replaced(token, self.mentions, USER)
+            case "number":
+                return _replaced(token, self.numbers, NUMBER)
+            case "hashtag":
+                return self._hashtag(token)
+            case "emoji":
+                return (token,) if self.punctuation and self.emoji == "keep" else ()
+            case "emoticon":
+                return (self._shortened(token),) if self.punctuation else ()
+            case "punctuation":
+                if not self.punctuation:
+                    return ()
+                if self.elongations == "shorten" and len(token) > 1:
+                    token = "..." if token[0] == "." else "--"
+                return (token,)
+            case _:
+                return self._word(token)
+
+    def _hashtag(self, token: str) -> tuple[str, ...]:
+        match self.hashtags:
+            case "keep":
+                return (self._shortened(token),)
+            case "split":
+                return ("#",) * self.punctuation + self._word(token[1:])
+            case "drop":
+                return ()
+            case _:
+                assert_never(self.hashtags)
+
+    def _word(self, token: str) -> tuple[str, ...]:
+        token = self._shortened(token)
+        if self.stop_words == "drop" and token.lower() in english_stop_words():
+            return ()
+        if self.lemmas:
+            lemmas = english_lemmas()
+            stem = token.removesuffix("'s")
+            return (lemmas.get(token) or lemmas.get(stem, stem),)
+        return (token,)
+
+    def _shortened(self, token: str) -> str:
+        if self.elongations == "shorten":
+            return _ELONGATED.sub(lambda run: run[0][:2], token)
+        return token
+
+
+def _replaced(token: str, treatment: Replaceable, replacement: str) -> tuple[str, ...]:
+    match treatment:
+        case "keep":
+            return (token,)
+        case "replace":
+            return (replacement,)
+        case "drop":
+            return ()
+        case _:
+            assert_never(treatment)
