@@ -16,7 +16,7 @@ from rnnkit.report.style import GRID, INK, MUTED, VARIABLES
 WIDTH, HEIGHT = 5.0, 3.1
 """Inches of 72 units each: shown at 350 pixels or more, letters of 9 units stay legible."""
 
-_SETTINGS: dict[str, Any] = {
+_SETTINGS: Any = {
     "svg.fonttype": "none",
     "svg.hashsalt": "rnnkit",
     "text.parse_math": False,  # a dollar sign in a class name is a dollar sign

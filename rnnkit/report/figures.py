@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from rnnkit.report.canvas import draw, legend_above, plain_axes
 from rnnkit.report.markup import Html
-from rnnkit.report.style import GRID, MUTED, SERIES, SURFACE
+from rnnkit.report.style import INK, MUTED, SERIES, SURFACE
 
 MOST_POINTS = 400
 """A curve of more points is thinned: the eye and the file gain nothing from them."""
@@ -21,8 +21,8 @@ class Curve:
     """A line: `x` and `y` have the same length."""
 
     label: str
-    x: Sequence[float]
-    y: Sequence[float]
+    x: Sequence[float] | np.ndarray
+    y: Sequence[float] | np.ndarray
 
 
 @dataclass(frozen=True)
@@ -72,10 +72,12 @@ def course(
         if len(curves) > 1:
             legend_above(axes)
         if from_zero:
-            axes.set_ylim(bottom=0.0)
+            axes.set_ylim(0.0, axes.dataLim.y1 * 1.08 or 1.0)
         _whole_steps(axes)
         if percent:
             _percent(axes.yaxis)
+        elif axes.get_ylim()[1] >= 1000:
+            _thousands(axes.yaxis)
 
     return draw(paint, name=name, description=description)
 
@@ -150,7 +152,7 @@ def loss_by_position(
         axes.xaxis.set_major_locator(FixedLocator(list(ticks)))
         axes.xaxis.set_minor_locator(NullLocator())
         axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
-        legend_above(axes)
+        axes.legend(loc="upper right")
 
     return draw(paint, name=name, description=description)
 
@@ -164,17 +166,13 @@ def threshold_curves(
     y_label: str,
     chance: Curve | None = None,
     operating_point: Marker | None = None,
+    legend: Literal["lower left", "lower right"] = "lower right",
 ) -> Html:
     """ROC or precision-recall curves in the unit square."""
 
     def paint(figure: Any) -> None:
         axes = plain_axes(figure, x_label=x_label, y_label=y_label)
         axes.grid(visible=True, axis="x")
-        if chance is not None:
-            axes.plot(
-                chance.x, chance.y, color=MUTED, linewidth=1.0, linestyle=(0, (3, 3)),
-                label=chance.label,
-            )  # fmt: skip
         for curve, colour, dashes in zip(curves, SERIES, _DASHES, strict=False):
             axes.plot(curve.x, curve.y, color=colour, linestyle=dashes, label=curve.label)
         if operating_point is not None:
@@ -183,12 +181,13 @@ def threshold_curves(
                 markeredgecolor=SURFACE, markeredgewidth=1.5, zorder=5,
                 label=operating_point.label,
             )  # fmt: skip
+        if chance is not None:
+            axes.plot(
+                chance.x, chance.y, color=MUTED, linewidth=1.0, linestyle=(0, (3, 3)),
+                label=chance.label,
+            )  # fmt: skip
         _unit_square(axes)
-        axes.legend(loc="lower right" if chance and chance.x[0] != chance.y[0] else "best")
-        if chance is not None and chance.y[0] == 0.0:
-            axes.legend(loc="lower right")
-        else:
-            axes.legend(loc="lower left")
+        axes.legend(loc=legend)
 
     return draw(paint, name=name, description=description, height=3.7)
 
@@ -257,19 +256,8 @@ def histogram(
         axes.stairs(counts, edges, fill=True, color=SERIES[0], alpha=0.65, linewidth=0.0)
         axes.set_ylim(bottom=0.0)
         if limit is not None:
-            low, high = float(edges[0]), float(edges[-1])
-            axes.set_xlim(low, max(high, limit) * 1.02)
-            axes.axvline(limit, color=SERIES[1], linewidth=1.4, linestyle=(0, (4, 2)))
-            is_right = limit > (low + max(high, limit)) / 2
-            axes.annotate(
-                limit_label,
-                (limit, 1.0),
-                xycoords=("data", "axes fraction"),
-                xytext=(-5 if is_right else 5, -9),
-                textcoords="offset points",
-                ha="right" if is_right else "left",
-                fontsize=9.0,
-            )
+            axes.set_xlim(float(edges[0]), max(float(edges[-1]), limit) * 1.02)
+            _cut(axes, limit, limit_label)
         _whole_steps(axes)
         _thousands(axes.yaxis)
 
@@ -282,27 +270,44 @@ def _thousands(axis: Any) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
 
 
-def intervals(
-    entries: Sequence[tuple[str, float, float | None, float | None]],
+def two_histograms(
+    edges: np.ndarray,
+    groups: Sequence[tuple[str, np.ndarray]],
     *,
     name: str,
     description: str,
+    x_label: str,
+    limit: float | None = None,
+    limit_label: str = "",
 ) -> Html:
-    """Scores as points with their intervals, the first on top."""
+    """Two groups of texts over the same `edges` of probability, one in front of the other."""
 
     def paint(figure: Any) -> None:
-        axes = figure.add_subplot()
-        axes.grid(visible=False, axis="y")
-        places = np.arange(len(entries))[::-1]
-        for place, (_, value, low, high) in zip(places, entries, strict=True):
-            if low is not None and high is not None:
-                axes.plot([low, high], [place, place], color=SERIES[0], linewidth=2.5, alpha=0.45)
-            axes.plot([value], [place], "o", color=SERIES[0], markersize=5.5)
-        axes.set_yticks(places, [label for label, *_ in entries])
-        axes.set_ylim(-0.6, len(entries) - 0.4)
-        axes.tick_params(axis="y", labelcolor=MUTED)
-        axes.spines["bottom"].set_color(GRID)
+        axes = plain_axes(figure, x_label=x_label, y_label="texts")
+        for (label, counts), colour, dashes in zip(groups, SERIES, _DASHES, strict=False):
+            axes.stairs(counts, edges, fill=True, color=colour, alpha=0.25, linewidth=0.0)
+            axes.stairs(counts, edges, color=colour, linestyle=dashes, linewidth=1.6, label=label)
+        axes.set_ylim(bottom=0.0)
+        axes.set_xlim(0.0, 1.0)
+        legend_above(axes, columns=2)
+        if limit is not None:
+            _cut(axes, limit, limit_label)
+        _thousands(axes.yaxis)
 
-    return draw(
-        paint, name=name, description=description, height=max(1.6, 0.6 + 0.26 * len(entries))
+    return draw(paint, name=name, description=description, height=3.7)
+
+
+def _cut(axes: Any, place: float, label: str) -> None:
+    """A named line from bottom to top."""
+    axes.axvline(place, color=INK, linewidth=1.2, linestyle=(0, (4, 2)))
+    low, high = axes.get_xlim()
+    is_right = place > (low + high) / 2
+    axes.annotate(
+        label,
+        (place, 1.0),
+        xycoords=("data", "axes fraction"),
+        xytext=(-5 if is_right else 5, -9),
+        textcoords="offset points",
+        ha="right" if is_right else "left",
+        fontsize=9.0,
     )

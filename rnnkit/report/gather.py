@@ -11,7 +11,7 @@ from rnnkit.run import RunDirectory, is_in_training, read_document, read_metrics
 if TYPE_CHECKING:
     import numpy as np
 
-    from rnnkit.config.schema import Config
+    from rnnkit.config.schema import CharGenerationConfig, Config, SentimentConfig
     from rnnkit.data.splits import SplitName
     from rnnkit.inference.decision import Decision
     from rnnkit.inference.position import PositionLosses
@@ -140,8 +140,7 @@ def gather(
 def _without_scores(run: RunDirectory, config: "Config") -> LanguageDetails | SentimentDetails:
     if config.task == "char_generation":
         return LanguageDetails(unit=config.data.tokens)
-    data = read_document(run.data_summary, "data") if run.data_summary.exists() else None
-    return SentimentDetails(data=data, maximum_length=config.data.maximum_length)
+    return SentimentDetails(data=_data_summary(run), maximum_length=config.data.maximum_length)
 
 
 def _details(
@@ -158,7 +157,11 @@ def _details(
 
 
 def _language_details(
-    run: RunDirectory, config: "Config", *, split: "SplitName | None", announce: Announce
+    run: RunDirectory,
+    config: "CharGenerationConfig",
+    *,
+    split: "SplitName | None",
+    announce: Announce,
 ) -> tuple[LanguageDetails, Sequence[str]]:
     from rnnkit.data.prepare import prepare
     from rnnkit.inference.evaluated_text import text_of_run
@@ -186,6 +189,62 @@ def _language_details(
 
 
 def _sentiment_details(
-    run: RunDirectory, config: "Config", *, split: "SplitName | None", announce: Announce
+    run: RunDirectory, config: "SentimentConfig", *, split: "SplitName | None", announce: Announce
 ) -> tuple[SentimentDetails, Sequence[str]]:
-    raise NotImplementedError
+    from rnnkit.inference.classified_text import classify_split
+    from rnnkit.inference.decision import read_decision
+    from rnnkit.inference.scores import (
+        calibration_curve,
+        predicted_classes,
+        score_probabilities,
+        worst_errors,
+    )
+
+    announce("Classifying held-out texts")
+    texts = classify_split(run, config, split=split)
+    classes = texts.classes
+    decision = read_decision(run, classes)
+    choice: Any = {
+        "threshold": decision.threshold,
+        "positive": decision.positive_index(classes),
+    }
+    probabilities, labels = texts.probabilities, texts.labels
+    bins = config.evaluation.calibration_bins
+    predicted = predicted_classes(probabilities, **choice)
+    mistakes = tuple(
+        Mistake(
+            place=f"{texts.files[i]}, row {texts.rows[i]:,}",
+            text=texts.texts[i],
+            true=classes[labels[i]],
+            predicted=classes[predicted[i]],
+            probability=float(probabilities[i, labels[i]]),
+        )
+        for i in worst_errors(probabilities, labels, MISTAKES, **choice)
+    )
+    classification = Classification(
+        split=texts.split or "",
+        probabilities=probabilities,
+        labels=labels,
+        scores=score_probabilities(
+            probabilities,
+            labels,
+            classes,
+            resamples=config.evaluation.bootstrap_samples,
+            seed=config.seed,
+            bins=bins,
+            **choice,
+        ),
+        calibration=tuple(calibration_curve(probabilities, labels, bins)),
+        mistakes=mistakes,
+        decision=decision,
+    )
+    details = SentimentDetails(
+        data=_data_summary(run),
+        maximum_length=config.data.maximum_length,
+        classification=classification,
+    )
+    return details, texts.notes
+
+
+def _data_summary(run: RunDirectory) -> dict[str, Any] | None:
+    return read_document(run.data_summary, "data") if run.data_summary.exists() else None

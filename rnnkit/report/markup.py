@@ -80,7 +80,7 @@ def table(
     """A table that scrolls by itself where the page is too narrow for it.
 
     Args:
-        header: names of the columns.
+        header: names of the columns; no line of them where all are empty.
         rows: as many cells in each as in the header.
         caption: what the table shows; read aloud before it.
         text_columns: columns that are aligned on the left; the others hold numbers.
@@ -104,7 +104,7 @@ def table(
     whole = tag(
         "table",
         tag("caption", caption),
-        tag("thead", tag("tr", *head)),
+        tag("thead", tag("tr", *head)) if any(header) else None,
         tag("tbody", *body),
         class_=class_,
     )

@@ -4,11 +4,12 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from rnnkit import __version__
 from rnnkit.inference.bootstrap import Estimate
-from rnnkit.report import sentiment_part
+from rnnkit.report.data_part import data_part
 from rnnkit.report.gather import LanguageDetails, Report, SentimentDetails
 from rnnkit.report.language_part import corpus_part, position_part, samples_part
 from rnnkit.report.markup import Html, Part, details, paragraphs, part, table, tag
 from rnnkit.report.runs import number as finite
+from rnnkit.report.sentiment_part import result_parts
 from rnnkit.report.style import STYLE_SHEET
 from rnnkit.report.training_part import training_part
 from rnnkit.report.words import cell, duration, number, setting, share
@@ -57,9 +58,9 @@ def _parts(report: Report) -> Iterator[Part | None]:
             yield samples_part(report)
             yield corpus_part(language)
         case SentimentDetails() as sentiment:
-            yield from sentiment_part.result_parts(sentiment)
+            yield from result_parts(sentiment)
             yield training_part(report)
-            yield from sentiment_part.data_parts(sentiment)
+            yield data_part(sentiment)
     yield _configuration(report)
     yield _environment(report)
 

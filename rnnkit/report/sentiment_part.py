@@ -1,16 +1,413 @@
-"""The parts of a report that only a classifier has."""
+"""The parts of a report that only a classifier has: scores, curves, errors."""
 
 from collections.abc import Iterator
 
-from rnnkit.report.gather import SentimentDetails
-from rnnkit.report.markup import Part
+import numpy as np
+
+from rnnkit.inference.bootstrap import Estimate
+from rnnkit.report.figures import (
+    Curve,
+    Marker,
+    reliability,
+    thinned,
+    threshold_curves,
+    two_histograms,
+)
+from rnnkit.report.gather import Classification, SentimentDetails
+from rnnkit.report.markup import Html, Part, details, join, paragraphs, part, table, tag
+from rnnkit.report.runs import number as finite
+from rnnkit.report.words import DASH, clip, count, number, share, short
+
+FEW_CLASSES = 3
+"""Their confusion matrix has room beside the scores."""
+
+MOST_CLASSES_IN_MATRIX = 16
+MOST_CURVES = 6
+MOST_CONFUSIONS = 20
+TEXT_LENGTH = 600
+
+_NAMES = {
+    "loss": "loss (nats)",
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_precision": "precision, mean of classes",
+    "macro_recall": "recall, mean of classes",
+    "macro_f1": "F1, mean of classes",
+    "roc_auc": "area under ROC",
+    "pr_auc": "area under precision-recall",
+    "brier": "Brier score",
+    "ece": "expected calibration error",
+}
 
 
-def result_parts(sentiment: SentimentDetails) -> Iterator[Part | None]:
-    """Scores, curves and errors."""
-    yield None
+def result_parts(sentiment: SentimentDetails) -> Iterator[Part]:
+    """Scores, confusion matrix, curves and errors; nothing where nothing was scored."""
+    found = sentiment.classification
+    if found is None:
+        return
+    few = len(found.scores.classes) <= FEW_CLASSES
+    yield _scores(found, with_matrix=few)
+    if not few:
+        yield _confusion(found)
+    yield _curves(found)
+    yield _mistakes(found)
 
 
-def data_parts(sentiment: SentimentDetails) -> Iterator[Part | None]:
-    """What was learned from."""
-    yield None
+def _scores(found: Classification, *, with_matrix: bool) -> Part:
+    metrics = found.scores.metrics
+    accuracy = metrics["accuracy"]
+    lead = (
+        f"{count(len(found.labels), 'text')} of the {found.split} split, scored with the best "
+        f"model. {share(accuracy.value)} are right{_between(accuracy)}."
+    )
+    overall = table(
+        ("score", "value", "95 % interval"),
+        [
+            (name, _score(metrics[key]), _interval(metrics[key]))
+            for key, name in _NAMES.items()
+            if key in metrics
+        ],
+        caption="All classes",
+    )
+    supports = found.scores.confusion.sum(axis=1)
+    classes = table(
+        ("class", "precision", "recall", "F1", "texts"),
+        [
+            (
+                tag("bdi", name),
+                *(_stacked(metrics[f"{score}_{name}"]) for score in ("precision", "recall", "f1")),
+                number(int(support)),
+            )
+            for name, support in zip(found.scores.classes, supports, strict=True)
+        ],
+        caption="Every class by itself, with 95 % intervals",
+    )
+    if len(found.scores.classes) > MOST_CLASSES_IN_MATRIX:
+        classes = details(f"The {len(found.scores.classes)} classes one by one", classes)
+    return part(
+        "scores",
+        "Scores",
+        tag(
+            "div",
+            overall,
+            tag(
+                "div",
+                classes,
+                tag("h3", "Confusion matrix") if with_matrix else None,
+                _matrix(found.scores.confusion, found.scores.classes) if with_matrix else None,
+            ),
+            class_="pair",
+        ),
+        tag("p", _decision(found), class_="remark"),
+        paragraphs([*found.scores.notes, *found.notes]),
+        lead=lead,
+    )
+
+
+def _decision(found: Classification) -> Html:
+    decision = found.decision
+    if decision.threshold is None:
+        chosen = join(["The class with the highest probability is chosen"])
+    else:
+        chosen = join(
+            [
+                "Class ",
+                tag("bdi", decision.positive or ""),
+                f" is chosen from a probability of {decision.threshold:.4f} on",
+            ]
+        )
+    how = f" ({decision.how})" if decision.how else ""
+    return join(
+        [
+            tag("strong", "Decision. "),
+            chosen,
+            f"; logits are divided by a temperature of {decision.temperature:.4g}{how}.",
+        ]
+    )
+
+
+def _score(score: Estimate) -> str:
+    return number(finite(score.value), 4)
+
+
+def _interval(score: Estimate) -> str:
+    if score.low is None or score.high is None:
+        return DASH
+    return f"{score.low:.4f} to {score.high:.4f}"
+
+
+def _between(score: Estimate) -> str:
+    if score.low is None or score.high is None:
+        return ""
+    return f", with 95 % confidence {share(score.low)} to {share(score.high)}"
+
+
+def _stacked(score: Estimate) -> Html:
+    """A value with its interval below."""
+    if score.low is None or score.high is None:
+        return tag("span", number(finite(score.value), 3))
+    below = tag("small", f"{score.low:.3f}–{score.high:.3f}", class_="below")
+    return join([number(finite(score.value), 3), below])
+
+
+# --------------------------------------------------------------------------- confusion matrix
+
+
+def _confusion(found: Classification) -> Part:
+    counts, classes = found.scores.confusion, found.scores.classes
+    wrong = int(counts.sum() - np.trace(counts))
+    off = counts.copy()
+    np.fill_diagonal(off, 0)
+    lead: Html | None = None
+    if wrong:
+        true, predicted = np.unravel_index(int(off.argmax()), off.shape)
+        lead = join(
+            [
+                f"{count(wrong, 'text')} of {int(counts.sum()):,} went wrong; the most frequent "
+                "error takes ",
+                tag("bdi", short(classes[int(true)])),
+                " for ",
+                tag("bdi", short(classes[int(predicted)])),
+                f" ({count(int(off.max()), 'time')}).",
+            ]
+        )
+    if len(classes) > MOST_CLASSES_IN_MATRIX:
+        order = np.argsort(-off, axis=None, kind="stable")[:MOST_CONFUSIONS]
+        pairs = [divmod(int(place), len(classes)) for place in order]
+        content = table(
+            ("true", "predicted", "texts", "share of the true class"),
+            [
+                (
+                    tag("bdi", classes[true]),
+                    tag("bdi", classes[predicted]),
+                    number(int(off[true, predicted])),
+                    share(float(off[true, predicted] / counts[true].sum())),
+                )
+                for true, predicted in pairs
+                if off[true, predicted]
+            ],
+            caption=f"The most frequent errors between {len(classes)} classes",
+            text_columns=(0, 1),
+        )
+    else:
+        content = _matrix(counts, classes)
+    return part("confusion", "Confusion matrix", content, lead=lead)
+
+
+def _matrix(counts: np.ndarray, classes: tuple[str, ...]) -> Html:
+    head = [tag("th", "true \\ predicted", scope="col", class_="corner")]
+    head += [tag("th", tag("bdi", name), scope="col") for name in classes]
+    rows = []
+    for name, row in zip(classes, counts, strict=True):
+        total = max(int(row.sum()), 1)
+        cells = [
+            tag(
+                "td",
+                tag("b", number(int(cell))),
+                tag("small", share(cell / total)),
+                style=f"--share:{cell / total:.4f}",
+            )
+            for cell in row
+        ]
+        rows.append(tag("tr", tag("th", tag("bdi", name), scope="row"), *cells))
+    whole = tag(
+        "table",
+        tag("caption", "Rows are true classes, columns predicted ones; shares are of the row"),
+        tag("thead", tag("tr", *head)),
+        tag("tbody", *rows),
+        class_="matrix",
+    )
+    return tag(
+        "div", whole, class_="scroll", tabindex="0", role="region", aria_label="Confusion matrix"
+    )
+
+
+# ------------------------------------------------------------------------------------- curves
+
+
+def _curves(found: Classification) -> Part:
+    drawn = [*_threshold_figures(found), _calibration_figure(found), _separation_figure(found)]
+    return part("curves", "Curves", tag("div", *drawn, class_="figures"))
+
+
+def _threshold_figures(found: Classification) -> Iterator[Html]:
+    from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_curve
+
+    classes, labels = found.scores.classes, found.labels
+    supports = np.bincount(labels, minlength=len(classes))
+    # A class that every text has, or none, has no curve.
+    defined = [i for i in range(len(classes)) if 0 < supports[i] < len(labels)]
+    if len(classes) == 2:
+        shown = [i for i in defined if i == found.positive]
+    else:
+        shown = sorted(defined, key=lambda i: -supports[i])[:MOST_CURVES]
+    if not shown:
+        return
+    roc, precision_recall = [], []
+    for i in shown:
+        truth, score = labels == i, found.probabilities[:, i]
+        alarms, hits, _ = roc_curve(truth, score)
+        points = thinned(np.column_stack([alarms, hits]))
+        area = float(auc(alarms, hits))
+        roc.append(Curve(f"{short(classes[i])} ({area:.3f})", points[:, 0], points[:, 1]))
+        precision, recall, _ = precision_recall_curve(truth, score)
+        points = thinned(np.column_stack([recall, precision]))
+        area = float(average_precision_score(truth, score))
+        precision_recall.append(
+            Curve(f"{short(classes[i])} ({area:.3f})", points[:, 0], points[:, 1])
+        )
+    point, operating = _operating_point(found) if len(classes) == 2 else (None, "")
+    which = "Areas under the curves stand beside the names" + (
+        f"; of {len(classes)} classes, the {len(shown)} most frequent against the rest."
+        if len(shown) < len(defined) and len(classes) > 2
+        else ", each class against the rest."
+        if len(classes) > 2
+        else "."
+    )
+    picture = threshold_curves(
+        roc,
+        name="roc",
+        description=f"ROC curves: {_listed(roc)}. {operating}",
+        x_label="false positives among the negatives",
+        y_label="true positives among the positives",
+        chance=Curve("chance", (0.0, 1.0), (0.0, 1.0)),
+        operating_point=None if point is None else Marker("decision", point[0], point[1]),
+    )
+    yield tag("figure", tag("h3", "ROC"), picture, tag("figcaption", which, f" {operating}"))
+    rate = supports[shown[0]] / len(labels)
+    picture = threshold_curves(
+        precision_recall,
+        name="precision-recall",
+        description=f"Precision-recall curves: {_listed(precision_recall)}. {operating}",
+        x_label="recall",
+        y_label="precision",
+        chance=Curve("chance", (0.0, 1.0), (rate, rate)) if len(classes) == 2 else None,
+        operating_point=None if point is None else Marker("decision", point[1], point[2]),
+        legend="lower left",
+    )
+    yield tag(
+        "figure",
+        tag("h3", "Precision and recall"),
+        picture,
+        tag("figcaption", which, f" {operating}"),
+    )
+
+
+def _listed(curves: list[Curve]) -> str:
+    return ", ".join(curve.label for curve in curves)
+
+
+def _operating_point(found: Classification) -> tuple[tuple[float, float, float] | None, str]:
+    """False positive rate, recall and precision of the decision in use, and a sentence on it."""
+    positive = found.positive
+    counts = found.scores.confusion.astype(np.float64)
+    hits, alarms = counts[positive, positive], counts[1 - positive, positive]
+    truth, called = counts[positive].sum(), hits + alarms
+    if not truth or not called or truth == counts.sum():
+        return None, ""
+    point = (alarms / counts[1 - positive].sum(), hits / truth, hits / called)
+    words = (
+        f"The decision in use finds {share(point[1])} of the class with a precision of "
+        f"{share(point[2])}."
+    )
+    return (float(point[0]), float(point[1]), float(point[2])), words
+
+
+def _calibration_figure(found: Classification) -> Html:
+    ece = found.scores.metrics["ece"]
+    confidence = sum(c * rows for c, _, rows in found.calibration) / len(found.labels)
+    right = sum(a * rows for _, a, rows in found.calibration) / len(found.labels)
+    gap = confidence - right
+    verdict = (
+        "on the whole as sure as it may be"
+        if abs(gap) < 0.01
+        else f"{'too sure' if gap > 0 else 'not sure enough'} by {share(abs(gap))} on average"
+    )
+    words = (
+        f"The model is {verdict}: mean confidence {share(confidence)}, {share(right)} right. "
+        f"Expected calibration error {ece.value:.3f}."
+    )
+    picture = reliability(
+        found.calibration,
+        classes=len(found.scores.classes),
+        name="calibration",
+        description=f"Reliability diagram. {words}",
+    )
+    rows = [(f"{c:.3f}", f"{a:.3f}", number(n)) for c, a, n in found.calibration]
+    return tag(
+        "figure",
+        tag("h3", "Calibration"),
+        picture,
+        tag("figcaption", words),
+        details(
+            "The bins as a table",
+            table(
+                ("confidence", "share that is right", "texts"),
+                rows,
+                caption="Bins of confidence",
+                text_columns=(),
+            ),
+        ),
+    )
+
+
+def _separation_figure(found: Classification) -> Html:
+    """How well the probabilities tell the classes apart."""
+    classes, labels = found.scores.classes, found.labels
+    if len(classes) == 2:
+        title, x_label = "Probabilities by true class", "probability of the positive class"
+        values, groups = found.probabilities[:, found.positive], labels
+        names = [f"true {short(name)}" for name in classes]
+        positive = short(classes[found.positive])
+        words = f"Probability of {positive}, for the texts of each class."
+    else:
+        title, x_label = "Confidence of right and wrong", "probability of the predicted class"
+        values = found.probabilities.max(axis=1)
+        groups = (found.probabilities.argmax(axis=1) == labels).astype(np.int64)
+        names = ["wrong", "right"]
+        words = "Probability of the predicted class, for wrong and right predictions."
+    edges = np.linspace(0.0, 1.0, 31)
+    counts = [np.histogram(values[groups == group], edges)[0] for group in range(2)]
+    threshold = found.decision.threshold if len(classes) == 2 else None
+    picture = two_histograms(
+        edges,
+        list(zip(names, counts, strict=True)),
+        name="separation",
+        description=f"Two histograms. {words}",
+        x_label=x_label,
+        limit=threshold,
+        limit_label="" if threshold is None else f"threshold {threshold:.3f}",
+    )
+    return tag("figure", tag("h3", title), picture, tag("figcaption", words))
+
+
+# ------------------------------------------------------------------------------------- errors
+
+
+def _mistakes(found: Classification) -> Part:
+    if not found.mistakes:
+        return part("errors", "Worst errors", lead="Every text was classified right.")
+    items = [
+        tag(
+            "li",
+            tag("p", clip(mistake.text, TEXT_LENGTH), class_="quote", dir="auto"),
+            tag(
+                "p",
+                "true ",
+                tag("b", tag("bdi", mistake.true)),
+                f" with {share(mistake.probability, 2)}, predicted ",
+                tag("b", tag("bdi", mistake.predicted)),
+                " · ",
+                mistake.place,
+                class_="label",
+            ),
+        )
+        for mistake in found.mistakes
+    ]
+    return part(
+        "errors",
+        "Worst errors",
+        tag("ol", *items, class_="errors"),
+        lead="Wrong predictions whose true class got the least probability. Labels are wrong now "
+        "and then, too: this is where it shows.",
+    )

@@ -48,6 +48,7 @@ body {
     "DejaVu Sans", sans-serif;
 }
 .wrap { max-width: 1120px; margin: 0 auto; padding: 0 20px; }
+p, li, dd, figcaption, caption, summary { overflow-wrap: anywhere; }
 a { color: var(--accent); text-underline-offset: 2px; }
 a:focus-visible, summary:focus-visible, .scroll:focus-visible {
   outline: 2px solid var(--accent); outline-offset: 2px; border-radius: 3px;
@@ -65,6 +66,7 @@ h1 {
 }
 .facts { margin: 0; color: var(--muted); overflow-wrap: anywhere; }
 h2 { margin: 0 0 4px; font-size: 1.35rem; letter-spacing: -.01em; line-height: 1.25; }
+h2 + div { margin-top: 12px; }
 h3 { margin: 28px 0 8px; font-size: 1.02rem; line-height: 1.3; }
 nav { border-bottom: 1px solid var(--line); margin-top: 22px; }
 nav ul {
@@ -94,7 +96,7 @@ section { margin: 40px 0; scroll-margin-top: 12px; }
 }
 .pair {
   display: grid; grid-template-columns: repeat(auto-fit, minmax(min(100%, 400px), 1fr));
-  gap: 8px 32px; align-items: start;
+  gap: 24px 32px; align-items: start;
 }
 .pair > *, .figures > * { min-width: 0; }
 figure, .card {
@@ -117,14 +119,15 @@ th:last-child, td:last-child { padding-right: 0; }
 thead th { border-bottom: 1px solid var(--line); font-size: .8125rem; color: var(--muted);
   font-weight: 600; vertical-align: bottom; }
 tbody tr + tr > * { border-top: 1px solid var(--grid); }
-tbody th { font-weight: 500; overflow-wrap: anywhere; }
+tbody th { font-weight: 500; overflow-wrap: anywhere; min-width: 6.5em; }
 .number { text-align: right; white-space: nowrap; }
 td.number .bar { min-width: 84px; }
-.bar { position: relative; display: inline-block; width: 100%; padding: 0 6px; isolation: isolate; }
-.bar::before {
-  content: ""; position: absolute; inset: 2px auto 2px 0; width: calc(var(--share) * 100%);
-  background: rgb(var(--accent-tint) / .22); border-radius: 3px; z-index: -1;
+.bar { position: relative; display: inline-block; width: 100%; padding-bottom: 6px; }
+.bar::before, .bar::after {
+  content: ""; position: absolute; left: 0; bottom: 0; height: 4px; border-radius: 2px;
+  width: 100%; background: var(--grid);
 }
+.bar::after { width: calc(var(--share) * 100%); background: var(--series-1); }
 .matrix { width: auto; min-width: min(100%, 320px); }
 .matrix td {
   text-align: center; padding: 12px 14px; border: 2px solid var(--surface); border-radius: 6px;
@@ -132,13 +135,12 @@ td.number .bar { min-width: 84px; }
 }
 .matrix td b { display: block; font-size: 1.125rem; font-weight: 650; }
 .matrix td small { color: var(--ink); }
-.matrix th { max-width: 14em; overflow-wrap: anywhere; }
-.matrix thead th { text-align: center; border-bottom: 0; padding: 4px 10px; }
+.matrix th { min-width: 6em; max-width: 14em; overflow-wrap: anywhere; }
+.matrix .corner { white-space: nowrap; text-align: left; padding-left: 0; }
+.matrix thead th:not(.corner) { text-align: center; padding: 4px 10px; }
+.matrix thead th { border-bottom: 0; }
 .matrix tbody th { vertical-align: middle; }
 .matrix tbody tr + tr > th { border-top: 0; }
-.texts td, .texts th { padding-top: 9px; padding-bottom: 9px; }
-.texts .quote { min-width: 260px; max-width: 62ch; overflow-wrap: anywhere; white-space: pre-wrap;
-  unicode-bidi: isolate; }
 .keys th { font: .8438rem/1.6 var(--mono); }
 .keys td { font: .8438rem/1.6 var(--mono); overflow-wrap: anywhere; white-space: pre-wrap; }
 .keys td.default { color: var(--muted); }
@@ -155,6 +157,22 @@ details > :not(summary) { margin-top: 10px; }
 .samples > li { min-width: 0; }
 .samples h3 { font-variant-numeric: tabular-nums; }
 .samples .label { color: var(--muted); font-size: .8125rem; margin: 8px 0 4px; }
+.label { color: var(--muted); font-size: .875rem; margin: 6px 0 4px; }
+.remark { margin: 16px 0 0; max-width: 90ch; }
+.below { display: block; color: var(--muted); font-size: .75rem; }
+.errors { list-style: none; margin: 0; padding: 0; background: var(--surface);
+  border: 1px solid var(--line); border-radius: 10px; }
+.errors li { padding: 12px 16px; }
+.errors li + li { border-top: 1px solid var(--grid); }
+.errors p { margin: 0; }
+.errors .label { margin-top: 4px; }
+.errors b { color: var(--ink); font-weight: 600; }
+.quote { overflow-wrap: anywhere; white-space: pre-wrap; unicode-bidi: isolate; }
+.tokens { margin: 0; padding: 0; list-style: none; columns: 3 130px; column-gap: 24px;
+  font-size: .875rem; }
+.tokens li { display: flex; gap: 8px; align-items: baseline; break-inside: avoid; }
+.tokens .bar { min-width: 0; }
+.tokens .number { color: var(--muted); font-variant-numeric: tabular-nums; }
 .notes { margin: 16px 0 0; padding: 10px 16px 10px 34px; border-radius: 8px;
   background: var(--warn-surface); color: var(--warn); overflow-wrap: anywhere; }
 .notes li + li { margin-top: 4px; }
@@ -179,6 +197,6 @@ footer { border-top: 1px solid var(--line); margin-top: 48px; padding: 14px 0 40
   figure, .card, tr, .tiles > div { break-inside: avoid; }
   .figures { grid-template-columns: 1fr 1fr; }
   .scroll { overflow: visible; }
-  .bar::before, .matrix td { print-color-adjust: exact; -webkit-print-color-adjust: exact; }
+  .bar::before, .bar::after, .matrix td, .tiles { print-color-adjust: exact; }
 }
 """

@@ -77,7 +77,7 @@ def _lead(report: Report) -> str:
         words += f" ({summary['epochs']:.4g} epochs)"
     words += f" in {duration(None if minutes is None else 60 * minutes)}"
     if stopped := summary.get("stopped_by"):
-        words += f", ended by {stopped}"
+        words += f", ended by {str(stopped).replace('_', ' ')}"
     if overview.best_step is not None and report.story.summary:
         words += f". The model of step {overview.best_step:,} was kept"
     return words + "."
@@ -95,7 +95,7 @@ def _points(records: Sequence[dict[str, Any]], key: str) -> tuple[list[float], l
 
 def _curves(records: Sequence[dict[str, Any]], keys: Sequence[tuple[str, str]]) -> list[Curve]:
     curves = [Curve(label, *_points(records, key)) for key, label in keys]
-    return [curve for curve in curves if curve.x]
+    return [curve for curve in curves if len(curve.x)]
 
 
 def _figure(

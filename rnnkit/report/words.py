@@ -52,3 +52,8 @@ def cell(name: str | None) -> str:
 def clip(text: str, most: int) -> str:
     """The first `most` characters, and how many there are in all when that is not everything."""
     return text if len(text) <= most else f"{text[:most].rstrip()}… ({len(text):,} characters)"
+
+
+def short(name: str) -> str:
+    """A class name for a legend."""
+    return name if len(name) <= 24 else f"{name[:23]}…"
