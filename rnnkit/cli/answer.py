@@ -1,12 +1,16 @@
-"""How answers are written to standard output: JSON documents and plain tables.
+"""How answers are written to standard output, JSON documents and plain tables, and how the wait
+for them looks.
 
 Tables are the same on a terminal and in a pipe: aligned text, one row a line, nothing cut.
 """
 
+import contextlib
 import json
 import math
+import os
+import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import click
@@ -70,3 +74,27 @@ def sparkline(values: Sequence[float]) -> str:
     low, high = min(values), max(values)
     span = (high - low) or 1.0
     return "".join(bars[round((value - low) / span * (len(bars) - 1))] for value in values)
+
+
+@contextlib.contextmanager
+def progress_bar(activity: str) -> Iterator[Callable[[int, int], None]]:
+    """`progress(done, total)` that draws a bar on a terminal, and nothing elsewhere."""
+    if not sys.stderr.isatty():
+        yield lambda done, total: None
+        return
+    from rich.console import Console
+    from rich.progress import Progress
+
+    with Progress(console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task(activity)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def keep_numpy_to_one_thread() -> None:
+    """Halve the time that NumPy takes to load, where no matrix product is NumPy's.
+
+    Its OpenBLAS starts a thread for every core as it is loaded, and these get in the way of
+    everything else that is being loaded then.
+    """
+    if "numpy" not in sys.modules:
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -1,13 +1,13 @@
 """A finished classifier, opened for inference: texts to logits, probabilities and classes."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import onnxruntime
 
-from rnnkit.errors import RunError
+from rnnkit.errors import RunError, UsageError
 from rnnkit.inference.decision import Decision, read_decision, softmax
 from rnnkit.inference.model_file import (
     ModelFile,
@@ -74,6 +74,22 @@ def load_classifier(run: RunDirectory, *, threads: int = 1) -> Classifier:
         decision=read_decision(run, classes),
         run_graph=_graph_runner(run, model),
     )
+
+
+def with_threshold(classifier: Classifier, threshold: float) -> Classifier:
+    """The classifier with another threshold, on the class of its own decision.
+
+    Raises:
+        UsageError: there are more than two classes.
+    """
+    if len(classifier.classes) != 2:
+        raise UsageError(
+            f"A threshold is for two classes; this run has {len(classifier.classes)}: "
+            f"{', '.join(classifier.classes)}."
+        )
+    positive = classifier.decision.positive or classifier.classes[1]
+    decision = replace(classifier.decision, threshold=threshold, positive=positive)
+    return replace(classifier, decision=decision)
 
 
 def read_encoder(run: RunDirectory) -> tuple[TextEncoder, tuple[str, ...]]:

@@ -8,7 +8,9 @@ import numpy as np
 from rnnkit.errors import DataError
 from rnnkit.inference.classifier import Classifier, classify
 from rnnkit.inference.decision import softmax
-from rnnkit.inference.table_stream import Row, TableReader, TableWriter, cell_text
+from rnnkit.inference.table_output import TableWriter
+from rnnkit.inference.table_stream import Row, TableReader, cell_text
+from rnnkit.run import RunDirectory, verify_files
 from rnnkit.text.encoder import UNKNOWN
 
 ROWS_AT_ONCE = 8192
@@ -16,6 +18,9 @@ CHARACTERS_AT_ONCE = 2**22
 """A chunk of a table ends with either of the two, so that memory does not grow with the table."""
 
 PROBABILITY_DIGITS = 6
+
+SENTIMENT140_TEXT = 5
+"""The column of texts in Sentiment140's own files, from 0."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -118,6 +123,27 @@ def added_columns(classes: Sequence[str], columns: Sequence[str]) -> list[str]:
         names.append(name)
         taken.add(name)
     return names
+
+
+def own_text_column(run: RunDirectory) -> str | int | None:
+    """The column of texts in the data that the run was trained on; None if that was no table.
+
+    Raises:
+        RunError: the run's configuration is missing or damaged.
+    """
+    from rnnkit.config.load import load_config
+    from rnnkit.config.schema import Sentiment140Layout, SentimentConfig, TableLayout
+
+    verify_files(run, run.config)
+    config = load_config(run.config)
+    assert isinstance(config, SentimentConfig)
+    match config.data.layout:
+        case TableLayout(text=text):
+            return text
+        case Sentiment140Layout():
+            return SENTIMENT140_TEXT
+        case _:
+            return None
 
 
 def text_column(

@@ -1,0 +1,328 @@
+"""`rnnkit predict`: the classes of texts."""
+
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from rnnkit.cli.answer import keep_numpy_to_one_thread, print_json, progress_bar
+from rnnkit.cli.options import complete_run, json_option, runs_dir_option
+from rnnkit.cli.predictions import prediction_document, print_explanation, print_line
+from rnnkit.errors import DataError, UsageError
+
+if TYPE_CHECKING:
+    from rnnkit.inference.classifier import Classifier
+    from rnnkit.inference.predict import Tally
+    from rnnkit.run import RunDirectory
+
+_TABLE_OPTIONS = {
+    "column": "--column",
+    "header": "--no-header",
+    "separator": "--separator",
+}
+
+
+@click.command("predict")
+@click.argument("arguments", metavar="[RUN] [TEXT]...", nargs=-1, shell_complete=complete_run)
+@click.option("--run", "run_option", metavar="RUN", help="The run; every argument is a text then.")
+@click.option(
+    "--input",
+    "source",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Predict the rows of this table: .csv, .tsv, .jsonl, or .txt with one text a line; "
+    "each may be compressed (.gz).",
+)
+@click.option(
+    "--column",
+    metavar="NAME",
+    help="Column of --input that holds the texts: its name, or its number from 0 "
+    "[default: `text`, that of the run's own data, or the only one].",
+)
+@click.option("--no-header", "header", flag_value=False, default=True, help="--input has none.")
+@click.option("--separator", metavar="CHARACTER", help="Of --input [default: by the file's name].")
+@click.option("--encoding", default="utf-8", show_default=True, help="Of --input and of stdin.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write a table here (.csv, .tsv or .jsonl, also .gz) with all columns of the input, "
+    "label, and probability_CLASS for each class.",
+)
+@click.option("--force", is_flag=True, help="Replace an existing --output.")
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0.0, 1.0),
+    help="Least probability of the positive class at which it is chosen (two classes) "
+    "[default: what `rnnkit evaluate --threshold` stored, else the most probable class].",
+)
+@click.option("--probabilities", is_flag=True, help="Show the probability of every class.")
+@click.option(
+    "--explain",
+    is_flag=True,
+    help="Show what each token of the text adds to the probability of the predicted class.",
+)
+@runs_dir_option
+@json_option
+def command(
+    arguments: tuple[str, ...],
+    run_option: str | None,
+    source: Path | None,
+    column: str | None,
+    header: bool,
+    separator: str | None,
+    encoding: str,
+    output: Path | None,
+    force: bool,
+    threshold: float | None,
+    probabilities: bool,
+    explain: bool,
+    runs_dir: Path,
+    as_json: bool,
+) -> None:
+    """Say to which class texts belong.
+
+    Texts are arguments, the rows of --input, or the lines of standard input. The first argument
+    is RUN if there is a run of that name. Words that the model has never seen are no error; a
+    text without any word gets a prediction too and is counted on standard error. --input is read
+    in pieces, so that it may be larger than memory; its rows keep their order and every cell its
+    text.
+
+    \b
+    Example:
+      rnnkit predict "what a lovely film"
+      rnnkit predict --input tweets.csv --column text --output labelled.csv
+      zcat reviews.txt.gz | rnnkit predict reviews > labels.txt
+      rnnkit predict --explain "not bad at all"
+    """
+    run, texts = _run_and_texts(arguments, run_option, runs_dir)
+    asked = {"column": column, "header": None if header else False, "separator": separator}
+    _check_options(texts, source, output, asked, force=force, explain=explain, as_json=as_json)
+    reads_stdin = source is None and (not texts or texts == ["-"])
+    if reads_stdin and not texts and sys.stdin.isatty():
+        raise UsageError(
+            "Nothing to predict: give texts as arguments, a table with --input, or lines on "
+            "standard input (- reads them from the terminal)."
+        )
+    if output is not None:
+        from rnnkit.inference.table_output import check_output
+
+        check_output(output, source=source, force=force)
+
+    keep_numpy_to_one_thread()
+    from rnnkit.inference.classifier import TASKS, load_classifier, with_threshold
+    from rnnkit.run import find_run
+
+    directory = find_run(run, runs_dir=runs_dir, tasks=TASKS)
+    if run is None:
+        click.echo(f"Using the newest run, {directory.path}", err=True)
+    classifier = load_classifier(directory)
+    if threshold is not None:
+        classifier = with_threshold(classifier, threshold)
+
+    if source is not None:
+        _label_table(directory, classifier, source, output, asked, encoding=encoding)
+    elif output is not None:
+        pieces = _stdin_pieces(encoding) if reads_stdin else iter([texts])
+        _label_texts(classifier, pieces, output)
+    elif as_json:
+        if reads_stdin:
+            texts = [line for piece in _stdin_pieces(encoding) for line in piece]
+        print_json(prediction_document(directory, classifier, texts, explain=explain))
+    else:
+        pieces = _stdin_pieces(encoding) if reads_stdin else iter([texts])
+        alone = not reads_stdin and len(texts) == 1
+        _show(classifier, pieces, alone=alone, every=probabilities, explain=explain)
+
+
+def _run_and_texts(
+    arguments: Sequence[str], run_option: str | None, runs_dir: Path
+) -> tuple[str | None, list[str]]:
+    """Tell the run from the texts: the first argument is one if a run is there."""
+    if run_option is not None:
+        return run_option, list(arguments)
+    if arguments and _is_run(arguments[0], runs_dir):
+        return arguments[0], list(arguments[1:])
+    return None, list(arguments)
+
+
+def _is_run(name: str, runs_dir: Path) -> bool:
+    try:
+        return any((path / "manifest.json").is_file() for path in (Path(name), runs_dir / name))
+    except (OSError, ValueError):  # a text that is too long for a path, or holds what none may
+        return False
+
+
+def _check_options(
+    texts: Sequence[str],
+    source: Path | None,
+    output: Path | None,
+    asked: dict[str, Any],
+    *,
+    force: bool,
+    explain: bool,
+    as_json: bool,
+) -> None:
+    """Refuse options that would have no effect here."""
+    if source is None:
+        for name, option in _TABLE_OPTIONS.items():
+            if asked[name] is not None:
+                raise UsageError(f"{option} is about the table of --input; there is none.")
+    elif texts:
+        raise UsageError(
+            f"{texts[0]!r} is a text (no run has this name), but the texts come from --input; "
+            "use one of the two."
+        )
+    elif explain:
+        raise UsageError("--explain is for texts given as arguments or lines, not for --input.")
+    elif as_json:
+        raise UsageError("--json would be one document of all rows; use --output FILE.jsonl.")
+    if output is None and force:
+        raise UsageError("--force is about an --output that exists already; there is none.")
+    if output is not None and (explain or as_json):
+        raise UsageError("--output writes a table; --explain and --json print to the screen.")
+    if asked["separator"] is not None and len(asked["separator"].replace("\\t", "\t")) != 1:
+        raise UsageError(f"--separator {asked['separator']!r}: expected one character, or \\t.")
+
+
+# -------------------------------------------------------------------------------- texts and lines
+
+
+def _stdin_pieces(encoding: str) -> Iterator[list[str]]:
+    """The lines of standard input, as many at a time as have arrived."""
+    import codecs
+    import io
+
+    try:
+        decoder = io.IncrementalNewlineDecoder(
+            codecs.getincrementaldecoder(encoding)("strict"), translate=True
+        )
+    except LookupError as error:
+        raise UsageError(f"--encoding {encoding!r}: not an encoding that Python knows.") from error
+    stream = getattr(sys.stdin.buffer, "read1", sys.stdin.buffer.read)
+    rest, done, ended = "", 0, False
+    while not ended:
+        data = stream(2**18)
+        ended = not data
+        try:
+            rest += decoder.decode(data, final=ended)
+        except UnicodeError as error:
+            raise DataError(
+                f"stdin: not {encoding} after line {done} ({error}); name its encoding, for "
+                "example --encoding latin-1"
+            ) from error
+        if not done:
+            rest = rest.removeprefix("\ufeff")
+        *lines, rest = rest.split("\n")
+        if ended and rest:
+            lines.append(rest)
+        if lines:
+            done += len(lines)
+            yield lines
+
+
+def _show(
+    classifier: "Classifier",
+    pieces: Iterator[list[str]],
+    *,
+    alone: bool,
+    every: bool,
+    explain: bool,
+) -> None:
+    from rnnkit.inference.predict import Tally, predict
+
+    tally = Tally()
+    for texts in pieces:
+        predictions = predict(classifier, texts)
+        tally.add(predictions, classifier.classes)
+        for text, label, shares in zip(
+            texts, predictions.labels, predictions.probabilities, strict=True
+        ):
+            print_line(None if alone else text, classifier.classes, int(label), shares, every=every)
+            if explain:
+                print_explanation(classifier, text, int(label))
+        sys.stdout.flush()
+    _tell_empty(tally)
+
+
+def _label_texts(classifier: "Classifier", pieces: Iterator[list[str]], output: Path) -> None:
+    from rnnkit.inference.predict import added_columns, label_rows
+    from rnnkit.inference.table_output import replacing, table_writer
+    from rnnkit.inference.table_stream import Row, kind_of
+
+    rows = (Row(0, [text]) for texts in pieces for text in texts)
+    added = added_columns(classifier.classes, ["text"])
+    started = time.monotonic()
+    with replacing(output) as stream:
+        writer = table_writer(stream, kind_of(output), columns=["text"], width=1, added=added)
+        tally = label_rows(classifier, rows, lambda row: "".join(row.cells), writer)
+    _tell_written(tally, output, time.monotonic() - started)
+
+
+# ------------------------------------------------------------------------------------------ tables
+
+
+def _label_table(
+    directory: "RunDirectory",
+    classifier: "Classifier",
+    source: Path,
+    output: Path | None,
+    asked: dict[str, Any],
+    *,
+    encoding: str,
+) -> None:
+    import contextlib
+
+    from rnnkit.inference.predict import added_columns, label_rows, own_text_column, text_column
+    from rnnkit.inference.table_output import replacing, table_writer
+    from rnnkit.inference.table_stream import kind_of, open_table
+
+    separator = asked["separator"] and asked["separator"].replace("\\t", "\t")
+    with contextlib.ExitStack() as stack:
+        table = stack.enter_context(
+            open_table(
+                source, encoding=encoding, header=asked["header"] is None, separator=separator
+            )
+        )
+        text_of = text_column(table, asked["column"], own=own_text_column(directory))
+        added = added_columns(classifier.classes, table.columns or ())
+        if added[0] != "label":
+            click.echo(f"The table has a column label already; {added[0]} is new.", err=True)
+        if table.columns is None:
+            click.echo(f"The new columns at the end are {', '.join(added)}.", err=True)
+        progress = stack.enter_context(progress_bar("predicting"))
+
+        def after_chunk(tally: "Tally") -> None:
+            progress(table.position(), table.size)
+            if output is None:
+                sys.stdout.flush()
+
+        stream = stack.enter_context(replacing(output)) if output is not None else sys.stdout
+        kind = kind_of(output) if output is not None else "csv"
+        writer = table_writer(stream, kind, columns=table.columns, width=table.width, added=added)
+        started = time.monotonic()
+        tally = label_rows(classifier, table.rows, text_of, writer, after_chunk=after_chunk)
+    if output is None:
+        _tell_empty(tally)
+    else:
+        _tell_written(tally, output, time.monotonic() - started)
+
+
+def _tell_written(tally: "Tally", output: Path, seconds: float) -> None:
+    counts = ", ".join(f"{count:,} {name}" for name, count in tally.counts.items())
+    rate = tally.rows / max(seconds, 1e-3)
+    click.echo(
+        f"{tally.rows:,} rows in {seconds:.1f} s ({rate:,.0f} a second): {counts or 'none'}",
+        err=True,
+    )
+    _tell_empty(tally)
+    click.echo(str(output))
+
+
+def _tell_empty(tally: "Tally") -> None:
+    if tally.empty:
+        was = "text has no word" if tally.empty == 1 else "texts have no words"
+        click.echo(f"{tally.empty:,} {was} in it: predicted as one unknown word.", err=True)
