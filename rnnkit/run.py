@@ -5,6 +5,7 @@
       environment.json   versions, device, seed         metrics.jsonl      one line per evaluation
       checkpoints/last.npz, best.npz                    model.keras, model.onnx
       manifest.json      sha256 of the files above that carry no checksum of their own
+      data.json          facts about labelled texts     decision.json      threshold, temperature
       summary.json       written last: its presence means that the run finished
 
 Training and inference meet only here. Standard library alone, so that `rnnkit generate` starts
@@ -86,6 +87,21 @@ class RunDirectory:
     def summary(self) -> Path:
         """What came out; written last."""
         return self.path / "summary.json"
+
+    @property
+    def data_summary(self) -> Path:
+        """What the labelled texts are like: counts, lengths, coverage."""
+        return self.path / "data.json"
+
+    @property
+    def decision(self) -> Path:
+        """Threshold and temperature that `evaluate` chose and `predict` uses."""
+        return self.path / "decision.json"
+
+    @property
+    def report(self) -> Path:
+        """The page that `rnnkit report` writes."""
+        return self.path / "report.html"
 
     @property
     def lock_file(self) -> Path:
@@ -271,8 +287,7 @@ def create_run(
     Raises:
         RunError: the name is taken or no file name, or the folder cannot be written.
     """
-    if not name or name.startswith(".") or any(mark in name for mark in "/\\\0"):
-        raise RunError(f"--name {name!r}: expected a plain folder name without a leading dot")
+    check_name(name)
     run = RunDirectory(runs_dir / name)
     try:
         is_taken = run.path.exists()
@@ -295,6 +310,12 @@ def create_run(
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise RunError(f"{run.path}: cannot be created: {reason}") from error
     return run
+
+
+def check_name(name: str) -> None:
+    """Raise RunError when `name` is no plain name of a folder."""
+    if not name or name.startswith(".") or any(mark in name for mark in "/\\\0"):
+        raise RunError(f"--name {name!r}: expected a plain folder name without a leading dot")
 
 
 def _name_taken(run: RunDirectory) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import click
 
 from rnnkit import __version__
-from rnnkit.cli import config, evaluate, generate, report, runs, train
+from rnnkit.cli import config, crossval, evaluate, generate, predict, report, runs, train
 from rnnkit.errors import InterruptedTrainingError, RnnkitError, RunError
 
 BROKEN_PIPE_EXIT_CODE = 141
@@ -112,7 +112,7 @@ def cli() -> None:
     """
 
 
-for _module in (train, generate, evaluate, report, config, runs):
+for _module in (train, crossval, generate, predict, evaluate, report, config, runs):
     cli.add_command(_module.command)
 
 

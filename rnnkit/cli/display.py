@@ -99,11 +99,15 @@ def _show_with_bar(
 
 def _step_numbers(event: "Stepped") -> str:
     """What stands right of the bar; all of it has room on a terminal of 80 columns."""
+    if event.bits_per_character is None:
+        unit, score = "tokens/s", f"accuracy {100 * event.train_accuracy:.1f} %"
+    else:
+        unit, score = "char/s", f"{event.bits_per_character:.3f} bits/char"
     return "  ".join(
         (
-            f"{event.tokens_per_second / 1000:,.1f}k char/s",
+            f"{event.tokens_per_second / 1000:,.1f}k {unit}",
             f"loss {event.train_loss:.3f}",
-            f"{event.bits_per_character:.3f} bits/char",
+            score,
             f"grad {event.gradient_norm:.2f}",
             _time_left(event.seconds_left),
         )
@@ -133,7 +137,10 @@ def _evaluation_line(record: dict[str, Any], *, is_best: bool) -> str:
     if "validation_loss" in record:
         parts.append(f"validation loss {record['validation_loss']:.4f}")
         parts.append(f"accuracy {100 * record['validation_accuracy']:.1f} %")
-    parts.append(f"{record['bits_per_character']:.3f} bits/char")
+    if "validation_macro_f1" in record:
+        parts.append(f"F1 {100 * record['validation_macro_f1']:.1f} %")
+    if "bits_per_character" in record:
+        parts.append(f"{record['bits_per_character']:.3f} bits/char")
     if math.isfinite(record["gradient_norm"]):
         parts.append(f"gradient {record['gradient_norm']:.2f}")
     parts.append(f"{record['tokens_per_second'] / 1000:,.1f}k tokens/s")

@@ -8,7 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, assert_never
 
 import click
 
@@ -17,6 +17,7 @@ from rnnkit.errors import RunError, UsageError
 
 if TYPE_CHECKING:
     from rnnkit.config.schema import Config
+    from rnnkit.data.labelled import PreparedTexts
     from rnnkit.data.prepare import Prepared
     from rnnkit.run import RunDirectory
 
@@ -68,12 +69,12 @@ def command(
     resolved, prepared, run = (
         _new_run(config, overrides, name=name, runs_dir=runs_dir)
         if config is not None
-        else _old_run(str(resume), overrides, runs_dir=runs_dir)
+        else old_run(str(resume), overrides, runs_dir=runs_dir)
     )
     with locked(run):
         if resume is not None and overrides:
             _write_limits(run, resolved)
-        summary = _train(resolved, prepared, run)
+        summary = train_here(resolved, prepared, run)
     if as_json:
         from rnnkit.cli.answer import print_json
 
@@ -84,39 +85,47 @@ def command(
 
 def _new_run(
     config: Path, overrides: tuple[str, ...], *, name: str | None, runs_dir: Path
-) -> tuple["Config", "Prepared", "RunDirectory"]:
-    _say(f"Reading {config} and its text ...")
-    from rnnkit.config.describe import to_yaml
+) -> tuple["Config", "Prepared | PreparedTexts", "RunDirectory"]:
+    say(f"Reading {config} and its text ...")
     from rnnkit.config.load import load_config
-    from rnnkit.run import create_run
 
     resolved = load_config(config, overrides)
-    prepared = _prepare(resolved)
     stamp = f"{config.stem}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
-    run = create_run(
-        runs_dir,
-        name if name is not None else _free_name(runs_dir, stamp),
-        config_text=to_yaml(resolved),
-        vocabulary=prepared.vocabulary.to_dict(),
+    return new_run(
+        resolved, name=name if name is not None else free_name(runs_dir, stamp), runs_dir=runs_dir
     )
-    return resolved, prepared, run
 
 
-def _free_name(runs_dir: Path, stem: str) -> str:
+def new_run(
+    config: "Config", *, name: str, runs_dir: Path
+) -> tuple["Config", "Prepared | PreparedTexts", "RunDirectory"]:
+    """Prepare the data, and make the run directory."""
+    from rnnkit.config.describe import to_yaml
+    from rnnkit.run import create_run
+
+    prepared = _prepare(config)
+    run = create_run(
+        runs_dir, name, config_text=to_yaml(config), vocabulary=vocabulary_document(prepared)
+    )
+    return config, prepared, run
+
+
+def free_name(runs_dir: Path, stem: str) -> str:
     """`stem`, or with a number where a run started in the same second has it."""
     names = [stem, *(f"{stem}-{number}" for number in range(2, 1000))]
     return next(name for name in names if not (runs_dir / name).exists())
 
 
-def _old_run(
+def old_run(
     name: str, overrides: tuple[str, ...], *, runs_dir: Path
-) -> tuple["Config", "Prepared", "RunDirectory"]:
+) -> tuple["Config", "Prepared | PreparedTexts", "RunDirectory"]:
+    """An interrupted run, or with new limits a finished one, and its data."""
     from rnnkit.config.load import load_config
     from rnnkit.run import named_run, verify_files
     from rnnkit.training.checkpoint import read_last_checkpoint
 
     run = named_run(name, runs_dir=runs_dir)
-    _say(f"Reading {run.path} and its text ...")
+    say(f"Reading {run.path} and its text ...")
     verify_files(run, run.config)
     resolved = load_config(run.config)
     if overrides:
@@ -163,19 +172,45 @@ def _write_limits(run: "RunDirectory", config: "Config") -> None:
     run.summary.unlink(missing_ok=True)
 
 
-def _prepare(config: "Config") -> "Prepared":
-    from rnnkit.data.prepare import prepare
-    from rnnkit.training.sample import sample_prime
+def _prepare(config: "Config") -> "Prepared | PreparedTexts":
+    """The data of an experiment; says what the user should know about them."""
+    from rnnkit.config.schema import CharGenerationConfig, SentimentConfig
 
-    prepared = prepare(config)
-    for note in prepared.notes:
-        _say(note)
-    sample_prime(config, prepared)
+    match config:
+        case CharGenerationConfig():
+            from rnnkit.data.prepare import prepare
+            from rnnkit.training.sample import sample_prime
+
+            prepared = prepare(config)
+            notes = prepared.notes
+            sample_prime(config, prepared)
+        case SentimentConfig():
+            from rnnkit.data.labelled import prepare_texts
+            from rnnkit.training.initial import initial_weights
+
+            prepared = prepare_texts(config)
+            notes = (*prepared.notes, *initial_weights(config, prepared).notes)
+        case _:
+            assert_never(config)
+    for note in notes:
+        say(note)
     return prepared
 
 
-def _train(config: "Config", prepared: "Prepared", run: "RunDirectory") -> dict[str, Any]:
-    _say("Loading TensorFlow ...")
+def vocabulary_document(prepared: "Prepared | PreparedTexts") -> dict[str, Any]:
+    """Content of vocabulary.json."""
+    from rnnkit.data.prepare import Prepared
+
+    if isinstance(prepared, Prepared):
+        return prepared.vocabulary.to_dict()
+    return {"encoder": prepared.encoder.to_dict(), "classes": list(prepared.classes)}
+
+
+def train_here(
+    config: "Config", prepared: "Prepared | PreparedTexts", run: "RunDirectory"
+) -> dict[str, Any]:
+    """Train in this process, shown on standard error; Ctrl-C stops after a step."""
+    say("Loading TensorFlow ...")
     with _native_chatter_held_back():
         from rnnkit.training.loop import train
     from rnnkit.cli.display import training_display
@@ -218,7 +253,7 @@ def _stop_signals() -> Iterator[Callable[[], bool]]:
         if received:
             raise KeyboardInterrupt
         received.append(number)
-        _say("Stopping after this step; Ctrl-C again quits at once.")
+        say("Stopping after this step; Ctrl-C again quits at once.")
 
     numbers = (signal.SIGINT, signal.SIGTERM)
     before = [signal.signal(number, note) for number in numbers]
@@ -229,5 +264,6 @@ def _stop_signals() -> Iterator[Callable[[], bool]]:
             signal.signal(number, handler)
 
 
-def _say(text: str) -> None:
+def say(text: str) -> None:
+    """A line of the conversation."""
     click.echo(text, err=True)

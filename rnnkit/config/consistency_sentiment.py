@@ -9,6 +9,7 @@ from rnnkit.config.consistency_shared import (
     about_fractions,
     about_layers,
     about_limits,
+    about_monitor,
     about_one_step,
     about_schedule,
     lists_other_layers,
@@ -28,6 +29,7 @@ from rnnkit.config.schema import (
 def about_sentiment(config: SentimentConfig) -> Iterator[Contradiction]:
     """All of it."""
     yield from _splits(config.data)
+    yield from _fold(config.data)
     yield from _encoding(config.data)
     yield from _columns(config.data)
     yield from _tokens(config.data)
@@ -37,6 +39,7 @@ def about_sentiment(config: SentimentConfig) -> Iterator[Contradiction]:
     yield from _state(config)
     yield from _head(config.model)
     yield from about_limits(config.training)
+    yield from about_monitor(config.training)
     yield from about_schedule(config.training)
     yield from _training(config)
 
@@ -56,6 +59,30 @@ def _splits(data: SentimentDataConfig) -> Iterator[Contradiction]:
             "remove it",
             ("data.validation_fraction", "data.test_fraction"),
         )
+
+
+def _fold(data: SentimentDataConfig) -> Iterator[Contradiction]:
+    if data.fold is None:
+        return
+    if data.fold.number > data.fold.of:
+        yield Contradiction(
+            "data.fold.number",
+            f"{data.fold.number} of {data.fold.of}: expected a number from 1 to {data.fold.of}",
+            ("data.fold.of",),
+        )
+    others = {
+        "test_fraction": data.test_fraction > 0.0,
+        "test_path": data.test_path is not None,
+        "split": data.split == "ordered",
+    }
+    for key, is_set in others.items():
+        if is_set:
+            yield Contradiction(
+                f"data.{key}",
+                "has no place beside fold, which is the test part and is drawn at random; remove "
+                "one of them",
+                ("data.fold",),
+            )
 
 
 def _encoding(data: SentimentDataConfig) -> Iterator[Contradiction]:

@@ -87,13 +87,14 @@ class WordTokens(Section):
     mentions: Literal["keep", "replace", "drop"] = "keep"
     """Mentions such as @name; `replace` makes each `<user>`."""
     hashtags: Literal["keep", "split", "drop"] = "keep"
-    """Hashtags; `split` makes two tokens of each, `#` and the word."""
+    """Hashtags; `split` makes two tokens of each, `#` (with `punctuation`) and the word."""
     numbers: Literal["keep", "replace", "drop"] = "keep"
     """Numbers; `replace` makes each `<number>`."""
     emoji: Literal["keep", "drop"] = "keep"
     """Emoji."""
     elongations: Literal["keep", "shorten"] = "keep"
-    """Letters repeated for emphasis; `shorten` leaves two of three or more: sooooo -> soo."""
+    """Letters and marks repeated for emphasis; `shorten` leaves two of three or more:
+    sooooo -> soo, !!!! -> !!."""
     stop_words: Literal["keep", "drop"] = "keep"
     """English words without much meaning of their own (the, of, is); dropping needs the extra
     `english`."""
@@ -128,6 +129,15 @@ class SubwordTokens(Section):
 TextTokens = Annotated[WordTokens | CharacterTokens | SubwordTokens, Field(discriminator="kind")]
 
 
+class Fold(Section):
+    """One part of a stratified k-fold division as the test part; `rnnkit crossval` sets it."""
+
+    number: PositiveInt
+    """Which part, from 1."""
+    of: Annotated[int, Field(ge=2, le=LARGEST)]
+    """Parts in all."""
+
+
 class SentimentDataConfig(Section):
     """The labelled texts and how they become token ids."""
 
@@ -158,6 +168,9 @@ class SentimentDataConfig(Section):
     """Share of the texts held out for validation."""
     test_fraction: Fraction = 0.0
     """Share of the texts held out for the test."""
+    fold: Fold | None = None
+    """Hold out this part of a k-fold division for the test instead of a `test_fraction`. The
+    validation part is then a share of what remains."""
     tokens: TextTokens = WordTokens()
     """What the texts are cut into."""
     maximum_length: PositiveInt = 256

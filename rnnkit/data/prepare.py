@@ -36,7 +36,7 @@ from rnnkit.text.tokenize import TextRules
 from rnnkit.text.vocabulary import Tokens, Vocabulary
 
 if TYPE_CHECKING:
-    from rnnkit.config.schema import Config
+    from rnnkit.config.schema import CharGenerationConfig
 
 CHUNK_BYTES = 2**20
 """How much of a file is in memory at a time."""
@@ -77,7 +77,7 @@ class EncodedText:
 
 
 def prepare(
-    config: "Config", *, cache_dir: Path | None = None, chunk_bytes: int = CHUNK_BYTES
+    config: "CharGenerationConfig", *, cache_dir: Path | None = None, chunk_bytes: int = CHUNK_BYTES
 ) -> Prepared:
     """Read, clean, count and encode the text of `config.data`, or take it from the cache.
 

@@ -36,6 +36,12 @@ class StreamLayout:
         return self.shortest + (self.longer > 0)
 
 
+def context_length(windows: "Windows") -> int | None:
+    """Tokens that a prediction sees: the length of sliding windows, None where the state is
+    carried without end."""
+    return windows.length if windows.kind == "sliding" else None
+
+
 def lay_streams(tokens: int, batch_size: int) -> StreamLayout:
     """Divide the `tokens - 1` targets among `batch_size` contiguous streams.
 

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from rnnkit.config.schema import Config
+from rnnkit.config.schema import CharGenerationConfig
 from rnnkit.data.prepare import EncodedText, encode_files, prepare
 from rnnkit.data.splits import SplitName
 from rnnkit.errors import DataError
@@ -30,7 +30,9 @@ class EvaluatedText:
     notes: tuple[str, ...]
 
 
-def text_of_run(run: RunDirectory, config: Config, *, split: SplitName | None) -> EvaluatedText:
+def text_of_run(
+    run: RunDirectory, config: CharGenerationConfig, *, split: SplitName | None
+) -> EvaluatedText:
     """A part of the text that the run was trained on.
 
     Without `split` the validation part, or the test or the training part where there is none

@@ -1,4 +1,4 @@
-"""The loss of language models: cross-entropy of the next token."""
+"""The loss: cross-entropy of the next token, or of the class of a text."""
 
 from typing import NamedTuple
 
@@ -16,17 +16,24 @@ class Scores(NamedTuple):
     """Counted targets."""
 
 
-def next_token_scores(logits: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor) -> Scores:
+def target_scores(
+    logits: tf.Tensor, targets: tf.Tensor, weights: tf.Tensor, *, label_smoothing: float = 0.0
+) -> Scores:
     """Cross-entropy and accuracy, summed.
 
     Args:
-        logits: float32[batch, time, vocabulary], or [batch, vocabulary] with one target a row.
-        targets: int32[batch, targets], token ids.
+        logits: float32[batch, time, outputs], or [batch, outputs] with one target a row.
+        targets: int32[batch, targets], token ids or classes.
         weights: float32[batch, targets], 0 where a target is counted elsewhere.
+        label_smoothing: share of the target that is spread over all outputs (Szegedy et al.
+            2016).
     """
     logits = tf.reshape(logits, [-1, logits.shape[-1]])
     targets, weights = tf.reshape(targets, [-1]), tf.reshape(weights, [-1])
     losses = tf.nn.sparse_softmax_cross_entropy_with_logits(targets, logits)
+    if label_smoothing > 0.0:
+        uniform = -tf.reduce_mean(tf.nn.log_softmax(logits), axis=-1)
+        losses = (1.0 - label_smoothing) * losses + label_smoothing * uniform
     hits = tf.cast(tf.equal(tf.argmax(logits, -1, tf.int32), targets), tf.float32)
     return Scores(
         loss=tf.reduce_sum(losses * weights),

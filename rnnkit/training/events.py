@@ -26,8 +26,10 @@ class Stepped:
     total_steps: int | None
     epoch: int
     train_loss: float
-    """Nats per token since the last evaluation."""
-    bits_per_character: float
+    """Nats per target since the last evaluation."""
+    train_accuracy: float
+    bits_per_character: float | None
+    """Of language models."""
     gradient_norm: float
     tokens_per_second: float
     seconds: float

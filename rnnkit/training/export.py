@@ -1,53 +1,91 @@
 """The best weights of a run -> model.keras and model.onnx."""
 
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import keras
+import numpy as np
 
-from rnnkit.config.schema import Config, SlidingWindows
+from rnnkit.config.schema import CharGenerationConfig, SentimentConfig
+from rnnkit.data.windows import context_length
 from rnnkit.errors import RunError
 from rnnkit.model.build import build_saved_model, weights_by_name
+from rnnkit.model.classifier import build_saved_classifier
+from rnnkit.model.export_classifier import export_classifier
 from rnnkit.model.export_onnx import InferenceFacts, export_onnx
 from rnnkit.run import RunDirectory, write_atomically, write_manifest
 from rnnkit.training.checkpoint import read_checkpoint
 
 
-def context_length(config: Config) -> int | None:
-    """Tokens that a prediction sees: the length of sliding windows, None where the state is
-    carried without end."""
-    windows = config.data.windows
-    return windows.length if isinstance(windows, SlidingWindows) else None
+def export_language_model(
+    config: CharGenerationConfig, run: RunDirectory, *, vocabulary_size: int
+) -> int:
+    """Write both models of a language model from the best checkpoint and seal them.
 
-
-def export_models(config: Config, run: RunDirectory, *, vocabulary_size: int) -> int:
-    """Write both models from the best checkpoint and seal them; returns the best step.
+    Returns the best step.
 
     Raises:
         RunError: the best checkpoint does not fit the configuration, or a file cannot be written.
     """
-    weights, facts = read_checkpoint(run.best_checkpoint)
+    context = context_length(config.data.windows)
     model = build_saved_model(
-        config.model, vocabulary_size=vocabulary_size, every_step=context_length(config) is None
+        config.model, vocabulary_size=vocabulary_size, every_step=context is None
     )
+    weights, step = _load_best(run, model)
+    inference = InferenceFacts(
+        task=config.task, context=context, generation=config.generation.model_dump(mode="json")
+    )
+    onnx_bytes = export_onnx(
+        weights, model=config.model, vocabulary_size=vocabulary_size, facts=inference
+    )
+    _write(run, model, onnx_bytes)
+    return step
+
+
+def export_classification_model(
+    config: SentimentConfig,
+    run: RunDirectory,
+    *,
+    vocabulary_size: int,
+    classes: Sequence[str],
+    embedding_size: int,
+) -> int:
+    """The same for a classifier."""
+    model = build_saved_classifier(
+        config.model,
+        vocabulary_size=vocabulary_size,
+        classes=len(classes),
+        embedding_size=embedding_size,
+    )
+    weights, step = _load_best(run, model)
+    onnx_bytes = export_classifier(
+        weights,
+        model=config.model,
+        vocabulary_size=vocabulary_size,
+        classes=classes,
+        embedding_size=embedding_size,
+    )
+    _write(run, model, onnx_bytes)
+    return step
+
+
+def _load_best(run: RunDirectory, model: keras.Model) -> tuple[dict[str, np.ndarray], int]:
+    """Give `model` the weights of the best checkpoint; returns them and their step."""
+    weights, facts = read_checkpoint(run.best_checkpoint)
     if {name: w.shape for name, w in weights_by_name(model).items()} != {
         name: w.shape for name, w in weights.items()
     }:
         raise RunError(f"{run.best_checkpoint}: its weights are not those of {run.config}")
     for layer in model.layers:
         layer.set_weights([weights[f"{layer.name}/{weight.name}"] for weight in layer.weights])
+    return weights, int(facts["step"])
+
+
+def _write(run: RunDirectory, model: keras.Model, onnx_bytes: bytes) -> None:
     write_atomically(run.keras_model, _keras_bytes(model))
-    inference = InferenceFacts(
-        task=config.task,
-        context=context_length(config),
-        generation=config.generation.model_dump(mode="json"),
-    )
-    onnx_bytes = export_onnx(
-        weights, model=config.model, vocabulary_size=vocabulary_size, facts=inference
-    )
     write_atomically(run.onnx_model, onnx_bytes)
     write_manifest(run, [run.config, run.keras_model, run.onnx_model])
-    return int(facts["step"])
 
 
 def _keras_bytes(model: keras.Model) -> bytes:

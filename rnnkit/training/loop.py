@@ -11,13 +11,13 @@ resumed repeats the steps after its last checkpoint exactly and ends with the sa
 import datetime
 import math
 import shlex
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from rnnkit.config.schema import Config, SlidingWindows
-from rnnkit.data.batches import BatchPlan
+from rnnkit.config.schema import CharGenerationConfig, Config, SentimentConfig
+from rnnkit.data.labelled import PreparedTexts
 from rnnkit.data.prepare import Prepared
-from rnnkit.errors import InterruptedTrainingError, RunError, TrainingDivergedError
+from rnnkit.errors import DataError, InterruptedTrainingError, RunError, TrainingDivergedError
 from rnnkit.model.build import weights_by_name
 from rnnkit.run import (
     RunDirectory,
@@ -32,6 +32,7 @@ from rnnkit.training.checkpoint import (
     read_last_checkpoint,
     write_checkpoint,
 )
+from rnnkit.training.classification import Classification
 from rnnkit.training.clock import Clock
 from rnnkit.training.course import Course, planned_steps
 from rnnkit.training.environment import (
@@ -40,9 +41,9 @@ from rnnkit.training.environment import (
     describe_kernel,
 )
 from rnnkit.training.events import Evaluated, Exporting, Observer, Recovered, Started, Stepped
-from rnnkit.training.export import context_length, export_models
-from rnnkit.training.sample import sample_prime, write_samples
-from rnnkit.training.step import Learner, set_up
+from rnnkit.training.initial import initial_weights
+from rnnkit.training.language import LanguageModelling
+from rnnkit.training.step import set_up
 
 RECOVERIES = 3
 """How often a diverged run goes back to its last checkpoint before it gives up."""
@@ -52,7 +53,7 @@ _SECONDS_BETWEEN_REPORTS = 0.25
 
 def train(
     config: Config,
-    prepared: Prepared,
+    prepared: Prepared | PreparedTexts,
     run: RunDirectory,
     *,
     observe: Observer,
@@ -62,7 +63,7 @@ def train(
 
     Args:
         config: what `run.config` holds.
-        prepared: the corpus of `config.data`.
+        prepared: what `config.data` describes.
         run: made by `create_run`, and locked by the caller.
         observe: is told what happens.
         should_stop: asked after every step; True saves everything and raises.
@@ -73,36 +74,39 @@ def train(
         RunError: a file of the run is damaged, of another text, or cannot be written.
     """
     set_up(config.seed)
-    return _Training(config, prepared, run, observe).run_to_the_end(should_stop)
+    subject = _subject(config, prepared)
+    return _Training(config, subject, run, observe).run_to_the_end(should_stop)
+
+
+Subject = LanguageModelling | Classification
+
+
+def _subject(config: Config, prepared: Prepared | PreparedTexts) -> Subject:
+    """What is learned: everything the loop does not know about a task."""
+    match config, prepared:
+        case CharGenerationConfig(), Prepared():
+            return LanguageModelling(config, prepared)
+        case SentimentConfig(), PreparedTexts():
+            subject = Classification(config, prepared)
+            subject.start_from(initial_weights(config, prepared).weights)
+            return subject
+        case _:
+            raise TypeError(f"task {config.task} with {type(prepared).__name__}")
 
 
 class _Training:
     """The living state of one run."""
 
     def __init__(
-        self, config: Config, prepared: Prepared, run: RunDirectory, observe: Observer
+        self, config: Config, subject: Subject, run: RunDirectory, observe: Observer
     ) -> None:
         self._config, self._training = config, config.training
-        self._prepared, self._run, self._observe = prepared, run, observe
-        self._ids = prepared.split("train")
-        self._plan = BatchPlan(
-            windows=config.data.windows,
-            tokens=len(self._ids),
-            batch_size=config.training.batch_size,
-            seed=config.seed,
-        )
+        self._subject, self._learner = subject, subject.learner
+        self._run, self._observe = run, observe
         self._total_steps = planned_steps(
-            config.training, batches_per_epoch=self._plan.batches_per_epoch
-        )
-        self._prime = sample_prime(config, prepared)
-        self._learner = Learner(
-            config.model,
-            config.training,
-            vocabulary_size=prepared.vocabulary.size,
-            every_step=context_length(config) is None,
+            config.training, batches_per_epoch=subject.batches_per_epoch
         )
         self._course = Course()
-        self._states = self._learner.zero_states(config.training.batch_size)
         self._records: list[dict[str, Any]] = []
         self._clock = Clock()
         self._started_at = _now()
@@ -119,6 +123,8 @@ class _Training:
         else:
             environment = describe_environment(self._config.seed, kernel=kernel)
             write_document(self._run.environment, "environment", environment)
+            if self._subject.data_summary is not None:
+                write_document(self._run.data_summary, "data", self._subject.data_summary)
             self._save()
         self._observe(
             Started(
@@ -127,7 +133,7 @@ class _Training:
                 parameters=self._learner.model.count_params(),
                 step=self._course.step,
                 total_steps=self._total_steps,
-                steps_per_epoch=self._plan.batches_per_epoch,
+                steps_per_epoch=self._subject.batches_per_epoch,
             )
         )
         self._clock.start(self._course.seconds)
@@ -153,14 +159,11 @@ class _Training:
 
     def _update(self) -> bool:
         """One weight update; True when it ended an epoch."""
-        batch = self._plan.batch(self._ids, self._course.epoch, self._course.index)
-        if batch.starts_stream:
-            self._states = self._learner.zero_states(self._training.batch_size)
         rate = self._course.learning_rate(self._training, total_steps=self._total_steps)
         self._clock.begin_update()
-        self._states = self._learner.update(batch, self._states, rate)
-        self._clock.end_update(int(batch.weights.sum()))
-        return self._course.advance(batches_per_epoch=self._plan.batches_per_epoch)
+        tokens = self._subject.update(self._course.epoch, self._course.index, rate)
+        self._clock.end_update(tokens)
+        return self._course.advance(batches_per_epoch=self._subject.batches_per_epoch)
 
     def _after_update(self, *, ended_epoch: bool) -> None:
         """Evaluate, write a checkpoint or report, where that is due."""
@@ -175,7 +178,7 @@ class _Training:
                 self._report()
 
     def _report(self) -> None:
-        loss, norm = self._learner.totals()
+        totals = self._learner.totals()
         done, total = self._course.step, self._total_steps
         seconds, limit = self._clock.seconds, self._training.max_minutes
         left = []
@@ -189,9 +192,10 @@ class _Training:
                 step=done,
                 total_steps=total,
                 epoch=self._course.epoch,
-                train_loss=loss,
-                bits_per_character=self._bits_per_character(loss),
-                gradient_norm=norm,
+                train_loss=totals.loss,
+                train_accuracy=totals.accuracy,
+                bits_per_character=self._subject.describe(totals.loss).get("bits_per_character"),
+                gradient_norm=totals.gradient_norm,
                 tokens_per_second=self._clock.tokens_per_second,
                 seconds=seconds,
                 seconds_left=min(left, default=None),
@@ -205,38 +209,32 @@ class _Training:
         instead when the loss is not finite."""
         if not self._is_healthy():
             return
-        train_loss, norm = self._learner.totals()
+        totals = self._learner.totals()
         record: dict[str, Any] = {
             "step": self._course.step,
-            "epoch": round(self._course.step / self._plan.batches_per_epoch, 4),
+            "epoch": round(self._course.step / self._subject.batches_per_epoch, 4),
             "seconds": round(self._clock.seconds, 3),
             "learning_rate": self._course.learning_rate(
                 self._training, total_steps=self._total_steps
             ),
-            "train_loss": train_loss,
+            "train_loss": totals.loss,
+            "train_accuracy": totals.accuracy,
             "tokens_per_second": round(self._clock.tokens_per_second, 1),
-            "gradient_norm": norm,
+            "gradient_norm": totals.gradient_norm,
         }
         with self._learner.averaged_weights():
-            score = train_loss
-            if len(self._prepared.split("validation")):
-                score, accuracy = self._score_validation()
-                record |= {"validation_loss": score, "validation_accuracy": accuracy}
-            record["bits_per_character"] = self._bits_per_character(score)
+            held_out = self._subject.score()
+            scores = held_out or {"loss": totals.loss, "accuracy": totals.accuracy}
+            finite = math.isfinite(scores["loss"])
+            record |= {f"validation_{name}": value for name, value in held_out.items()}
+            record |= self._subject.describe(scores["loss"])
             weights = weights_by_name(self._learner.model)
-            if self._training.samples is not None and math.isfinite(score):
-                record["samples"] = write_samples(
-                    self._learner,
-                    self._prime,
-                    self._training.samples,
-                    vocabulary=self._prepared.vocabulary,
-                    context=context_length(self._config),
-                    seed=(self._config.seed, self._course.step),
-                )
-        if not math.isfinite(score):
+            if finite:
+                record |= self._subject.show(self._course.step)
+        if not finite:
             self._recover()
             return
-        is_best = self._course.note_score(score, self._training)
+        is_best = self._course.note_score(self._monitored(scores), self._training)
         if is_best:
             write_checkpoint(self._run.best_checkpoint, weights, {"step": self._course.step})
         self._learner.reset_totals()
@@ -246,52 +244,40 @@ class _Training:
         self._observe(Evaluated(record=record, is_best=is_best))
         self._clock.reset()
 
-    def _score_validation(self) -> tuple[float, float]:
-        """Loss in nats per token and accuracy, on as many streams as the text fills."""
-        ids = self._prepared.split("validation")
-        windows = self._config.data.windows
-        streams = self._training.batch_size
-        if not isinstance(windows, SlidingWindows):
-            streams = min(streams, max(1, (len(ids) - 1) // windows.length))
-        plan = BatchPlan(windows=windows, tokens=len(ids), batch_size=streams, seed=0)
-        sums, states = [0.0, 0.0, 0.0], self._learner.zero_states(streams)
-        for index in range(plan.batches_per_epoch):
-            batch = plan.batch(ids, 0, index)
-            if batch.starts_stream:
-                states = self._learner.zero_states(streams)
-            scores, states = self._learner.score(batch, states)
-            sums = [total + float(score) for total, score in zip(sums, scores, strict=True)]
-        return sums[0] / sums[2], sums[1] / sums[2]
-
-    def _bits_per_character(self, loss: float) -> float:
-        tokens_per_character = len(self._prepared.ids) / max(1, self._prepared.characters)
-        return loss / math.log(2.0) * tokens_per_character
+    def _monitored(self, scores: Mapping[str, float]) -> float:
+        """The score that decides which weights are the best: the lower the better."""
+        monitor = self._training.monitor
+        if monitor == "loss":
+            return scores["loss"]
+        if monitor not in scores:
+            raise DataError(
+                f"training.monitor: {monitor} cannot be computed: the validation part lacks texts "
+                "of some class. Raise data.validation_fraction, or monitor the accuracy"
+            )
+        return -scores[monitor]
 
     # --------------------------------------------------------------------------- checkpoints
 
     def _save(self) -> None:
         self._course.seconds = self._clock.seconds
-        states = {f"state/{i}": state.numpy() for i, state in enumerate(self._states)}
         facts = {
             "course": self._course.to_dict(),
-            "corpus": self._prepared.fingerprint,
+            "corpus": self._subject.fingerprint,
             "metrics": digest(_without_times(self._records)),
         }
-        write_checkpoint(self._run.last_checkpoint, self._learner.arrays() | states, facts)
+        write_checkpoint(
+            self._run.last_checkpoint, self._learner.arrays() | self._subject.carried(), facts
+        )
 
     def _restore(self) -> None:
-        import tensorflow as tf
-
         path = self._run.last_checkpoint
         arrays, facts = read_last_checkpoint(
-            self._run, self._config, corpus=self._prepared.fingerprint
+            self._run, self._config, corpus=self._subject.fingerprint
         )
         try:
             self._course = Course.from_dict(facts["course"])
             self._learner.restore(arrays)
-            self._states = [
-                tf.constant(arrays[f"state/{index}"]) for index in range(len(self._states))
-            ]
+            self._subject.restore_carried(arrays)
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(f"{path}: does not fit {self._run.config}: {error}") from error
         records = read_metrics(self._run)[: self._course.evaluations]
@@ -345,7 +331,7 @@ class _Training:
             saved = f"its loss was not finite, so the checkpoint of step {self._saved_step()} stays"
         if self._course.evaluations:
             # What has been learned so far can be tried at once.
-            export_models(self._config, self._run, vocabulary_size=self._prepared.vocabulary.size)
+            self._subject.export(self._run)
         raise InterruptedTrainingError(
             f"Stopped after step {self._course.step}; {saved}. Go on with:\n"
             f"rnnkit train --resume {shlex.quote(str(self._run.path))}"
@@ -353,9 +339,7 @@ class _Training:
 
     def _finish(self, reason: str) -> dict[str, Any]:
         self._observe(Exporting(best_step=self._course.best_step))
-        best_step = export_models(
-            self._config, self._run, vocabulary_size=self._prepared.vocabulary.size
-        )
+        best_step = self._subject.export(self._run)
         best = next(record for record in self._records if record["step"] == best_step)
         model = self._config.model
         summary = {
@@ -365,22 +349,26 @@ class _Training:
             "finished_at": _now(),
             "seconds": round(self._course.seconds, 3),
             "steps": self._course.step,
-            "epochs": round(self._course.step / self._plan.batches_per_epoch, 4),
+            "epochs": round(self._course.step / self._subject.batches_per_epoch, 4),
             "best_step": best_step,
             "stopped_by": reason,
             "metrics": {key: value for key, value in best.items() if _is_metric(key)},
-            "corpus_fingerprint": self._prepared.fingerprint,
+            "corpus_fingerprint": self._subject.fingerprint,
             "parameters": self._learner.model.count_params(),
             "cell": model.cell,
             "units": model.units if isinstance(model.units, int) else list(model.units),
             "layers": model.layers,
         }
+        if isinstance(self._subject, Classification):
+            summary["classes"] = list(self._subject.classes)
         write_document(self._run.summary, "summary", summary)
         return summary
 
 
 def _is_metric(key: str) -> bool:
-    return key.endswith(("_loss", "_accuracy", "_norm", "_per_character", "_per_second"))
+    return key.endswith(
+        ("_loss", "_accuracy", "_f1", "_auc", "_norm", "_per_character", "_per_second")
+    )
 
 
 def _without_times(records: list[dict[str, Any]]) -> bytes:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnkit.config.schema import Config, SamplesConfig
+from rnnkit.config.schema import CharGenerationConfig, SamplesConfig
 from rnnkit.data.prepare import Prepared
 from rnnkit.errors import DataError
 from rnnkit.text.vocabulary import Vocabulary, name_characters
@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # step.py imports TensorFlow; the prime text is checked befor
     from rnnkit.training.step import Learner
 
 
-def sample_prime(config: Config, prepared: Prepared) -> list[int]:
+def sample_prime(config: CharGenerationConfig, prepared: Prepared) -> list[int]:
     """Token ids that samples start from; empty when none are wanted.
 
     Raises:
@@ -58,7 +58,7 @@ def write_samples(
     states = learner.zero_states(rows)
     fed = ids if context is None else ids[:, -context:]
     for _ in range(samples.length):
-        logits, new_states = learner.next_logits(fed, states)
+        logits, new_states = learner.logits(fed, states)
         if vocabulary.unknown_id is not None:
             logits[:, vocabulary.unknown_id] = -np.inf
         # Adding Gumbel noise and taking the largest draws from the softmax (Gumbel 1954); the

@@ -3,21 +3,37 @@
 import contextlib
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from rnnkit.config.schema import ModelConfig, TrainingConfig
+from rnnkit.config.schema import (
+    ClassifierConfig,
+    ModelConfig,
+    Training,
+)
 from rnnkit.data.batches import Batch
-from rnnkit.model.build import build_training_model, state_sizes
 from rnnkit.model.layers import draw_masks, runs_on_gpu
-from rnnkit.model.objective import Scores, next_token_scores
+from rnnkit.model.objective import Scores, target_scores
 from rnnkit.training.environment import available_cores
 from rnnkit.training.optimizer import build_optimizer
 
 States = Sequence[tf.Tensor]
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Means over the updates since `reset_totals`; NaN or infinite once one of them was."""
+
+    loss: float
+    """Nats per target, as it is minimised (without penalties on weights)."""
+    accuracy: float
+    """Share of the targets whose most probable value was the right one."""
+    gradient_norm: float
+    """Before clipping."""
 
 
 class Learner:
@@ -30,23 +46,25 @@ class Learner:
 
     def __init__(
         self,
-        model: ModelConfig,
-        training: TrainingConfig,
+        model: keras.Model,
+        training: Training,
         *,
-        vocabulary_size: int,
-        every_step: bool,
+        state_sizes: Sequence[int] = (),
+        shards: int,
+        label_smoothing: float = 0.0,
     ) -> None:
+        """`model` maps ids int32[batch, time] and states to logits and states; without states it
+        maps ids to logits."""
+        self.model = model
+        self.shards = shards
         self._training = training
-        self._state_sizes = state_sizes(model)
-        self.shards = count_shards(model, training)
-        self.model = build_training_model(
-            model, vocabulary_size=vocabulary_size, every_step=every_step
-        )
+        self._state_sizes = state_sizes
+        self._label_smoothing = label_smoothing
         # Any: Keras declares its optimizers' attributes for all backends at once.
         self._optimizer: Any = build_optimizer(training.optimizer)
         self._optimizer.build(self.model.trainable_variables)
         self._averages = [tf.Variable(weight.value) for weight in self._averaged_variables()]
-        self._totals = [tf.Variable(tf.zeros((), tf.float64)) for _ in range(4)]
+        self._totals = [tf.Variable(tf.zeros((), tf.float64)) for _ in range(5)]
         states = [tf.TensorSpec((None, size), tf.float32) for size in self._state_sizes]
         ids = tf.TensorSpec((None, None), tf.int32)
         weights = tf.TensorSpec((None, None), tf.float32)
@@ -83,7 +101,7 @@ class Learner:
         draw_masks(self.model)
         if self._training.weight_average is not None:
             self._average(self._training.weight_average)
-        added = (scores.loss, scores.targets, norm, 1.0)
+        added = (scores.loss, scores.correct, scores.targets, norm, 1.0)
         for total, value in zip(self._totals, added, strict=True):
             total.assign_add(tf.cast(value, tf.float64))
         return new_states
@@ -94,16 +112,28 @@ class Learner:
         The shards do not depend on each other, so the graph runs them side by side; each of
         their operators keeps to one core, which spares it the hand-over between threads.
         """
-        rows = tf.shape(inputs)[0]
-        sizes = [(rows + self.shards - 1 - number) // self.shards for number in range(self.shards)]
-        parts = [tf.split(tensor, sizes) for tensor in (inputs, targets, weights, *states)]
+        parts = self._divide(inputs, targets, weights, *states)
         scores, new_states = [], []
         for ids, wanted, counted, *before in zip(*parts, strict=True):
-            logits, *after = self.model([ids, *before], training=training)
-            scores.append(next_token_scores(logits, wanted, counted))
+            logits, after = self._call(ids, before, training=training)
+            smoothing = self._label_smoothing if training else 0.0
+            scores.append(target_scores(logits, wanted, counted, label_smoothing=smoothing))
             new_states.append(after)
         summed = Scores(*(tf.add_n(values) for values in zip(*scores, strict=True)))
         return summed, [tf.concat(shards, axis=0) for shards in zip(*new_states, strict=True)]
+
+    def _divide(self, *tensors):
+        """The rows of every tensor in as many parts as there are shards."""
+        rows = tf.shape(tensors[0])[0]
+        sizes = [(rows + self.shards - 1 - number) // self.shards for number in range(self.shards)]
+        return [tf.split(tensor, sizes) for tensor in tensors]
+
+    def _call(self, ids, states, *, training):
+        """Logits and final states; a model without states has one input and one output."""
+        if not states:
+            return self.model(ids, training=training), []
+        logits, *new_states = self.model([ids, *states], training=training)
+        return logits, new_states
 
     def _average(self, decay: float) -> None:
         # The first averages would be mostly initial weights: the decay rises as
@@ -113,11 +143,11 @@ class Learner:
         for average, weight in zip(self._averages, self._averaged_variables(), strict=True):
             average.assign(decay * average + (1.0 - decay) * weight.value)
 
-    def totals(self) -> tuple[float, float]:
-        """Mean loss (nats per token) and mean gradient norm before clipping since the last
-        `reset_totals`. Once a step has given NaN or infinity, so do these."""
-        loss, targets, norm, steps = (float(total.numpy()) for total in self._totals)
-        return loss / max(targets, 1.0), norm / max(steps, 1.0)
+    def totals(self) -> Totals:
+        """What the updates since the last `reset_totals` came to."""
+        loss, correct, targets, norm, steps = (float(total.numpy()) for total in self._totals)
+        counted = targets if targets > 0.0 else 1.0
+        return Totals(loss / counted, correct / counted, norm / max(steps, 1.0))
 
     @property
     def updates(self) -> int:
@@ -126,7 +156,8 @@ class Learner:
 
     def is_finite(self) -> bool:
         """Whether every loss and gradient norm since the last `reset_totals` was."""
-        return all(math.isfinite(total) for total in self.totals())
+        totals = self.totals()
+        return math.isfinite(totals.loss) and math.isfinite(totals.gradient_norm)
 
     def reset_totals(self) -> None:
         """Begin new means."""
@@ -143,14 +174,21 @@ class Learner:
         scores, new_states = self._run(inputs, targets, weights, states, training=False)
         return tf.stack(scores), new_states
 
-    def next_logits(self, ids: np.ndarray, states: States) -> tuple[np.ndarray, list[tf.Tensor]]:
-        """Logits after the last of ids int32[batch, time], float32[batch, vocabulary]."""
+    def logits(self, ids: np.ndarray, states: States = ()) -> tuple[np.ndarray, list[tf.Tensor]]:
+        """Logits of ids int32[batch, time], float32[batch, outputs], after the last token where
+        there are some for every token; and the final states."""
         logits, new_states = self._predict(ids, list(states))
         return logits.numpy(), new_states
 
     def _predict_eagerly(self, ids, states):
-        logits, *new_states = self.model([ids, *states], training=False)
-        return (logits[:, -1, :] if len(logits.shape) == 3 else logits), new_states
+        logits, new_states = [], []
+        for shard, *before in zip(*self._divide(ids, *states), strict=True):
+            found, after = self._call(shard, before, training=False)
+            logits.append(found[:, -1, :] if len(found.shape) == 3 else found)
+            new_states.append(after)
+        return tf.concat(logits, axis=0), [
+            tf.concat(shards, axis=0) for shards in zip(*new_states, strict=True)
+        ]
 
     # ------------------------------------------------------------------ weights and restoring
 
@@ -168,6 +206,11 @@ class Learner:
             current = tf.identity(weight.value)
             weight.assign(average)
             average.assign(current)
+
+    def restart_averages(self) -> None:
+        """Begin the averages with the weights as they are now."""
+        for average, weight in zip(self._averages, self._averaged_variables(), strict=True):
+            average.assign(weight.value)
 
     def _averaged_variables(self) -> list[keras.Variable]:
         return self.model.trainable_variables if self._training.weight_average else []
@@ -206,14 +249,14 @@ _LEAST_ROWS = 8
 """Rows of a batch that are worth a shard of their own."""
 
 
-def count_shards(model: ModelConfig, training: TrainingConfig) -> int:
+def count_shards(model: ModelConfig | ClassifierConfig, batch_size: int) -> int:
     """In how many parts a batch is computed side by side: one per core of a CPU.
 
     Batch normalisation needs the whole batch in one piece, and a GPU wants it so.
     """
     if runs_on_gpu() or model.normalization == "batch":
         return 1
-    return max(1, min(available_cores(), training.batch_size // _LEAST_ROWS))
+    return max(1, min(available_cores(), batch_size // _LEAST_ROWS))
 
 
 def set_up(seed: int) -> None:

@@ -1,14 +1,18 @@
 """Small real experiments for the tests of training: a text, a configuration, and a run."""
 
-from collections.abc import Callable
+import csv
+import typing
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from pydantic import BaseModel
 
 from rnnkit.config.describe import to_yaml
 from rnnkit.config.load import parse_config
-from rnnkit.config.schema import Config
+from rnnkit.config.schema import CharGenerationConfig, Config, SentimentConfig
+from rnnkit.data.labelled import PreparedTexts, prepare_texts
 from rnnkit.data.prepare import Prepared, prepare
 from rnnkit.run import RunDirectory, create_run, locked, read_metrics
 from rnnkit.training.events import Event
@@ -33,27 +37,71 @@ training:
 """
 
 
-def configure(folder: Path, *overrides: str, text: str = TEXT) -> Config:
+LABELLED_SETTINGS = """\
+version: 1
+task: sentiment
+data:
+  path: reviews.csv
+  validation_fraction: 0.25
+model: {units: 6, embedding: {kind: learned, size: 5}}
+training:
+  batch_size: 8
+  max_steps: 30
+  evaluate_every_steps: 10
+  checkpoint_every_steps: 4
+  optimizer: {name: adam, learning_rate: 0.02}
+"""
+
+
+def configure(folder: Path, *overrides: str, text: str = TEXT) -> CharGenerationConfig:
     """The settings above over `text`, with `--set` overrides."""
     (folder / "text.txt").write_text(text, encoding="utf-8")
-    return parse_config(SETTINGS, source="tiny.yaml", base=folder, overrides=overrides)
+    config = parse_config(SETTINGS, source="tiny.yaml", base=folder, overrides=overrides)
+    assert isinstance(config, CharGenerationConfig)
+    return config
 
 
-def start(folder: Path, config: Config, name: str) -> tuple[Prepared, RunDirectory]:
+def configure_labelled(folder: Path, *overrides: str) -> SentimentConfig:
+    """The settings for labelled texts over `write_reviews`, with `--set` overrides."""
+    if not (folder / "reviews.csv").exists():
+        write_reviews(folder / "reviews.csv")
+    config = parse_config(LABELLED_SETTINGS, source="r.yaml", base=folder, overrides=overrides)
+    assert isinstance(config, SentimentConfig)
+    return config
+
+
+def write_reviews(path: Path, *, rows: int = 96, seed: int = 0) -> None:
+    """Texts of different lengths whose class follows from one word, most of the time."""
+    draw = np.random.default_rng(seed)
+    praise, blame = ["lovely", "great", "GOOD", "<b>fine</b>"], ["dull", "bad", "awful", "poor"]
+    fill = ["the", "film", "was", "plot", "and", "it's", "@bob", "http://a.b/c", "#fun", "12", "😀"]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["id", "text", "label"])
+        for row in range(rows):
+            good = row % 3 > 0
+            words = list(draw.choice(fill, size=draw.integers(1, 9)))
+            words.insert(
+                int(draw.integers(0, len(words) + 1)), str(draw.choice(praise if good else blame))
+            )
+            writer.writerow([row, f"{' '.join(words)} sooooo {row}!", "pos" if good else "neg"])
+
+
+def start(folder: Path, config: Config, name: str) -> tuple[Prepared | PreparedTexts, RunDirectory]:
     """A fresh run directory for `config`."""
-    prepared = prepare(config)
-    run = create_run(
-        folder / "runs",
-        name,
-        config_text=to_yaml(config),
-        vocabulary=prepared.vocabulary.to_dict(),
-    )
+    if isinstance(config, CharGenerationConfig):
+        prepared = prepare(config)
+        vocabulary = prepared.vocabulary.to_dict()
+    else:
+        prepared = prepare_texts(config)
+        vocabulary = {"encoder": prepared.encoder.to_dict(), "classes": list(prepared.classes)}
+    run = create_run(folder / "runs", name, config_text=to_yaml(config), vocabulary=vocabulary)
     return prepared, run
 
 
 def train_here(
     config: Config,
-    prepared: Prepared,
+    prepared: Prepared | PreparedTexts,
     run: RunDirectory,
     *,
     observe: Callable[[Event], None] = lambda event: None,
@@ -101,3 +149,21 @@ def without_times(run: RunDirectory) -> list[dict[str, Any]]:
     """metrics.jsonl without the two keys that differ between equal runs."""
     timed = {"seconds", "tokens_per_second"}
     return [{k: v for k, v in r.items() if k not in timed} for r in read_metrics(run)]
+
+
+def keys_of(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    """Every leaf of the schema: `a.b`, or `a[variant].b` inside a union."""
+    for name, field in section.model_fields.items():
+        variants = [
+            part
+            for part in (field.annotation, *typing.get_args(field.annotation))
+            if isinstance(part, type) and issubclass(part, BaseModel)
+        ]
+        if not variants:
+            yield f"{prefix}{name}"
+        elif field.discriminator is None:
+            yield from keys_of(variants[0], f"{prefix}{name}.")
+        else:
+            for variant in variants:
+                tag = typing.get_args(variant.model_fields[str(field.discriminator)].annotation)[0]
+                yield from keys_of(variant, f"{prefix}{name}[{tag}].")

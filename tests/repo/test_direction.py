@@ -47,6 +47,7 @@ PLACES = {
     "pydantic": {"config"},
     "pydantic_core": {"config"},
     "rich": {"cli"},
+    "scipy": {"inference"},
     "sklearn": {"data", "training", "inference", "report"},
     "spacy": {"text/linguistic.py"},
     "tensorflow": {"model", "training"},

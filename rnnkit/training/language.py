@@ -1,0 +1,111 @@
+"""Training of language models: every token from those before it."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from rnnkit.config.schema import CharGenerationConfig, SlidingWindows
+from rnnkit.data.batches import BatchPlan
+from rnnkit.data.prepare import Prepared
+from rnnkit.data.windows import context_length
+from rnnkit.model.build import build_training_model, state_sizes
+from rnnkit.run import RunDirectory
+from rnnkit.training.export import export_language_model
+from rnnkit.training.sample import sample_prime, write_samples
+from rnnkit.training.step import Learner, count_shards
+
+
+class LanguageModelling:
+    """What the loop needs of a language model: batches, carried states, scores, samples."""
+
+    def __init__(self, config: CharGenerationConfig, prepared: Prepared) -> None:
+        self._config, self._prepared = config, prepared
+        self._ids = prepared.split("train")
+        self._plan = BatchPlan(
+            windows=config.data.windows,
+            tokens=len(self._ids),
+            batch_size=config.training.batch_size,
+            seed=config.seed,
+        )
+        self._prime = sample_prime(config, prepared)
+        self._context = context_length(config.data.windows)
+        self.batches_per_epoch = self._plan.batches_per_epoch
+        self.fingerprint = prepared.fingerprint
+        self.data_summary: dict[str, Any] | None = None  # the vocabulary says it all
+        self.learner = Learner(
+            build_training_model(
+                config.model,
+                vocabulary_size=prepared.vocabulary.size,
+                every_step=self._context is None,
+            ),
+            config.training,
+            state_sizes=state_sizes(config.model),
+            shards=count_shards(config.model, config.training.batch_size),
+        )
+        self._states = self.learner.zero_states(config.training.batch_size)
+
+    def update(self, epoch: int, index: int, learning_rate: float) -> int:
+        """One weight update on batch `index` of `epoch`, after the states of the one before.
+
+        Returns the number of targets."""
+        batch = self._plan.batch(self._ids, epoch, index)
+        if batch.starts_stream:
+            self._states = self.learner.zero_states(self._config.training.batch_size)
+        self._states = self.learner.update(batch, self._states, learning_rate)
+        return int(batch.weights.sum())
+
+    def score(self) -> dict[str, float]:
+        """Loss in nats per token and accuracy on the validation part, on as many streams as the
+        text fills; empty when nothing is held out."""
+        ids = self._prepared.split("validation")
+        if not len(ids):
+            return {}
+        windows = self._config.data.windows
+        streams = self._config.training.batch_size
+        if not isinstance(windows, SlidingWindows):
+            streams = min(streams, max(1, (len(ids) - 1) // windows.length))
+        plan = BatchPlan(windows=windows, tokens=len(ids), batch_size=streams, seed=0)
+        sums, states = [0.0, 0.0, 0.0], self.learner.zero_states(streams)
+        for index in range(plan.batches_per_epoch):
+            batch = plan.batch(ids, 0, index)
+            if batch.starts_stream:
+                states = self.learner.zero_states(streams)
+            scores, states = self.learner.score(batch, states)
+            sums = [total + float(score) for total, score in zip(sums, scores, strict=True)]
+        return {"loss": sums[0] / sums[2], "accuracy": sums[1] / sums[2]}
+
+    def describe(self, loss: float) -> dict[str, float]:
+        """The loss in other units."""
+        tokens_per_character = len(self._prepared.ids) / max(1, self._prepared.characters)
+        return {"bits_per_character": loss / math.log(2.0) * tokens_per_character}
+
+    def show(self, step: int) -> dict[str, Any]:
+        """What the model can do by now: its samples, where they are wanted."""
+        if self._config.training.samples is None:
+            return {}
+        samples = write_samples(
+            self.learner,
+            self._prime,
+            self._config.training.samples,
+            vocabulary=self._prepared.vocabulary,
+            context=self._context,
+            seed=(self._config.seed, step),
+        )
+        return {"samples": samples}
+
+    def carried(self) -> dict[str, np.ndarray]:
+        """The recurrent states, for a checkpoint."""
+        return {f"state/{i}": state.numpy() for i, state in enumerate(self._states)}
+
+    def restore_carried(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Set them; raises KeyError when one is missing."""
+        self._states = [tf.constant(arrays[f"state/{index}"]) for index in range(len(self._states))]
+
+    def export(self, run: RunDirectory) -> int:
+        """Write the models of the best checkpoint; returns its step."""
+        return export_language_model(
+            self._config, run, vocabulary_size=self._prepared.vocabulary.size
+        )
