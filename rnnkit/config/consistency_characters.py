@@ -9,6 +9,7 @@ from rnnkit.config.consistency_shared import (
     about_fractions,
     about_layers,
     about_limits,
+    about_monitor,
     about_one_step,
     about_schedule,
     lists_other_layers,
@@ -32,6 +33,7 @@ def about_characters(config: CharGenerationConfig) -> Iterator[Contradiction]:
     yield from _direction(config.model)
     yield from _state(config)
     yield from about_limits(config.training)
+    yield from about_monitor(config.training)
     yield from about_schedule(config.training)
     yield from _generation(config)
     yield from _evaluation(config)

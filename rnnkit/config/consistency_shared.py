@@ -11,6 +11,7 @@ from rnnkit.config.schema import (
     RecurrentConfig,
     SGDConfig,
     StepSchedule,
+    Training,
     layer_sizes,
 )
 
@@ -114,6 +115,18 @@ def about_limits(training: CommonTrainingConfig) -> Iterator[Contradiction]:
             "training.optimizer.nesterov",
             "has no effect without momentum; set momentum (0.9 is usual) or remove it",
             ("training.optimizer",),
+        )
+
+
+def about_monitor(training: Training) -> Iterator[Contradiction]:
+    """The score that decides, and what early stopping wants of it."""
+    stopping = training.early_stopping
+    if training.monitor != "loss" and stopping and stopping.minimum_improvement >= 1.0:
+        yield Contradiction(
+            "training.early_stopping.minimum_improvement",
+            f"{stopping.minimum_improvement:g} cannot be reached: {training.monitor} is a share "
+            "between 0 and 1; 0.001 is a tenth of a percent",
+            ("training.monitor",),
         )
 
 

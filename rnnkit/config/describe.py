@@ -102,7 +102,7 @@ def reference_markdown() -> str:
     page = _REFERENCE_HEAD
     seen: dict[_Page, str] = {}
     for task, tree in EXPERIMENTS.items():
-        page += f"\n## task: {task}\n\n{_one_line(tree.__doc__ or '')} Start of a file:\n\n"
+        page += f"\n## task: {task}\n\nStart of a file:\n\n"
         page += f"```yaml\n{_EXAMPLES[task]}```\n"
         page += "".join(_section_pages(tree, "", "", task, seen))
     return page
@@ -188,11 +188,9 @@ def _section_pages(
 
     `seen` holds the pages of the tasks before, which are not repeated.
     """
+    seen[path, section] = task
     heading = f"`{path}`{f' with `{kind}`' if kind else ''}" if path else "Top level"
     yield f"\n### {heading}\n\n"
-    if (first := seen.setdefault((path, section), task)) != task:
-        yield f"As for task: {first}.\n"
-        return
     yield f"{_one_line(section.__doc__ or '')}\n\n"
     yield "| key | type | default | |\n|---|---|---|---|\n"
     for name, field in section.model_fields.items():
@@ -202,6 +200,10 @@ def _section_pages(
         if (shape := section_shape(field)) is None:
             continue
         inner = f"{path}.{name}" if path else name
+        first = {seen.get((inner, variant), task) for variant in shape.variants.values()}
+        if first != {task}:
+            yield f"\n### `{inner}`\n\nAs for task: {' and '.join(sorted(first))}.\n"
+            continue
         for tag, variant in shape.variants.items():
             words = f"{shape.tag_key}: {tag}" if tag else ""
             yield from _section_pages(variant, inner, words, task, seen)

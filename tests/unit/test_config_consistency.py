@@ -12,10 +12,11 @@ from rnnkit.config.schema import Config
 from rnnkit.errors import ConfigError
 
 BASE = "{version: 1, task: char_generation, data: {path: /t.txt}, training: {max_steps: 100}}"
+SENTIMENT = "{version: 1, task: sentiment, data: {path: /t.csv}, training: {max_steps: 100}}"
 
 
-def load(*overrides: str) -> Config:
-    return parse_config(BASE, source="x.yaml", base=Path("/"), overrides=overrides)
+def load(*overrides: str, text: str = BASE) -> Config:
+    return parse_config(text, source="x.yaml", base=Path("/"), overrides=overrides)
 
 
 REFUSED: list[tuple[list[str], str, str]] = [
@@ -105,6 +106,104 @@ REFUSED: list[tuple[list[str], str, str]] = [
         "only ever sees 40",
     ),
     (["evaluation.context_windows=[8, 8]"], "evaluation.context_windows", "twice"),
+    (
+        ["training.monitor=accuracy", "training.early_stopping.minimum_improvement=1"],
+        "training.early_stopping.minimum_improvement",
+        "1 cannot be reached: accuracy",
+    ),
+]
+ONE_LAYER = ("model.dropout=0.1", "model.dropout_mask=sequence")
+REFUSED_IN_SENTIMENT: list[tuple[list[str], str, str]] = [
+    (
+        ["data.validation_fraction=0.5", "data.test_fraction=0.5"],
+        "data.validation_fraction",
+        r"0.5 \+ 0.5",
+    ),
+    (["data.test_path=t.csv", "data.test_fraction=0.1"], "data.test_fraction", "test_path names"),
+    (["data.split=ordered", "data.validation_fraction=0"], "data.split", "nothing is split"),
+    (["data.encoding=utf8x"], "data.encoding", "no encoding 'utf8x'"),
+    (["data.encoding=rot13"], "data.encoding", "no encoding"),
+    (["data.encoding=hex"], "data.encoding", "no encoding"),
+    (["data.encoding=undefined"], "data.encoding", "no encoding"),
+    (['data.encoding="\\0"'], "data.encoding", "no encoding"),
+    (["data.encoding=é"], "data.encoding", "no encoding"),
+    (["data.layout={header: false, label: 0}"], "data.layout.text", "no names, found 'text'"),
+    (["data.layout={header: false, text: 0}"], "data.layout.label", "no names, found 'label'"),
+    (["data.layout.text=label"], "data.layout.label", "column of the texts too"),
+    (["data.layout={text: 3, label: 3}"], "data.layout.label", "column of the texts too"),
+    (["data.layout.separator='\"'"], "data.layout.separator", "cannot separate"),
+    (['data.layout.separator="\\n"'], "data.layout.separator", "cannot separate"),
+    (["data.tokens={punctuation: false, emoji: drop}"], "data.tokens.emoji", "drops emoji too"),
+    (["data.labels={0: bad}"], "data.labels", "class 'bad'"),
+    (["data.labels={0: bad, 1: bad}"], "data.labels", "class 'bad'"),
+    (["data.labels={0: a, 1: b, 2: c}", "model.output=sigmoid"], "model.output", "labels name 3"),
+    (["model.units=[4, 5]", "model.layers=3"], "model.layers", "units lists 2 layers"),
+    (["model.residual=true"], "model.residual", "one layer"),
+    (["model.residual=true", "model.units=[4, 5]"], "model.residual", "found 4, 5"),
+    (["model.cell=lstm", "model.activation=relu"], "model.activation", "lstm"),
+    (["model.recurrent_initializer=identity"], "model.recurrent_initializer", "found gru"),
+    (["model.dropout_mask=sequence"], "model.dropout_mask", "without dropout"),
+    ([*ONE_LAYER], "model.dropout_mask", "pooling: last and one layer"),
+    ([*ONE_LAYER, "model.pooling=[last]"], "model.dropout_mask", "pooling: last and one layer"),
+    (
+        [*ONE_LAYER, "model.layers=2", "data.maximum_length=1"],
+        "model.dropout_mask",
+        "maximum_length 1",
+    ),
+    (
+        ["data.maximum_length=1", "model.recurrent_dropout=0.1"],
+        "model.recurrent_dropout",
+        "no state",
+    ),
+    (
+        ["data.maximum_length=1", "model.recurrent_initializer=he_normal"],
+        "model.recurrent_initializer",
+        "no state",
+    ),
+    (["model.pooling=[mean, max, mean]"], "model.pooling", "twice"),
+    (["model.dense_activation=tanh"], "model.dense_activation", "without dense"),
+    (["model.dense_activation=[relu]"], "model.dense_activation", "lists 1, but dense has 0"),
+    (
+        ["model.dense=[3, 4]", "model.dense_activation=[relu]"],
+        "model.dense_activation",
+        "lists 1, but dense has 2",
+    ),
+    (["model.dense_dropout=0.1"], "model.dense_dropout", "without dense"),
+    *(
+        (
+            [f"training.monitor={monitor}", "data.validation_fraction=0"],
+            "training.monitor",
+            f"{monitor} is computed on the validation part",
+        )
+        for monitor in ("balanced_accuracy", "macro_f1", "roc_auc")
+    ),
+    (
+        ["training.monitor=roc_auc", "training.early_stopping.minimum_improvement=2"],
+        "training.early_stopping.minimum_improvement",
+        "2 cannot be reached: roc_auc",
+    ),
+    (
+        ["training.init_from=/lm", "model.embedding={kind: pretrained, path: /v.txt}"],
+        "training.init_from",
+        "initial vectors",
+    ),
+    (["training.max_steps=null"], "training", "max_epochs, max_steps or max_minutes"),
+    (
+        ["training.optimizer={name: sgd, nesterov: true}"],
+        "training.optimizer.nesterov",
+        "without momentum",
+    ),
+    (["training.schedule.warmup_steps=100"], "training.schedule.warmup_steps", "below max_steps"),
+    (
+        ["training.schedule.kind=linear", "training.max_steps=null", "training.max_minutes=1"],
+        "training.schedule.kind",
+        "linear needs max_epochs or max_steps",
+    ),
+    (
+        ["training.schedule={kind: plateau, patience: 5}", "training.early_stopping={}"],
+        "training.schedule.patience",
+        r"early_stopping.patience \(5\)",
+    ),
 ]
 
 
@@ -113,6 +212,55 @@ def test_a_key_without_effect_is_refused(overrides: Sequence[str], path: str, me
     with pytest.raises(ConfigError, match=rf": {path}: .*{message}") as error:
         load(*overrides)
     assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(("overrides", "path", "message"), REFUSED_IN_SENTIMENT)
+def test_a_key_without_effect_is_refused_in_sentiment(
+    overrides: Sequence[str], path: str, message: str
+) -> None:
+    with pytest.raises(ConfigError, match=rf": {path}: .*{message}") as error:
+        load(*overrides, text=SENTIMENT)
+    assert len(str(error.value).splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ["data.test_path=t.csv", "data.validation_fraction=0"],
+        ["data.split=ordered", "data.validation_fraction=0", "data.test_fraction=0.1"],
+        ["data.encoding=utf-8-sig"],
+        ["data.encoding=UTF_16"],
+        ["data.encoding=ISO-8859-15"],
+        ["data.layout={header: false, text: 1, label: 0}"],
+        ["data.layout={text: 5, label: mood}"],
+        ["data.layout.separator=;"],
+        ['data.layout.separator="\\t"'],
+        ["data.layout.kind=sentiment140", "data.labels={0: a, 2: b, 4: c}"],
+        ["data.layout.kind=folders"],
+        ["data.tokens={punctuation: false, hashtags: split}"],
+        ["data.tokens={stop_words: drop, lemmas: true}"],
+        ["data.labels={0: bad, 1: bad, 2: good}", "model.output=sigmoid"],
+        ["model.output=sigmoid"],
+        ["data.truncate=start", "data.maximum_length=1"],
+        [*ONE_LAYER, "model.pooling=[last, mean]"],
+        [*ONE_LAYER, "model.pooling=attention"],
+        [*ONE_LAYER, "model.layers=2"],
+        ["model.dense=[3, 4]", "model.dense_activation=[sigmoid, relu]", "model.dense_dropout=0.5"],
+        ["model.dense=[3, 4]", "model.dense_activation=gelu"],
+        ["model.cell=simple_rnn", "model.activation=relu", "model.recurrent_initializer=identity"],
+        ["model.units=[4, 4]", "model.residual=true", "model.bidirectional=true"],
+        ["model.embedding={kind: pretrained, path: v.txt, trainable: true}"],
+        ["model.embedding_dropout=0.1", "model.embedding={kind: pretrained, path: v.txt}"],
+        ["training.init_from=/lm", "model.embedding.size=8"],
+        ["training.monitor=accuracy", "data.validation_fraction=0"],
+        ["training.monitor=roc_auc", "training.early_stopping.minimum_improvement=0.001"],
+        ["training.monitor=macro_f1", "training.schedule.kind=plateau"],
+        ["training.early_stopping.minimum_improvement=1"],
+        ["training.class_weights=balanced", "training.label_smoothing=0.1"],
+    ],
+)
+def test_what_goes_together_is_accepted_in_sentiment(overrides: Sequence[str]) -> None:
+    assert find_contradictions(load(*overrides, text=SENTIMENT)) == []
 
 
 @pytest.mark.parametrize(
@@ -155,6 +303,24 @@ def test_defaults_written_out_are_always_accepted(
         f"data.tokens={tokens}",
         f"training.schedule.kind={schedule}",
         f"training.optimizer.name={optimizer}",
+    )
+    again = parse_config(to_yaml(config), source="resolved.yaml", base=Path("/elsewhere"))
+    assert again == config
+
+
+@pytest.mark.parametrize("layout", ["table", "sentiment140", "files", "folders"])
+@pytest.mark.parametrize("tokens", ["words", "characters", "subwords"])
+@pytest.mark.parametrize("embedding", ["{kind: learned}", "{kind: pretrained, path: /v.txt}"])
+@pytest.mark.parametrize("pooling", ["last", "[mean, max]"])
+def test_defaults_of_sentiment_written_out_are_always_accepted(
+    layout: str, tokens: str, embedding: str, pooling: str
+) -> None:
+    config = load(
+        f"data.layout.kind={layout}",
+        f"data.tokens.kind={tokens}",
+        f"model.embedding={embedding}",
+        f"model.pooling={pooling}",
+        text=SENTIMENT,
     )
     again = parse_config(to_yaml(config), source="resolved.yaml", base=Path("/elsewhere"))
     assert again == config

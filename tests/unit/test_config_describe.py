@@ -8,14 +8,25 @@ import pytest
 
 from rnnkit.config.describe import differences, json_schema, reference_markdown, to_yaml
 from rnnkit.config.load import load_config, parse_config
-from rnnkit.config.schema import Config
+from rnnkit.config.schema import EXPERIMENTS, CharGenerationConfig, SentimentConfig
 
 ROOT = Path(__file__).parents[2]
 BASE = "{version: 1, task: char_generation, data: {path: /t.txt}, training: {max_steps: 9}}"
 
 
-def load(*overrides: str) -> Config:
-    return parse_config(BASE, source="x.yaml", base=Path("/"), overrides=overrides)
+SENTIMENT = "{version: 1, task: sentiment, data: {path: /t.csv}, training: {max_steps: 9}}"
+
+
+def load(*overrides: str) -> CharGenerationConfig:
+    config = parse_config(BASE, source="x.yaml", base=Path("/"), overrides=overrides)
+    assert isinstance(config, CharGenerationConfig)
+    return config
+
+
+def load_sentiment(*overrides: str) -> SentimentConfig:
+    config = parse_config(SENTIMENT, source="x.yaml", base=Path("/"), overrides=overrides)
+    assert isinstance(config, SentimentConfig)
+    return config
 
 
 def test_the_reference_page_is_the_generated_one() -> None:
@@ -23,15 +34,28 @@ def test_the_reference_page_is_the_generated_one() -> None:
     assert page == reference_markdown(), "run: rnnkit config schema --markdown > docs/CONFIG.md"
 
 
-def test_the_example_of_the_reference_page_loads() -> None:
-    example = reference_markdown().split("```yaml\n")[1].split("```")[0]
-    assert parse_config(example, source="docs", base=Path("/"))
+def test_the_examples_of_the_reference_page_load() -> None:
+    examples = [text.split("```")[0] for text in reference_markdown().split("```yaml\n")[1:]]
+    tasks = [parse_config(text, source="docs", base=Path("/")).task for text in examples]
+    assert tasks == list(EXPERIMENTS)
+
+
+def test_the_reference_page_has_every_key_of_every_task_and_nothing_twice() -> None:
+    page = reference_markdown()
+    parts = page.split("\n## task: ")[1:]
+    assert [part.split("\n")[0] for part in parts] == list(EXPERIMENTS)
+    for part, tree in zip(parts, EXPERIMENTS.values(), strict=True):
+        headings = [line for line in part.splitlines() if line.startswith("#")]
+        assert len(headings) == len(set(headings))
+        for name in tree.model_fields:
+            assert f"| `{name}` |" in part
+    assert page.count("| `beta_1` |") == 2, "optimizers are described once for all tasks"
 
 
 def test_a_resolved_configuration_holds_every_key_in_the_order_of_the_schema() -> None:
     text = to_yaml(load())
     top = [line.split(":")[0] for line in text.splitlines() if not line.startswith(" ")]
-    assert top == list(Config.model_fields)
+    assert top == list(CharGenerationConfig.model_fields)
     assert "  minimum_count: 1\n" in text
     assert "  context_windows: [64, 256]\n" in text
 
@@ -96,6 +120,40 @@ def test_differences_between_two_configurations() -> None:
     assert sorted(swapped, key=str) == sorted(differences(left, right), key=str)
 
 
+@pytest.mark.parametrize(
+    "text", ["0", "4.0", "true", "null", "010", "a: b", "a.b", "\n", "x" * 200]
+)
+def test_any_label_survives_being_written_and_read(text: str) -> None:
+    labels = json.dumps({text: "bad", "other": text})
+    config = load_sentiment(f"data.labels={labels}")
+    assert config.data.labels == {text: "bad", "other": text}
+    again = parse_config(to_yaml(config), source="x", base=Path("/other"))
+    assert again == config
+    assert differences(again, config) == []
+
+
+def test_labels_are_one_value_and_their_order_counts() -> None:
+    left = load_sentiment("data.labels={0: negative, 4: positive}")
+    right = load_sentiment("data.labels={4: positive, 0: negative}")
+    [(path, *values)] = differences(left, right)
+    assert path == "data.labels"
+    assert [json.dumps(value) for value in values] == [
+        '{"0": "negative", "4": "positive"}',
+        '{"4": "positive", "0": "negative"}',
+    ]
+    [difference] = differences(load_sentiment("data.labels={a.b: x, c: y}"), load_sentiment())
+    assert difference == ("data.labels", {"a.b": "x", "c": "y"}, None)
+    assert '  labels:\n    "4": positive\n    "0": negative\n' in to_yaml(right)
+
+
+def test_two_tasks_can_be_compared() -> None:
+    found = {path: (value, other) for path, value, other in differences(load(), load_sentiment())}
+    assert found["task"] == ("char_generation", "sentiment")
+    assert found["data.windows.length"] == (64, None)
+    assert found["model.embedding.size"] == (None, 64)
+    assert "training.max_steps" not in found
+
+
 def _objects(schema: Any) -> list[dict[str, Any]]:
     if isinstance(schema, list):
         return [found for item in schema for found in _objects(item)]
@@ -109,9 +167,13 @@ def test_the_json_schema_is_closed_and_documented() -> None:
     schema = json_schema()
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert schema["title"] == "rnnkit configuration"
-    assert schema["required"] == ["version", "task", "data", "training"]
+    assert schema["discriminator"]["propertyName"] == "task"
+    assert list(schema["discriminator"]["mapping"]) == list(EXPERIMENTS)
+    for name in ("CharGenerationConfig", "SentimentConfig"):
+        required = schema["$defs"][name]["required"]
+        assert required == ["version", "task", "data", "training"]
     objects = _objects(schema)
-    assert len(objects) > 15
+    assert len(objects) > 30
     for section in objects:
         assert section["additionalProperties"] is False
         assert section["description"]

@@ -13,12 +13,20 @@ from hypothesis import strategies as st
 from rnnkit.config.describe import differences, to_yaml
 from rnnkit.config.expectation import annotation_of, section_shape
 from rnnkit.config.load import load_config, parse_config
-from rnnkit.config.schema import Config, Section
+from rnnkit.config.schema import EXPERIMENTS, Config, Section
 from rnnkit.errors import ConfigError
 
 ROOT = Path(__file__).parents[2]
 READY = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "configs").rglob("*.yaml"))]
 COMPLETE = to_yaml(load_config(ROOT / "configs" / "hello.yaml"))
+SENTIMENT = to_yaml(
+    parse_config(
+        "{version: 1, task: sentiment, data: {path: a.csv, labels: {0: bad, 4: good}}, "
+        "training: {max_epochs: 1, early_stopping: {}}}",
+        source="sentiment",
+        base=Path("/"),
+    )
+)
 ODD_SCALARS = [
     *("010", "0o7", "0x1f", "1_000", "1:30", ".inf", "-.inf", ".nan", "1e999", "9" * 30, "1e-3"),
     *("yes", "no", "true", "null", "~", "", "''", "2024-01-31", "*a", "&a b", "!!python/name:x"),
@@ -81,7 +89,7 @@ def assert_loads_or_says_why(text: str, overrides: list[str]) -> None:
 
 @st.composite
 def mutated_texts(draw: st.DrawFn) -> str:
-    text = draw(st.sampled_from([*READY, COMPLETE]))
+    text = draw(st.sampled_from([*READY, COMPLETE, SENTIMENT, SENTIMENT]))
     for _ in range(draw(st.integers(1, 3))):
         lines = text.split("\n")
         at = draw(st.integers(0, len(lines) - 1))
@@ -131,10 +139,11 @@ def _paths(section: type[Section], path: str = "") -> list[str]:
     return sorted(set(found))
 
 
+PATHS = sorted({path for tree in EXPERIMENTS.values() for path in _paths(tree)})
 overrides = st.lists(
     st.builds(
         lambda path, value: f"{path}={value}",
-        st.sampled_from(_paths(Config)) | st.text(max_size=8),
+        st.sampled_from(PATHS) | st.text(max_size=8),
         st.sampled_from(ODD_SCALARS) | st.text(max_size=8) | st.integers().map(str),
     )
     | st.text(max_size=12),
@@ -144,7 +153,7 @@ overrides = st.lists(
 
 
 @fuzz
-@given(st.sampled_from(READY), overrides)
+@given(st.sampled_from([*READY, SENTIMENT, SENTIMENT]), overrides)
 def test_random_overrides_load_or_say_why(text: str, overrides: list[str]) -> None:
     assert_loads_or_says_why(text, overrides)
 
@@ -160,6 +169,9 @@ def _values(annotation: Any) -> st.SearchStrategy[Any]:
         return st.sampled_from(get_args(annotation))
     if hasattr(annotation, "__metadata__"):
         return _values(get_args(annotation)[0])
+    if get_origin(annotation) is dict:
+        keys, values = map(_values, get_args(annotation))
+        return st.dictionaries(keys, values, min_size=1, max_size=3)
     if get_origin(annotation) is tuple:
         return st.lists(_values(get_args(annotation)[0]), min_size=1, max_size=3)
     return {
@@ -188,6 +200,9 @@ def sections(draw: st.DrawFn, section: type[Section]) -> dict[str, Any]:
     return values
 
 
+experiments = st.one_of([sections(tree) for tree in EXPERIMENTS.values()])
+
+
 def _load_without_contradictions(values: dict[str, Any]) -> Config | None:
     """Drop the keys that are refused until the rest loads: it must, after a few rounds."""
     for _ in range(8):
@@ -213,7 +228,7 @@ def _load_without_contradictions(values: dict[str, Any]) -> Config | None:
 
 
 @settings(fuzz, max_examples=120)
-@given(sections(Config))
+@given(experiments)
 def test_valid_configurations_survive_resolving(values: dict[str, Any]) -> None:
     config = _load_without_contradictions(values)
     assert config is not None
@@ -225,7 +240,7 @@ def test_valid_configurations_survive_resolving(values: dict[str, Any]) -> None:
 
 
 @settings(fuzz, max_examples=40)
-@given(sections(Config))
+@given(experiments)
 def test_what_differs_from_the_defaults_is_all_a_file_needs(values: dict[str, Any]) -> None:
     """Writing only the listed differences gives the same configuration."""
     config = _load_without_contradictions(values)

@@ -118,6 +118,17 @@ def test_origins_are_the_lines_of_keys_and_entries() -> None:
     assert lines == {"": 1, "a": 1, "a.b": 2, "a.c": 4, "a.c[0]": 5, "a.c[1]": 6}
 
 
+def test_keys_are_texts_as_they_are_written() -> None:
+    assert read("0: a\n4.0: b\n-1: c\ntrue: d\n'5': e\nno: f\n").value == {
+        "0": "a",
+        "4.0": "b",
+        "-1": "c",
+        "true": "d",
+        "5": "e",
+        "no": "f",
+    }
+
+
 def test_an_alias_is_read() -> None:
     assert read("a: &x [1, 2]\nb: *x\n").value == {"a": [1, 2], "b": [1, 2]}
 
@@ -127,8 +138,9 @@ def test_an_alias_is_read() -> None:
     [
         ("a: 1\nb: 2\na: 3\n", "x.yaml:3: a: this key is there twice, first in line 1"),
         ("m:\n  u: 1\n  'u': 2\n", "x.yaml:3: m.u: this key is there twice, first in line 2"),
-        ("a: 1\n5: 2\n", "x.yaml:2: a key has to be a word, found 5"),
-        ("m:\n  true: 2\n", "x.yaml:2: m: a key has to be a word, found true"),
+        ("a: 1\nnull: 2\n", "x.yaml:2: a key has to be a word, found null"),
+        ("m:\n  0: 1\n  '0': 2\n", "x.yaml:3: m.0: this key is there twice, first in line 2"),
+        ("m: {~: 2}\n", "x.yaml:1: m: a key has to be a word, found ~"),
         ("m: {? : 2}\n", "x.yaml:1: m: a key has to be a word, found none"),
         ("[a, b]: 2\n", "x.yaml:1: a key has to be a word, found a list or a section"),
         ("010: 2\n", "x.yaml:1: 010 can mean an octal number"),
