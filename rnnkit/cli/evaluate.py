@@ -1,19 +1,18 @@
-"""`rnnkit evaluate`: how well a trained model predicts a text."""
+"""`rnnkit evaluate`: how well a trained model does on texts it has not seen."""
 
-import contextlib
-import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnnkit.cli.answer import format_number, format_table, print_json
+from rnnkit.cli.answer import print_json, progress_bar
 from rnnkit.cli.options import json_option, run_argument, runs_dir_option
+from rnnkit.cli.scored_classes import ClassOptions, estimates_table, evaluate_classes
 from rnnkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from rnnkit.inference.bootstrap import Estimate
+    from rnnkit.config.schema import CharGenerationConfig
+    from rnnkit.run import RunDirectory
 
 
 @click.command("evaluate")
@@ -21,14 +20,16 @@ if TYPE_CHECKING:
 @click.option(
     "--split",
     type=click.Choice(["validation", "test", "train"]),
-    help="Part of the run's own text [default: the first of these that it has].",
+    help="Part of the run's own text [default: the first of these that it has; of a classifier "
+    "test before validation].",
 )
 @click.option(
     "--data",
     "files",
     multiple=True,
     metavar="FILE",
-    help="Score this text instead. A file or glob pattern; repeatable.",
+    help="Score this text instead, for a classifier labelled texts in the layout of its own. A "
+    "file or glob pattern; repeatable.",
 )
 @click.option(
     "--encoding",
@@ -41,6 +42,41 @@ if TYPE_CHECKING:
     help="What to do with characters of --data that the model has never seen: refuse them, leave "
     "them out, or score them as <unk> [default: unk if the vocabulary has it, else error].",
 )
+@click.option(
+    "--threshold",
+    metavar="GOAL",
+    help="Classifiers of two classes: choose on the validation split from which probability on "
+    "the positive class is taken, for the best F1 (f1) or a wanted precision (precision=0.9), and "
+    "store it in the run.",
+)
+@click.option(
+    "--positive",
+    metavar="CLASS",
+    help="The class that --threshold is about [default: the second one].",
+)
+@click.option(
+    "--calibrate",
+    is_flag=True,
+    help="Classifiers: fit a temperature on the validation split that makes the probabilities "
+    "honest (Guo et al. 2017), and store it in the run.",
+)
+@click.option(
+    "--reset-decision",
+    is_flag=True,
+    help="Classifiers: forget the stored threshold and temperature first.",
+)
+@click.option(
+    "--worst",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Classifiers: show the N most mistaken texts with file and row.",
+)
+@click.option(
+    "--compare",
+    metavar="RUN2",
+    help="Classifiers: score RUN2 on the same texts and test whether the difference is luck "
+    "(McNemar's test, paired bootstrap).",
+)
 @runs_dir_option
 @json_option
 def command(
@@ -49,22 +85,37 @@ def command(
     files: tuple[str, ...],
     encoding: str | None,
     unseen: Any,
+    threshold: str | None,
+    positive: str | None,
+    calibrate: bool,
+    reset_decision: bool,
+    worst: int | None,
+    compare: str | None,
     runs_dir: Path,
     as_json: bool,
 ) -> None:
     """Score a trained model on a text it has not seen.
 
-    loss is in nats per token and perplexity its exponential; bits_per_character is comparable
-    between models of characters and of bytes; accuracy is the share of tokens that were the
-    most probable. The text is read as one stream with the hidden state carried along; window_64
-    scores are for pieces of 64 tokens, each read without what stands before it. low and high
-    are the ends of a 95 % bootstrap interval.
+    A language model: loss is in nats per token and perplexity its exponential;
+    bits_per_character is comparable between models of characters and of bytes; accuracy is the
+    share of tokens that were the most probable. The text is read as one stream with the hidden
+    state carried along; window_64 scores are for pieces of 64 tokens, each read without what
+    stands before it.
+
+    A classifier: loss (nats), accuracy and the usual scores of all classes together (macro: their
+    plain mean) and of each, areas under the ROC and the precision-recall curve, Brier score and
+    expected calibration error (ece), and the confusion matrix. What --threshold and --calibrate
+    store is used by `predict` and by later evaluations.
+
+    low and high are the ends of a 95 % bootstrap interval.
 
     \b
     Example:
       rnnkit evaluate
       rnnkit evaluate shakespeare --split train --json
       rnnkit evaluate --data another.txt --unseen skip
+      rnnkit evaluate sentiment --calibrate --threshold f1 --worst 10
+      rnnkit evaluate sentiment --compare another-run
     """
     if files and split is not None:
         raise UsageError("--split is a part of the run's own text, --data another text; use one.")
@@ -72,18 +123,72 @@ def command(
         raise UsageError("--unseen is for --data; the run's own text holds no unseen characters.")
     if encoding is not None and not files:
         raise UsageError("--encoding is for --data; the run knows that of its own text.")
+    options = ClassOptions(
+        goal=threshold,
+        positive=positive,
+        calibrate=calibrate,
+        reset_decision=reset_decision,
+        worst=worst,
+        compare=compare,
+    )
+    if unseen is not None and options.used:
+        raise UsageError(f"--unseen is for language models, {options.used[0]} for classifiers.")
 
     from rnnkit.config.load import load_config
-    from rnnkit.inference.evaluate import evaluate
-    from rnnkit.inference.evaluated_text import text_of_files, text_of_run
-    from rnnkit.inference.session import TASKS, load_session
+    from rnnkit.config.schema import SentimentConfig
+    from rnnkit.inference import classifier, session
     from rnnkit.run import find_run, verify_files
 
-    directory = find_run(run, runs_dir=runs_dir, tasks=TASKS)
+    tasks = () if options.used else session.TASKS
+    tasks += () if unseen is not None else classifier.TASKS
+    directory = find_run(run, runs_dir=runs_dir, tasks=tasks)
     if run is None:
         click.echo(f"Using the newest run, {directory.path}", err=True)
     verify_files(directory, directory.config)
     config = load_config(directory.config)
+    if isinstance(config, SentimentConfig):
+        if unseen is not None:
+            raise UsageError(
+                f"--unseen is for language models, and {directory.path} is a classifier: words "
+                "that it does not know are read as <unk>."
+            )
+        if encoding is not None:
+            data = config.data.model_copy(update={"encoding": encoding})
+            config = config.model_copy(update={"data": data})
+        evaluate_classes(
+            directory, config, options, split=split, files=files, runs_dir=runs_dir, as_json=as_json
+        )
+        return
+    if options.used:
+        raise UsageError(
+            f"{options.used[0]} is for classifiers, and {directory.path} is a run of task "
+            f"{config.task}."
+        )
+    _evaluate_language(
+        directory,
+        config,
+        split=split,
+        files=files,
+        encoding=encoding,
+        unseen=unseen,
+        as_json=as_json,
+    )
+
+
+def _evaluate_language(
+    directory: "RunDirectory",
+    config: "CharGenerationConfig",
+    *,
+    split: Any,
+    files: tuple[str, ...],
+    encoding: str | None,
+    unseen: Any,
+    as_json: bool,
+) -> None:
+    from rnnkit.inference.evaluate import evaluate
+    from rnnkit.inference.evaluated_text import text_of_files, text_of_run
+    from rnnkit.inference.session import load_session
+
     session = load_session(directory)
     if files:
         text = text_of_files(
@@ -96,7 +201,7 @@ def command(
         text = text_of_run(directory, config, split=split)
     for note in text.notes:
         click.echo(note, err=True)
-    with _progress() as progress:
+    with progress_bar("scoring") as progress:
         result = evaluate(
             session,
             text.ids,
@@ -122,26 +227,4 @@ def command(
         return
     subject = f"{text.split} text" if text.split else ", ".join(files)
     click.echo(f"{directory.path} on {subject}, {result.tokens:,} predictions\n")
-    click.echo(_table(result.metrics))
-
-
-def _table(metrics: "dict[str, Estimate]") -> str:
-    rows = [
-        (name, *(format_number(number, 4) for number in (score.value, score.low, score.high)))
-        for name, score in metrics.items()
-    ]
-    return format_table(("metric", "value", "low", "high"), rows, left=("metric",))
-
-
-@contextlib.contextmanager
-def _progress() -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal; nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("scoring")
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+    click.echo(estimates_table(result.metrics))

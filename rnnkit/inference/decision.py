@@ -6,7 +6,7 @@ Both are chosen on the validation split after training (`rnnkit evaluate --calib
 
 import math
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -21,18 +21,29 @@ _COLDEST, _HOTTEST = 1e-2, 1e2
 class Decision:
     """`temperature` divides the logits; `threshold` is on the probability of class `positive`.
 
-    Without a threshold the most probable class is chosen; with one there are two classes.
-    `how` tells a reader where the numbers come from.
+    Without a threshold the most probable class is chosen; with one there are two classes, and
+    `goal` is what it was chosen for. `how` tells a reader all of it.
     """
 
     temperature: float = 1.0
     threshold: float | None = None
     positive: str | None = None
+    goal: str | None = None
     how: str = ""
 
     def positive_index(self, classes: Sequence[str]) -> int:
         """Index of the class that the threshold is about; 1 without one."""
         return 1 if self.positive is None else list(classes).index(self.positive)
+
+    def described(self, *, rows: int) -> "Decision":
+        """The decision with `how`, for one that was chosen on `rows` validation texts."""
+        parts = []
+        if self.temperature != 1.0:
+            parts.append(f"temperature {self.temperature:.4f}")
+        if self.threshold is not None:
+            parts.append(f"{self.positive} from {self.threshold:.4f} on, for {self.goal}")
+        how = f"{'; '.join(parts)}; chosen on {rows:,} validation texts"
+        return replace(self, how=how)
 
 
 @dataclass(frozen=True)
@@ -144,7 +155,7 @@ def with_temperature(decision: Decision, temperature: float) -> Decision:
         log_odds = math.log(threshold) - math.log1p(-threshold)
         moved = log_odds * decision.temperature / temperature
         threshold = 1.0 / (1.0 + math.exp(-max(-700.0, min(700.0, moved))))
-    return Decision(temperature, threshold, decision.positive, decision.how)
+    return replace(decision, temperature=temperature, threshold=threshold)
 
 
 def read_decision(run: RunDirectory, classes: Sequence[str]) -> Decision:
