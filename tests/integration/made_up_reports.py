@@ -1,0 +1,217 @@
+"""Reports without runs: plausible numbers, and texts that a page must not take for markup."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from rnnkit.inference.decision import Decision
+from rnnkit.inference.position import loss_by_position
+from rnnkit.inference.scores import (
+    calibration_curve,
+    predicted_classes,
+    score_probabilities,
+    worst_errors,
+)
+from rnnkit.inference.session import Session
+from rnnkit.report.gather import (
+    Classification,
+    LanguageDetails,
+    Mistake,
+    Report,
+    SentimentDetails,
+)
+from rnnkit.report.runs import Overview, Story
+from rnnkit.text.tokenize import TextRules
+from rnnkit.text.vocabulary import Vocabulary
+
+HOSTILE = (
+    "</style></script><script>document.title='taken'</script><img src=x onerror=alert(1)> & "
+    "\"quotes\" 'single' $x_1$ \x00\x1b\ud800 \u202eoverride 中文 🎉"
+)
+"""Everything that could break out of a text."""
+
+LONG = "abcdefghij" * 30
+"""A word that does not fit on any line."""
+
+
+def sentiment_report(
+    classes: Sequence[str] = ("negative", "positive"),
+    *,
+    rows: int = 600,
+    hostile: bool = False,
+    threshold: float | None = None,
+    skill: float = 1.7,
+    only_class: int | None = None,
+) -> Report:
+    """A finished classifier. `only_class` labels all texts the same; `skill` is in nats."""
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, len(classes), rows)
+    if only_class is not None:
+        labels[:] = only_class
+    logits = rng.normal(size=(rows, len(classes))) * 1.3
+    logits[np.arange(rows), labels] += skill
+    probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
+    choice: Any = {"threshold": threshold, "positive": 1}
+    predicted = predicted_classes(probabilities, **choice)
+    texts = [
+        "a film that never finds its feet",
+        "بداية رائعة لكنها مملة",
+        HOSTILE,
+        LONG,
+        "",
+        "\n\n",
+    ]
+    mistakes = tuple(
+        Mistake(
+            place=f"reviews{HOSTILE if hostile else ''}.csv, row {row + 1:,}",
+            text=texts[i % len(texts)],
+            true=classes[int(labels[row])],
+            predicted=classes[int(predicted[row])],
+            probability=float(probabilities[row, labels[row]]),
+        )
+        for i, row in enumerate(worst_errors(probabilities, labels, 12, **choice))
+    )
+    classification = Classification(
+        split="validation",
+        probabilities=probabilities,
+        labels=labels,
+        scores=score_probabilities(probabilities, labels, classes, resamples=100, **choice),
+        calibration=tuple(calibration_curve(probabilities, labels, 15)),
+        mistakes=mistakes,
+        decision=Decision(1.31, threshold, classes[1] if threshold else None, "for the best F1"),
+    )
+    return _report(
+        "sentiment",
+        hostile=hostile,
+        details=SentimentDetails(
+            data=data_summary(classes, hostile=hostile),
+            maximum_length=50,
+            classification=classification,
+        ),
+    )
+
+
+def data_summary(classes: Sequence[str], *, hostile: bool = False) -> dict[str, Any]:
+    """Contents of data.json."""
+    splits = {"train": 4800, "validation": 600, "test": 600}
+    lengths = {"p5": 7, "p25": 14, "p50": 20, "p75": 27, "p95": 38, "max": 56, "mean": 21.25}
+    tokens = [".", "the", "a", "<unk>", *([HOSTILE, LONG] if hostile else ["and", "of"])]
+    return {
+        "rows": splits,
+        "classes": {
+            name: {split: count // len(classes) for split, count in splits.items()}
+            for name in classes
+        },
+        "length": dict.fromkeys(splits, lengths),
+        "length_histogram": {
+            "edges": [0, 10, 20, 30, 40, 60],
+            "counts": [300, 2000, 2100, 380, 20],
+        },
+        "truncated": 0.021,
+        "vocabulary": {
+            "size": 18021,
+            "distinct": 19002,
+            "coverage": {"train": 0.995, "validation": 0.962, "test": 0.9612},
+        },
+        "duplicates": 12,
+        "contradictory": 2,
+        "empty": 0,
+        "dropped": {HOSTILE if hostile else "missing text": 3},
+        "vectors": {
+            "path": HOSTILE if hostile else "vectors/glove.txt",
+            "width": 100,
+            "found": 15000,
+            "coverage": 0.83,
+        },
+        "top_tokens": [[token, 9000 // (i + 1)] for i, token in enumerate(tokens * 5)],
+    }
+
+
+def language_report(*, hostile: bool = False) -> Report:
+    """A finished language model whose losses fall with the context."""
+    rng = np.random.default_rng(0)
+
+    def run_graph(ids: np.ndarray, states: Any) -> tuple[np.ndarray, list[np.ndarray]]:
+        logits = rng.normal(size=(*ids.shape, 4)).astype(np.float32)
+        return logits, list(states)
+
+    session = Session(
+        vocabulary=Vocabulary(TextRules(), "characters", tuple("abcd")),
+        context=None,
+        generation={},
+        state_sizes=(2,),
+        run_graph=run_graph,
+    )
+    return _report(
+        "char_generation",
+        hostile=hostile,
+        details=LanguageDetails(
+            unit="characters",
+            positions=loss_by_position(session, rng.integers(0, 4, 20_000).astype(np.uint8)),
+            split="validation",
+            corpus=(("characters", 1_115_394), ("vocabulary", 65)),
+        ),
+    )
+
+
+def _report(task: str, *, hostile: bool, details: LanguageDetails | SentimentDetails) -> Report:
+    name = f"run{HOSTILE}" if hostile else "run"
+    text = HOSTILE if hostile else "ROMEO:\nBut soft"
+    scores = ("macro_f1", "balanced_accuracy", "roc_auc") if task == "sentiment" else ()
+    records = []
+    for i in range(1, 24):
+        rise = 1 - 0.8**i
+        record: dict[str, Any] = {
+            "step": 100 * i,
+            "epoch": i / 4,
+            "seconds": 3.1 * i,
+            "learning_rate": 1e-3 * (1 - i / 24),
+            "train_loss": 0.7 * 0.9**i,
+            "validation_loss": 0.7 * 0.93**i + 0.012 * i,
+            "validation_accuracy": 0.55 + 0.22 * rise,
+            **{f"validation_{score}": 0.54 + 0.22 * rise for score in scores},
+            "gradient_norm": 1.2 * 0.9**i,
+            "tokens_per_second": 81_000.0 + 100 * i,
+        }
+        if task == "char_generation":
+            record["bits_per_character"] = record["validation_loss"] * 1.4427
+            record["samples"] = [{"temperature": 0.8, "text": text}]
+        records.append(record)
+    return Report(
+        task=task,
+        story=Story(
+            overview=Overview(
+                name,
+                f"runs/{name}",
+                "finished",
+                task,
+                "gru",
+                (64, 64),
+                2300,
+                2000,
+                0.404,
+                0.583,
+                1.2,
+            ),
+            settings={
+                "model.bidirectional": {"value": True, "default": False},
+                "data.labels": {"value": {"0": text}, "default": None},
+            },
+            environment={"rnnkit": "0.1.0", "device": text},
+            summary={
+                "parameters": 1234567,
+                "finished_at": "2026-01-02T03:04:05+00:00",
+                "epochs": 5.75,
+                "stopped_by": "early_stopping",
+                "metrics": {"tokens_per_second": 83_000.0},
+            },
+            evaluations=[],
+            samples=[],
+            files={"config.yaml": 1234},
+        ),
+        config_text=f"version: 1\ntask: {task}\nname: {text}\n",
+        records=tuple(records),
+        notes=(text,) if hostile else (),
+        details=details,
+    )

@@ -1,0 +1,206 @@
+"""The page as a browser would read it, without a browser."""
+
+import itertools
+import re
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
+
+import pytest
+from made_up_reports import HOSTILE, LONG, language_report, sentiment_report
+
+from rnnkit.report.gather import Report, SentimentDetails
+from rnnkit.report.markup import visible
+from rnnkit.report.page import MARK, render
+from rnnkit.report.style import STYLE_SHEET, VARIABLES
+
+VOID = {"meta", "link", "br", "hr"}
+
+MANY = [f"intent {i}" for i in range(30)]
+HOSTILE_CLASSES = [HOSTILE, f"$f{HOSTILE}", LONG, "neutral"]
+
+REPORTS = {
+    "language": lambda: language_report(),
+    "hostile language": lambda: language_report(hostile=True),
+    "two classes": lambda: sentiment_report(),
+    "hostile classes": lambda: sentiment_report(HOSTILE_CLASSES, hostile=True),
+    "hostile pair": lambda: sentiment_report(HOSTILE_CLASSES[:2], hostile=True, threshold=0.4),
+    "many classes": lambda: sentiment_report(MANY, rows=900),
+    "no mistakes": lambda: sentiment_report(skill=50.0),
+    "one class only": lambda: sentiment_report(only_class=1),
+    "few texts": lambda: sentiment_report(rows=3),
+}
+
+
+class Page(HTMLParser):
+    """What is in a page: elements with attributes, texts, and whether elements nest."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__(convert_charrefs=True)
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.texts: list[str] = []
+        self.pieces: list[str] = []
+        self._open: list[str] = []
+        self.feed(text)
+        self.close()
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._end_text()
+        names = [name for name, _ in attrs]
+        assert len(names) == len(set(names)), (tag, names)
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self._end_text()
+        self.elements.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag: str) -> None:
+        self._end_text()
+        assert self._open.pop() == tag
+
+    def handle_data(self, data: str) -> None:
+        self.pieces.append(data)
+
+    def _end_text(self) -> None:
+        self.texts.append("".join(self.pieces))
+        self.pieces.clear()
+
+    def attributes(self, name: str) -> list[str]:
+        return [value or "" for _, given in self.elements if (value := given.get(name)) is not None]
+
+    def tags(self) -> Counter[str]:
+        return Counter(tag for tag, _ in self.elements)
+
+
+@pytest.fixture(params=REPORTS, scope="module")
+def report(request: pytest.FixtureRequest) -> Report:
+    return REPORTS[request.param]()
+
+
+@pytest.fixture(scope="module")
+def html(report: Report) -> str:
+    return render(report)
+
+
+@pytest.fixture(scope="module")
+def page(html: str) -> Page:
+    return Page(html)
+
+
+def test_nothing_is_loaded_and_nothing_runs(html: str, page: Page) -> None:
+    assert not {"script", "img", "iframe", "object", "embed", "base", "form"} & page.tags().keys()
+    assert page.tags()["style"] == 1
+    assert page.attributes("src") == []
+    assert all(link.startswith("#") or link == "data:," for link in page.attributes("href"))
+    assert not [name for _, given in page.elements for name in given if name.startswith("on")]
+    styles = [STYLE_SHEET, *page.attributes("style"), *page.attributes("clip-path")]
+    assert all(re.fullmatch(r"#.*", url) for s in styles for url in re.findall(r"url\((.*?)\)", s))
+    assert "@import" not in STYLE_SHEET
+    assert not [
+        value for _, given in page.elements for value in given.values() if "://" in (value or "")
+    ]
+    policies = [value for value in page.attributes("content") if "default-src 'none'" in value]
+    assert policies == ["default-src 'none'; style-src 'unsafe-inline'; img-src data:"]
+
+
+def test_the_page_is_a_file_in_utf_8(html: str) -> None:
+    assert html.startswith(MARK)
+    assert html.encode().decode() == html
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", html)
+
+
+def test_names_are_unique_and_links_lead_somewhere(page: Page) -> None:
+    names = page.attributes("id")
+    assert len(names) == len(set(names))
+    references = [link[1:] for link in page.attributes("href") if link.startswith("#")]
+    values = [value or "" for _, given in page.elements for value in given.values()]
+    references += [name for value in values for name in re.findall(r"url\(#(.*?)\)", value)]
+    assert len(references) > 5
+    assert set(references) <= set(names)
+
+
+def test_everything_has_a_name_for_those_who_hear_it(page: Page) -> None:
+    tags = page.tags()
+    assert tags["svg"] >= 2
+    for tag, given in page.elements:
+        if tag == "svg":
+            assert given["role"] == "img"
+            assert len(given["aria-label"] or "") > 30
+    assert tags["table"] == tags["caption"]
+    assert tags["figure"] == tags["figcaption"]
+    assert tags["h1"] == 1
+    assert page.elements[0] == ("html", {"lang": "en"})
+    levels = [int(tag[1]) for tag, _ in page.elements if re.fullmatch("h[1-6]", tag)]
+    assert all(after <= before + 1 for before, after in itertools.pairwise(levels))
+
+
+def test_figures_take_their_colours_from_the_page(html: str, page: Page) -> None:
+    assert not [stand_in for stand_in in VARIABLES if stand_in in html]
+    used = set(re.findall(r"var\((--[\w-]+)\)", html))
+    assert used - {"--share"} <= set(re.findall(r"(--[\w-]+):", STYLE_SHEET))
+    for tag, given in page.elements:
+        if tag in ("path", "use", "text"):
+            assert not re.search("#[0-9a-f]{6}", given.get("style") or ""), given
+
+
+def test_the_same_report_gives_the_same_bytes() -> None:
+    first, second = (render(sentiment_report(threshold=0.4)) for _ in range(2))
+    assert first == second
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: language_report(hostile=True),
+        lambda: sentiment_report(HOSTILE_CLASSES, hostile=True),
+    ],
+)
+def test_hostile_text_is_shown_as_it_is(make: Callable[[], Report]) -> None:
+    page = Page(render(make()))
+    assert visible(HOSTILE) in page.texts  # in a sample or an error, whole
+    assert any(f"run{visible(HOSTILE)}" in text for text in page.texts)
+
+
+def test_numbers_on_the_page_are_those_of_the_scores() -> None:
+    report = sentiment_report(threshold=0.4)
+    assert isinstance(report.details, SentimentDetails)
+    found = report.details.classification
+    assert found is not None
+    page = Page(render(report))
+    for key in ("loss", "accuracy", "macro_f1", "roc_auc", "brier", "ece"):
+        assert f"{found.scores.metrics[key].value:.4f}" in page.texts
+    for cell in found.scores.confusion.ravel():
+        assert f"{cell:,}" in page.texts
+    assert f"positive ({found.scores.metrics['roc_auc'].value:.3f})" in page.texts
+    assert any("from a probability of 0.4000 on" in text for text in page.texts)
+
+
+def test_a_report_without_anything_says_so() -> None:
+    whole = sentiment_report()
+    assert isinstance(whole.details, SentimentDetails)
+    story = replace(whole.story, summary={}, environment={})
+    empty = replace(
+        whole,
+        story=story,
+        records=(),
+        notes=("Training has not finished.",),
+        details=SentimentDetails(data=None, maximum_length=50),
+    )
+    page = Page(render(empty))
+    assert {"Training has not finished.", "Nothing has been evaluated yet."} <= set(page.texts)
+    assert page.tags()["svg"] == 0
+
+
+@pytest.mark.parametrize("broken", [float("nan"), None, "x"])
+def test_values_that_are_no_numbers_are_left_out(broken: object) -> None:
+    whole = language_report()
+    records = tuple(
+        {**record, "validation_loss": broken, "gradient_norm": broken} for record in whole.records
+    )
+    page = Page(render(replace(whole, records=records)))
+    assert "Gradient norm" not in page.texts
+    assert "Loss" in page.texts
