@@ -17,6 +17,7 @@ from rnnkit.config.consistency_shared import (
 from rnnkit.config.reader import shorten
 from rnnkit.config.schema import (
     ClassifierConfig,
+    LearnedEmbedding,
     PretrainedEmbedding,
     SentimentConfig,
     SentimentDataConfig,
@@ -198,7 +199,19 @@ def _training(config: SentimentConfig) -> Iterator[Contradiction]:
             "hold something out, or monitor loss or accuracy",
             ("data.validation_fraction",),
         )
-    if training.init_from is not None and isinstance(config.model.embedding, PretrainedEmbedding):
+    embedding = config.model.embedding
+    if (
+        training.init_from is not None
+        and isinstance(embedding, LearnedEmbedding)
+        and embedding.class_ratios > 0.0
+    ):
+        yield Contradiction(
+            "model.embedding.class_ratios",
+            "gives the embedding its initial vectors, and so does training.init_from; remove one "
+            "of them",
+            ("training.init_from",),
+        )
+    if training.init_from is not None and isinstance(embedding, PretrainedEmbedding):
         yield Contradiction(
             "training.init_from",
             "gives the embedding its initial vectors, and so does embedding: {kind: pretrained}; "

@@ -8,6 +8,7 @@ from rnnkit.config.schema_recurrent import (
     LARGEST,
     Character,
     Fraction,
+    NonNegativeFloat,
     PositiveInt,
     RecurrentConfig,
     Section,
@@ -186,6 +187,11 @@ class LearnedEmbedding(Section):
     """Where the vectors come from."""
     size: PositiveInt = 64
     """Length of the vectors."""
+    class_ratios: NonNegativeFloat = 0.0
+    """Begin the first number of every vector with this times the logarithm of how much more often
+    the token occurs in texts of one class than in others, as the features of Wang and Manning
+    (2012) are weighted; with more than two classes one number for each. The rest begins at
+    random."""
 
 
 class PretrainedEmbedding(Section):

@@ -13,6 +13,7 @@ from rnnkit.config.load import load_config
 from rnnkit.config.schema import (
     CharGenerationConfig,
     Config,
+    LearnedEmbedding,
     PretrainedEmbedding,
     SentimentConfig,
     layer_sizes,
@@ -23,6 +24,13 @@ from rnnkit.run import RunDirectory, read_document, verify_files
 from rnnkit.text.encoder import TextEncoder
 from rnnkit.text.vocabulary import Vocabulary
 from rnnkit.training.checkpoint import read_checkpoint
+
+
+_SPREAD = 0.05
+"""Largest initial number of a learned vector, the default of Keras."""
+
+_SALT = 0x12A710
+"""Keeps these draws apart from others of the same seed."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +55,36 @@ def initial_weights(config: SentimentConfig, prepared: PreparedTexts) -> Initial
         return _from_run(config, prepared, RunDirectory(Path(config.training.init_from)))
     if prepared.vectors is not None:
         return InitialWeights({"embedding/embeddings": prepared.vectors}, ())
+    embedding = config.model.embedding
+    if isinstance(embedding, LearnedEmbedding) and embedding.class_ratios > 0.0:
+        ratios = embedding.class_ratios * class_ratios(prepared)
+        draw = np.random.default_rng((config.seed, _SALT))
+        table = draw.uniform(-_SPREAD, _SPREAD, (len(ratios), embedding.size))
+        columns = min(embedding.size, ratios.shape[1])
+        table[:, :columns] = ratios[:, :columns]
+        return InitialWeights({"embedding/embeddings": table.astype(np.float32)}, ())
     return InitialWeights({}, ())
+
+
+def class_ratios(prepared: PreparedTexts) -> np.ndarray:
+    """How much more often a text with a token is of a class than of the others, as logarithms.
+
+    A count is the number of training texts of a class with the token, plus one; a ratio compares
+    its share of the counts in the class with that in the other classes (Wang and Manning 2012).
+    Returns float64[vocabulary, columns]: one column for two classes, otherwise one for each.
+    Padding and tokens that no text has are 0.
+    """
+    texts, classes = prepared.split("train"), len(prepared.classes)
+    row_of = np.repeat(np.arange(len(texts)), texts.lengths)
+    pairs = np.unique(row_of * prepared.encoder.size + texts.ids)  # every token once a text
+    tokens, labels = pairs % prepared.encoder.size, texts.labels[pairs // prepared.encoder.size]
+    counts = np.zeros((prepared.encoder.size, classes))
+    np.add.at(counts, (tokens, labels), 1.0)
+    inside = counts + 1.0
+    outside = counts.sum(axis=1, keepdims=True) - counts + 1.0
+    ratios = np.log(inside / inside.sum(axis=0)) - np.log(outside / outside.sum(axis=0))
+    ratios[counts.sum(axis=1) == 0.0] = 0.0
+    return ratios[:, 1:] if classes == 2 else ratios
 
 
 def _from_run(

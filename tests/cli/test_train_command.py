@@ -123,7 +123,8 @@ def test_metrics_have_the_keys_that_others_rely_on(run_cli: RunCli, folder: Path
         assert run_cli("train", "tiny.yaml", "--name", name, *options).exit_code == 0
         records = read_metrics(RunDirectory(folder / "runs" / name))
         assert [record["step"] for record in records] == [10, 20, 30, 40]
-        expected = {"step", "epoch", "seconds", "learning_rate", "train_loss", "tokens_per_second",
+        expected = {"step", "epoch", "seconds", "learning_rate", "train_loss",
+                    "train_accuracy", "tokens_per_second",
                     "gradient_norm", "bits_per_character"}  # fmt: skip
         if name == "held-out":
             expected |= {"validation_loss", "validation_accuracy"}

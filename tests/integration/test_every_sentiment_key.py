@@ -142,6 +142,11 @@ CASES: dict[str, Case] = {
     "model.bidirectional": ("training", (), ("model.bidirectional=true",)),
     "model.embedding[learned].kind": ("training", VECTORS, ()),
     "model.embedding[learned].size": ("training", (), ("model.embedding.size=4",)),
+    "model.embedding[learned].class_ratios": (
+        "training",
+        (),
+        ("model.embedding.class_ratios=0.3",),
+    ),
     "model.embedding[pretrained].kind": ("training", (), VECTORS),
     "model.embedding[pretrained].path": (
         "training",
