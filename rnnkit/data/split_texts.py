@@ -58,10 +58,11 @@ def split_texts(config: "SentimentConfig", texts: "LabelledTexts") -> SplitIndic
                 validation_fraction=data.validation_fraction,
                 test_fraction=data.test_fraction,
             )
-            indices = SplitIndices(
-                *(np.arange(part.start, part.stop) for part in (parts.train, parts.validation)),
-                np.arange(parts.test.start, parts.test.stop),
+            train, validation, test = (
+                np.arange(part.start, part.stop)
+                for part in (parts.train, parts.validation, parts.test)
             )
+            indices = SplitIndices(train, validation, test)
         case _:
             assert_never(data.split)
     check_splits(
@@ -110,7 +111,8 @@ def stratified_split(
             strict=True,
         ):
             part.append(chosen)
-    return SplitIndices(*(np.sort(np.concatenate(part)) for part in parts))
+    train, validation, test = (np.sort(np.concatenate(part)) for part in parts)
+    return SplitIndices(train, validation, test)
 
 
 def _split_fold(
