@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal
 
 from rnnkit.errors import DataError
@@ -213,7 +214,7 @@ def _sentiment_details(
     predicted = predicted_classes(probabilities, **choice)
     mistakes = tuple(
         Mistake(
-            place=f"{texts.files[i]}, row {texts.rows[i]:,}",
+            place=f"{_near_name(texts.files[i])}, row {texts.rows[i]:,}",
             text=texts.texts[i],
             true=classes[labels[i]],
             predicted=classes[predicted[i]],
@@ -244,6 +245,11 @@ def _sentiment_details(
         classification=classification,
     )
     return details, texts.notes
+
+
+def _near_name(file: str) -> str:
+    """File name and folder: `/home/me/data/x.csv` -> `data/x.csv`."""
+    return "/".join(PurePath(file).parts[-2:])
 
 
 def _data_summary(run: RunDirectory) -> dict[str, Any] | None:
