@@ -18,7 +18,14 @@ from typing import Any, assert_never
 import keras
 import numpy as np
 
-from rnnkit.config.schema import Cell, EmbeddingInput, ModelConfig, OneHotInput, ScaledInput
+from rnnkit.config.schema import (
+    Cell,
+    EmbeddingInput,
+    ModelConfig,
+    OneHotInput,
+    RecurrentConfig,
+    ScaledInput,
+)
 from rnnkit.config.schema import layer_sizes as sizes_of
 from rnnkit.model.layers import stock_layer, training_layer
 
@@ -67,6 +74,55 @@ def weights_by_name(model: keras.Model) -> dict[str, np.ndarray]:
     return weights
 
 
+def recurrent_options(model: RecurrentConfig, *, name: str, units: int) -> dict[str, Any]:
+    """What the configuration says about one recurrent layer, as options of the Keras layer."""
+    options: dict[str, Any] = {
+        "units": units,
+        "kernel_initializer": model.kernel_initializer,
+        "recurrent_initializer": model.recurrent_initializer,
+        "kernel_regularizer": penalty(model),
+        "recurrent_regularizer": penalty(model),
+        "name": name,
+    }
+    if model.activation is not None:
+        options["activation"] = model.activation
+    return options
+
+
+def after_recurrent(
+    model: RecurrentConfig, y: Any, *, index: int, units: int, every_step: bool, mask: Any = None
+) -> Any:
+    """Normalisation and dropout of the outputs `y` of the recurrent layer at `index`.
+
+    `y` is float32[batch, time, units], or float32[batch, units] unless `every_step`. Where
+    `mask` bool[batch, time] is false, batch normalisation does not count the outputs.
+    """
+    match model.normalization:
+        case "none":
+            pass
+        case "layer":
+            y = keras.layers.LayerNormalization(name=f"normalization_{index}")(y)
+        case "batch":
+            y = keras.layers.BatchNormalization(name=f"normalization_{index}")(y, mask=mask)
+            if mask is not None:
+                # Keras would hand the mask on to the layers that follow; a copy has none.
+                y = keras.ops.copy(y)
+        case _:
+            assert_never(model.normalization)
+    if model.dropout > 0.0:
+        one_mask = model.dropout_mask == "sequence" and every_step
+        shape = (None, 1, units) if one_mask else None
+        y = keras.layers.Dropout(model.dropout, noise_shape=shape, name=f"dropout_{index}")(y)
+    return y
+
+
+def penalty(model: RecurrentConfig) -> keras.regularizers.Regularizer | None:
+    """The penalty on a weight matrix."""
+    if model.l1 == 0.0 and model.l2 == 0.0:
+        return None
+    return keras.regularizers.L1L2(model.l1, model.l2)
+
+
 @dataclass(frozen=True)
 class _Network:
     """The layers between ids and logits."""
@@ -90,7 +146,7 @@ class _Network:
                 layer = self._training(index, units, every_step)
                 y, *layer_states = layer(x, initial_state=initial)
                 new_states.extend(layer_states)
-            y = self._after(index, units, every_step, y)
+            y = after_recurrent(self.model, y, index=index, units=units, every_step=every_step)
             if self.model.residual and index > 0:
                 x = y + (x if every_step else x[:, -1, :])
             else:
@@ -112,55 +168,28 @@ class _Network:
                     self.vocabulary_size,
                     size,
                     tie_weights=True,
-                    embeddings_regularizer=self._penalty(),
+                    embeddings_regularizer=penalty(self.model),
                     name="embedding",
                 )
                 return embedding(ids), embedding
             case _:
                 assert_never(form)
 
-    def _options(self, index: int, units: int, every_step: bool) -> dict[str, Any]:
-        options: dict[str, Any] = {
-            "units": units,
-            "kernel_initializer": self.model.kernel_initializer,
-            "recurrent_initializer": self.model.recurrent_initializer,
-            "kernel_regularizer": self._penalty(),
-            "recurrent_regularizer": self._penalty(),
-            "return_sequences": every_step,
-            "name": f"recurrent_{index}",
-        }
-        if self.model.activation is not None:
-            options["activation"] = self.model.activation
-        return options
-
     def _training(self, index: int, units: int, every_step: bool) -> keras.layers.Layer:
         return training_layer(
             self.model.cell,
             drop_connect=self.model.recurrent_dropout,
             return_state=True,
-            **self._options(index, units, every_step),
+            return_sequences=every_step,
+            **recurrent_options(self.model, name=f"recurrent_{index}", units=units),
         )
 
     def _stock(self, index: int, units: int, every_step: bool) -> keras.layers.Layer:
-        return stock_layer(self.model.cell, **self._options(index, units, every_step))
-
-    def _after(self, index: int, units: int, every_step: bool, y: Any) -> Any:
-        match self.model.normalization:
-            case "none":
-                pass
-            case "layer":
-                y = keras.layers.LayerNormalization(name=f"normalization_{index}")(y)
-            case "batch":
-                y = keras.layers.BatchNormalization(name=f"normalization_{index}")(y)
-            case _:
-                assert_never(self.model.normalization)
-        if self.model.dropout > 0.0:
-            one_mask = self.model.dropout_mask == "sequence" and every_step
-            shape = (None, 1, units) if one_mask else None
-            y = keras.layers.Dropout(
-                self.model.dropout, noise_shape=shape, name=f"dropout_{index}"
-            )(y)
-        return y
+        return stock_layer(
+            self.model.cell,
+            return_sequences=every_step,
+            **recurrent_options(self.model, name=f"recurrent_{index}", units=units),
+        )
 
     def _logits(self, x: Any, embedding: keras.layers.ReversibleEmbedding | None) -> Any:
         if self.model.tie_weights and embedding is not None:
@@ -168,11 +197,6 @@ class _Network:
         return keras.layers.Dense(
             self.vocabulary_size,
             kernel_initializer=self.model.kernel_initializer,
-            kernel_regularizer=self._penalty(),
+            kernel_regularizer=penalty(self.model),
             name="logits",
         )(x)
-
-    def _penalty(self) -> keras.regularizers.Regularizer | None:
-        if self.model.l1 == 0.0 and self.model.l2 == 0.0:
-            return None
-        return keras.regularizers.L1L2(self.model.l1, self.model.l2)

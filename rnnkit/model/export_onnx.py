@@ -18,6 +18,7 @@ from rnnkit.config.schema import (
     EmbeddingInput,
     ModelConfig,
     OneHotInput,
+    RecurrentConfig,
     ScaledInput,
     layer_sizes,
 )
@@ -44,7 +45,7 @@ class InferenceFacts:
     generation: dict[str, Any]
 
 
-class _Graph:
+class Graph:
     """Nodes and initializers collected so far; names are unique because callers choose them."""
 
     def __init__(self, weights: Weights) -> None:
@@ -88,7 +89,7 @@ def export_onnx(
     an LSTM `state_i_c` after each), and returns `logits` float32[batch, time, vocabulary] and
     `new_state_...` in the same order. ValueError when weights and configuration do not fit.
     """
-    graph = _Graph(weights)
+    graph = Graph(weights)
     graph.constant("axis_0", np.array([0], dtype=np.int64))
     graph.constant("axis_1", np.array([1], dtype=np.int64))
     # onnxruntime has no batch-first recurrent operators, so time goes first from here on.
@@ -100,22 +101,22 @@ def export_onnx(
     state_outputs: list[onnx.ValueInfoProto] = []
     for index, units in enumerate(layer_sizes(model)):
         y = _add_recurrent(graph, x, index=index, width=width, units=units, model=model)
-        y = _add_normalization(graph, y, index=index, units=units, kind=model.normalization)
+        y = add_normalization(graph, y, index=index, units=units, kind=model.normalization)
         if model.residual and index > 0:
             y = graph.add("Add", [x, y], [f"residual_{index}"])
         x, width = y, units
         for name in _state_names(model.cell, index):
-            state_inputs.append(_tensor(name, TensorProto.FLOAT, ["batch", units]))
-            state_outputs.append(_tensor(f"new_{name}", TensorProto.FLOAT, ["batch", units]))
+            state_inputs.append(tensor(name, TensorProto.FLOAT, ["batch", units]))
+            state_outputs.append(tensor(f"new_{name}", TensorProto.FLOAT, ["batch", units]))
     _add_output(graph, x, width=width, model=model, vocabulary_size=vocabulary_size)
 
     proto = helper.make_model(
         helper.make_graph(
             graph.nodes,
             "rnnkit",
-            [_tensor("ids", TensorProto.INT64, ["batch", "time"]), *state_inputs],
+            [tensor("ids", TensorProto.INT64, ["batch", "time"]), *state_inputs],
             [
-                _tensor("logits", TensorProto.FLOAT, ["batch", "time", vocabulary_size]),
+                tensor("logits", TensorProto.FLOAT, ["batch", "time", vocabulary_size]),
                 *state_outputs,
             ],
             graph.initializers,
@@ -143,7 +144,8 @@ def _metadata(facts: InferenceFacts, vocabulary_size: int) -> str:
     )
 
 
-def _tensor(name: str, kind: int, shape: Sequence[int | str]) -> onnx.ValueInfoProto:
+def tensor(name: str, kind: int, shape: Sequence[int | str]) -> onnx.ValueInfoProto:
+    """An input or output of a graph; a text in `shape` is a size that is not fixed."""
     return helper.make_tensor_value_info(name, kind, list(shape))
 
 
@@ -152,7 +154,7 @@ def _state_names(cell: str, index: int) -> tuple[str, ...]:
     return (h, f"state_{index}_c") if cell == "lstm" else (h,)
 
 
-def _add_input(graph: _Graph, model: ModelConfig, vocabulary_size: int) -> tuple[str, int]:
+def _add_input(graph: Graph, model: ModelConfig, vocabulary_size: int) -> tuple[str, int]:
     """From `ids_by_time` to float32[time, batch, width]; returns the name and the width."""
     match model.input:
         case EmbeddingInput(size=size):
@@ -185,10 +187,49 @@ def _reorder_gates(matrix: np.ndarray, order: Sequence[int]) -> np.ndarray:
 
 
 def _add_recurrent(
-    graph: _Graph, x: str, *, index: int, width: int, units: int, model: ModelConfig
+    graph: Graph, x: str, *, index: int, width: int, units: int, model: ModelConfig
 ) -> str:
     """One recurrent layer over `x` float32[time, batch, width]; [time, batch, units]."""
+    name, states = f"recurrent_{index}", _state_names(model.cell, index)
+    # The leading axis of states and the second one of the output count directions: one.
+    initial = [graph.add("Unsqueeze", [s, "axis_0"], [f"{s}_initial"]) for s in states]
+    final = [f"{s}_final" for s in states]
+    add_cell(
+        graph,
+        x,
+        name=name,
+        width=width,
+        units=units,
+        model=model,
+        initial=initial,
+        outputs=[f"{name}_directions", *final],
+    )
+    for state, state_final in zip(states, final, strict=True):
+        graph.add("Squeeze", [state_final, "axis_0"], [f"new_{state}"])
+    return graph.add("Squeeze", [f"{name}_directions", "axis_1"], [name])
+
+
+def add_cell(
+    graph: Graph,
+    x: str,
+    *,
+    name: str,
+    width: int,
+    units: int,
+    model: RecurrentConfig,
+    outputs: Sequence[str],
+    lengths: str = "",
+    initial: Sequence[str] = (),
+    direction: str = "forward",
+) -> None:
+    """ONNX's operator for the cell over `x` float32[time, batch, width], in one direction.
+
+    `outputs` name the outputs of all steps, [time, 1, batch, units], and the final states.
+    `lengths` int32[batch] ends each row, `initial` are the states before the first step.
+    """
     attributes: dict[str, Any] = {"hidden_size": units}
+    if direction != "forward":
+        attributes["direction"] = direction
     bias_shape: tuple[int, ...]
     match model.cell:
         case "simple_rnn":
@@ -201,8 +242,6 @@ def _add_recurrent(
             operator, order, bias_shape = "LSTM", (0, 3, 1, 2), (4 * units,)
         case _:
             assert_never(model.cell)
-
-    name = f"recurrent_{index}"
     gates = len(order)
     kernel = graph.weight(f"{name}/kernel", width, gates * units)
     recurrent_kernel = graph.weight(f"{name}/recurrent_kernel", units, gates * units)
@@ -212,23 +251,11 @@ def _add_recurrent(
     graph.constant(f"{name}/W", _reorder_gates(kernel, order).T[np.newaxis])
     graph.constant(f"{name}/R", _reorder_gates(recurrent_kernel, order).T[np.newaxis])
     graph.constant(f"{name}/B", _reorder_gates(bias, order).reshape(1, -1))
-
-    # The leading axis of states and the second one of the output count directions: one.
-    states = _state_names(model.cell, index)
-    initial = [graph.add("Unsqueeze", [s, "axis_0"], [f"{s}_initial"]) for s in states]
-    final = [f"{s}_final" for s in states]
-    graph.add(
-        operator,
-        [x, f"{name}/W", f"{name}/R", f"{name}/B", "", *initial],
-        [f"{name}_directions", *final],
-        **attributes,
-    )
-    for state, state_final in zip(states, final, strict=True):
-        graph.add("Squeeze", [state_final, "axis_0"], [f"new_{state}"])
-    return graph.add("Squeeze", [f"{name}_directions", "axis_1"], [name])
+    inputs = [x, f"{name}/W", f"{name}/R", f"{name}/B", lengths, *initial]
+    graph.add(operator, inputs, outputs, **attributes)
 
 
-def _add_normalization(graph: _Graph, y: str, *, index: int, units: int, kind: str) -> str:
+def add_normalization(graph: Graph, y: str, *, index: int, units: int, kind: str) -> str:
     """Normalisation over the last axis of `y` as Keras computes it at inference."""
     if kind == "none":
         return y
@@ -257,7 +284,7 @@ def _add_normalization(graph: _Graph, y: str, *, index: int, units: int, kind: s
 
 
 def _add_output(
-    graph: _Graph, x: str, *, width: int, model: ModelConfig, vocabulary_size: int
+    graph: Graph, x: str, *, width: int, model: ModelConfig, vocabulary_size: int
 ) -> None:
     """The softmax layer without its softmax: `x` [time, batch, width] to `logits`."""
     if model.tie_weights:

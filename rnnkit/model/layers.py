@@ -101,6 +101,15 @@ class GRU(_OwnTimeLoop, keras.layers.GRU):
         return kernel.gru(x, states[0], weights), []
 
 
+class ReverseTexts(keras.layers.Layer):
+    """Each row of float[batch, time, features] backwards, as far as its length reaches; what
+    comes after, the padding, stays where it is."""
+
+    def call(self, inputs: Any, lengths: Any) -> Any:
+        """`lengths` is int32[batch]."""
+        return tf.reverse_sequence(inputs, lengths, seq_axis=1, batch_axis=0)
+
+
 def draw_masks(model: keras.Model) -> None:
     """Let the next update of `model` drop other recurrent weights."""
     for layer in model.layers:
