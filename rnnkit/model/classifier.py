@@ -194,7 +194,7 @@ class _Network:
                 hidden = self._dense("attention", x.shape[-1], "tanh")(x)
                 scores = self._dense("attention_context", 1, bias=False)(hidden)
                 scores = keras.ops.where(texts.mask, scores, FAR_BELOW)
-                weights = keras.ops.softmax(scores, axis=1)
+                weights: Any = keras.ops.softmax(scores, axis=1)
                 return keras.ops.sum(weights * keras.ops.where(texts.mask, x, 0.0), axis=1)
             case _:
                 assert_never(kind)
@@ -204,8 +204,11 @@ class _Network:
         and of the first one where the text was read backwards."""
         *_, width = x.shape
         forward = width // 2 if self.model.bidirectional else width
-        place = keras.ops.reshape(texts.lengths - 1, (-1, 1, 1))
-        last = keras.ops.take_along_axis(x[:, :, :forward], place, axis=1)[:, 0, :]
+        # Summing what is left of a selection costs less than Keras' gather along the time.
+        read = keras.ops.cumsum(keras.ops.cast(texts.mask, "int32"), axis=1)
+        whole = keras.ops.equal(read, keras.ops.reshape(texts.lengths, (-1, 1, 1)))
+        place = keras.ops.logical_and(texts.mask, whole)
+        last = keras.ops.sum(keras.ops.where(place, x[:, :, :forward], 0.0), axis=1)
         return _joined([last, x[:, 0, forward:]]) if self.model.bidirectional else last
 
     def _dense(
