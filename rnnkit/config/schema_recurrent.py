@@ -10,11 +10,11 @@ LARGEST = 2**31 - 1
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 PositiveInt = Annotated[int, Field(ge=1, le=LARGEST)]
 WarmupSteps = Annotated[int, Field(ge=0, le=LARGEST)]
+LayerCount = Annotated[int, Field(ge=1, le=100)]
 Text = Annotated[str, Field(min_length=1)]
 Character = Annotated[str, Field(min_length=1, max_length=1)]
 PositiveFloat = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
 NonNegativeFloat = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
-
 
 Cell = Literal["simple_rnn", "lstm", "gru"]
 
@@ -35,7 +35,7 @@ class RecurrentConfig(Section):
     GRU (Cho et al. 2014, reset gate after the matrix product as in cuDNN)."""
     units: PositiveInt | Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = 256
     """Size of the hidden state; one number for all layers or a list with one per layer."""
-    layers: PositiveInt | None = None
+    layers: LayerCount | None = None
     """Number of recurrent layers; when not given, one, or as many as `units` lists."""
     activation: Literal["tanh", "relu"] | None = None
     """Activation of `simple_rnn` (`tanh` when not given); the other cells have fixed ones."""

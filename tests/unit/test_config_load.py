@@ -201,6 +201,7 @@ training:
         ("units: 16", "units: []", "found []"),
         ("units: 16", "units: 3000000000", "found 3000000000, which is more than 2147483647"),
         ("units: 16", "units: {a: 1}", "found a section"),
+        ("units: 16", "layers: 2000000000", "a whole number of at least 1 and up to 100, or null"),
         ("units: 16", "units: true", "found true"),
         ("units: 16", "units:", "found nothing (null)"),
         ("units: 16", "dropout: 1.0", "expected a number of at least 0 and below 1, found 1.0"),

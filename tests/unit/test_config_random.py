@@ -223,7 +223,9 @@ def _load_without_contradictions(values: dict[str, Any]) -> Config | None:
                         section = section.get(name, {})
                     section.pop(parent, None)
             values.setdefault("training", {"max_epochs": 1})
-            values["data"].setdefault("path", "text.txt")  # a drawn one may contain NUL
+            values.setdefault("data", {}).setdefault(
+                "path", "text.txt"
+            )  # a drawn one may contain NUL
     return None
 
 
