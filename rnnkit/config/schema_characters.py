@@ -12,6 +12,7 @@ from rnnkit.config.schema_recurrent import (
     RecurrentConfig,
     Section,
     Text,
+    Version,
 )
 from rnnkit.config.schema_training import CommonTrainingConfig
 
@@ -161,7 +162,7 @@ class EvaluationConfig(Section):
 class CharGenerationConfig(Section):
     """A language model: text learned and continued character by character."""
 
-    version: Literal[1]
+    version: Version
     """Version of this format."""
     task: Literal["char_generation"]
     """What the model learns: to continue text, character by character."""

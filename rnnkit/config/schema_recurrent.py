@@ -2,11 +2,20 @@
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 LARGEST = 2**31 - 1
 """Largest whole number of any key: what counts tokens and steps is int32 further down."""
 
+
+def _whole(value: object) -> object:
+    if type(value) is not int:
+        raise ValueError("not a whole number")
+    return value
+
+
+# Python holds `true` and 1.0 for equal to 1.
+Version = Annotated[Literal[1], BeforeValidator(_whole)]
 Fraction = Annotated[float, Field(ge=0.0, lt=1.0)]
 PositiveInt = Annotated[int, Field(ge=1, le=LARGEST)]
 WarmupSteps = Annotated[int, Field(ge=0, le=LARGEST)]

@@ -13,6 +13,7 @@ from rnnkit.config.schema_recurrent import (
     RecurrentConfig,
     Section,
     Text,
+    Version,
 )
 from rnnkit.config.schema_training import CommonTrainingConfig
 
@@ -269,7 +270,7 @@ class SentimentEvaluationConfig(Section):
 class SentimentConfig(Section):
     """A classifier: texts sorted into classes."""
 
-    version: Literal[1]
+    version: Version
     """Version of this format."""
     task: Literal["sentiment"]
     """What the model learns: to tell the class of a text."""

@@ -120,6 +120,10 @@ REFUSED_IN_SENTIMENT: list[tuple[list[str], str, str]] = [
         r"0.5 \+ 0.5",
     ),
     (["data.test_path=t.csv", "data.test_fraction=0.1"], "data.test_fraction", "test_path names"),
+    (["data.fold={number: 4, of: 3}"], "data.fold.number", "from 1 to 3"),
+    (["data.fold={number: 1, of: 3}", "data.test_fraction=0.1"], "data.test_fraction", "fold"),
+    (["data.fold={number: 1, of: 3}", "data.test_path=t.csv"], "data.test_path", "fold"),
+    (["data.fold={number: 1, of: 3}", "data.split=ordered"], "data.split", "fold"),
     (["data.split=ordered", "data.validation_fraction=0"], "data.split", "nothing is split"),
     (["data.encoding=utf8x"], "data.encoding", "no encoding 'utf8x'"),
     (["data.encoding=rot13"], "data.encoding", "no encoding"),
@@ -187,6 +191,11 @@ REFUSED_IN_SENTIMENT: list[tuple[list[str], str, str]] = [
         "training.init_from",
         "initial vectors",
     ),
+    (
+        ["training.init_from=/lm", "model.embedding.class_ratios=1"],
+        "model.embedding.class_ratios",
+        "initial vectors",
+    ),
     (["training.max_steps=null"], "training", "max_epochs, max_steps or max_minutes"),
     (
         ["training.optimizer={name: sgd, nesterov: true}"],
@@ -228,6 +237,8 @@ def test_a_key_without_effect_is_refused_in_sentiment(
     [
         ["data.test_path=t.csv", "data.validation_fraction=0"],
         ["data.split=ordered", "data.validation_fraction=0", "data.test_fraction=0.1"],
+        ["data.fold={number: 3, of: 3}", "data.validation_fraction=0"],
+        ["model.embedding.class_ratios=1", "data.labels={0: a, 1: b, 2: c}"],
         ["data.encoding=utf-8-sig"],
         ["data.encoding=UTF_16"],
         ["data.encoding=ISO-8859-15"],
