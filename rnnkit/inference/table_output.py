@@ -56,7 +56,7 @@ def table_writer(
 def _separated_writer(
     stream: TextIO, separator: str, *, columns: Sequence[str] | None, added: Sequence[str]
 ) -> TableWriter:
-    writer = csv.writer(stream, delimiter=separator, lineterminator="\n")
+    writer = csv.writer(_UnixLines(stream), delimiter=separator, lineterminator="\r\n")
     if columns is not None:
         writer.writerow([*columns, *added])
     known = frozenset(columns or ())
@@ -74,6 +74,20 @@ def _separated_writer(
         writer.writerow([*cells, *more])
 
     return TableWriter(write)
+
+
+class _UnixLines:
+    r"""Rows that `csv` ends with \r\n, ended with \n instead.
+
+    Python before 3.13 quotes only those line ends inside a cell that also end the rows, so a lone
+    \r would come back as the end of a row.
+    """
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, row: str) -> None:
+        self._stream.write(row.removesuffix("\r\n") + "\n")
 
 
 def _json_writer(stream: TextIO, names: Sequence[str], added: Sequence[str]) -> TableWriter:

@@ -1,0 +1,65 @@
+"""Which words moved a decision, for a classifier whose words are known to weigh something."""
+
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rnnkit.inference.classifier import Classifier
+from rnnkit.inference.decision import Decision
+from rnnkit.inference.explain import explain
+from rnnkit.text.encoder import TextEncoder
+from rnnkit.text.words import WordRules
+
+WEIGHTS = {"good": 1.5, "bad": -2.0, "film": 0.0, "very": 0.25}
+
+
+def summing_classifier(*, temperature: float = 1.0, truncate: str = "end") -> Classifier:
+    table = np.zeros((len(WEIGHTS) + 2, 2), np.float32)
+    table[2:, 1] = list(WEIGHTS.values())
+    encoder = TextEncoder(
+        "words",
+        WordRules(),
+        tuple(WEIGHTS),
+        maximum_length=6,
+        truncate=truncate,  # type: ignore[arg-type]
+    )
+    return Classifier(
+        encoder, ("no", "yes"), Decision(temperature), lambda ids: table[ids].sum(axis=1)
+    )
+
+
+def share(log_odds: float) -> float:
+    return 1.0 / (1.0 + math.exp(-log_odds))
+
+
+@given(
+    st.lists(st.sampled_from([*WEIGHTS, "zebra"]), min_size=1, max_size=6),
+    st.sampled_from([0.5, 1.0, 2.0]),
+    st.integers(0, 1),
+)
+def test_a_token_adds_what_is_missing_without_it(
+    words: list[str], temperature: float, label: int
+) -> None:
+    effects = explain(summing_classifier(temperature=temperature), " ".join(words), label=label)
+    assert [effect.token for effect in effects] == words
+    sign = 1 if label else -1
+    total = sum(WEIGHTS.get(word, 0.0) for word in words)
+    for effect in effects:
+        weight = WEIGHTS.get(effect.token, 0.0)
+        expected = share(sign * total / temperature) - share(sign * (total - weight) / temperature)
+        assert effect.change == pytest.approx(expected, abs=1e-6)
+        assert effect.is_known == (effect.token in WEIGHTS)
+
+
+def test_only_what_the_model_reads_is_explained() -> None:
+    text = "good bad film very good bad film"
+    for truncate, words in (("end", text.split()[:6]), ("start", text.split()[1:])):
+        effects = explain(summing_classifier(truncate=truncate), text, label=1)
+        assert [effect.token for effect in effects] == words
+
+
+def test_a_text_without_tokens_has_nothing_to_explain() -> None:
+    assert explain(summing_classifier(), " ", label=0) == []
