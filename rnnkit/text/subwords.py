@@ -7,14 +7,15 @@ nothing is unknown. Training has no randomness: equal pairs are merged in order 
 import json
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from itertools import islice
+from typing import TYPE_CHECKING
 
 from rnnkit.errors import ConfigError
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
+    from tokenizers import Encoding, Tokenizer
 
 ALPHABET_SIZE = 256
 
@@ -22,7 +23,9 @@ HALF_SURROGATE_PAIR = re.compile("[\ud800-\udfff]")
 """What Python's strings may hold although it is no character and has no UTF-8 form."""
 
 _FEWEST_OCCURRENCES = 2  # a pair that occurs once says nothing
-_TEXTS_AT_ONCE = 20_000  # bounds what is held in the tokenizer's own form
+_TEXTS_AT_ONCE = 20_000
+_MEMORY = 1 << 18
+"""Distinct words whose ids are remembered before the memory is emptied."""
 
 
 def train_subwords(texts: Iterable[str], *, vocabulary_size: int, lowercase: bool = True) -> str:
@@ -51,7 +54,7 @@ def train_subwords(texts: Iterable[str], *, vocabulary_size: int, lowercase: boo
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
         show_progress=False,
     )
-    tokenizer.train_from_iterator(map(_prepared, texts), trainer)
+    tokenizer.train_from_iterator((" ".join(_words(text)) for text in texts), trainer)
     return json.dumps(json.loads(tokenizer.to_str()), ensure_ascii=False, separators=(",", ":"))
 
 
@@ -83,19 +86,28 @@ class Subwords:
         return tuple(_readable(token) for token, _ in spelled)
 
     def encode_many(self, texts: Iterable[str]) -> list[list[int]]:
-        """The ids of every text; an empty list for one of blanks."""
-        ids: list[list[int]] = []
-        batch: list[str] = []
-        for text in texts:
-            batch.append(_prepared(text))
-            if len(batch) == _TEXTS_AT_ONCE:
-                ids += self._encode(batch)
-                batch = []
-        return ids + self._encode(batch)
+        """The ids of every text; an empty list for one of blanks.
 
-    def _encode(self, texts: Sequence[str]) -> list[list[int]]:
-        encodings = self._tokenizer.encode_batch_fast(list(texts), add_special_tokens=False)
-        return [encoding.ids for encoding in encodings]
+        No subword reaches across a blank, so each distinct word is encoded once.
+        """
+        remaining = iter(texts)
+        ids: list[list[int]] = []
+        while batch := [_words(text) for text in islice(remaining, _TEXTS_AT_ONCE)]:
+            known = self._known_words
+            if len(known) > _MEMORY:
+                known.clear()
+            new = list({word for words in batch for word in words if word not in known})
+            for word, encoding in zip(new, self._encode(new), strict=True):
+                known[word] = encoding.ids
+            ids += [[index for word in words for index in known[word]] for words in batch]
+        return ids
+
+    @cached_property
+    def _known_words(self) -> dict[str, list[int]]:
+        return {}
+
+    def _encode(self, words: list[str]) -> "list[Encoding]":
+        return self._tokenizer.encode_batch_fast(words, add_special_tokens=False)
 
 
 def _choose_parallelism() -> None:
@@ -103,11 +115,11 @@ def _choose_parallelism() -> None:
     os.environ.setdefault("TOKENIZERS_PARALLELISM", "true")
 
 
-def _prepared(text: str) -> str:
-    """The text with whole characters only, and one space where it has blanks."""
+def _words(text: str) -> list[str]:
+    """What stands between blanks, whole characters only."""
     if not text.isascii():
         text = HALF_SURROGATE_PAIR.sub("\ufffd", text)
-    return " ".join(text.split())
+    return text.split()
 
 
 def _spelling_of_bytes() -> dict[str, int]:
