@@ -8,6 +8,8 @@ from rnnkit.report.gather import SentimentDetails
 from rnnkit.report.markup import Html, Part, bar, part, table, tag
 from rnnkit.report.words import count, number, setting, share
 
+_FAR = 1.5
+
 _SPLITS = ("train", "validation", "test")
 _PERCENTILES = ("p5", "p25", "p50", "p75", "p95", "max", "mean")
 
@@ -51,11 +53,12 @@ def _cleaning(data: Mapping[str, Any]) -> Html:
     rows = [
         (name, number(data[key]))
         for key, name in (
-            ("duplicates", "duplicates"),
-            ("contradictory", "equal texts with different labels"),
+            ("duplicates", "left out: copies of equal texts"),
+            ("contradictory", "left out: equal texts with different labels"),
+            ("shared_with_test", "left out: texts that the test file has too"),
             ("empty", "texts without a token"),
         )
-        if key in data
+        if data.get(key) is not None
     ]
     rows += [(f"left out: {why}", number(n)) for why, n in (data.get("dropped") or {}).items()]
     if "truncated" in data:
@@ -68,8 +71,13 @@ def _length_figure(sentiment: SentimentDetails, data: Mapping[str, Any]) -> Html
     if not found or not found.get("counts"):
         return None
     limit = sentiment.maximum_length
-    cut = share(data.get("truncated"))
-    words = f"Tokens per text before truncation. {cut} of the texts are longer than {limit:,}."
+    last = found["edges"][-1]
+    words = (
+        f"Tokens per text before truncation. {share(data.get('truncated'))} of the texts are "
+        f"longer than {limit:,}."
+    )
+    if data.get("length", {}).get("train", {}).get("max", 0) > last:
+        words += f" The last bar holds all texts of more than {last:,} tokens, too."
     return tag(
         "figure",
         histogram(
@@ -78,8 +86,9 @@ def _length_figure(sentiment: SentimentDetails, data: Mapping[str, Any]) -> Html
             name="lengths",
             description=f"Histogram of text lengths. {words}",
             x_label="tokens",
-            y_label="texts",
-            limit=float(limit),
+            y_label="training texts",
+            # A limit far beyond the texts would squeeze them into a corner.
+            limit=float(limit) if limit <= _FAR * last else None,
             limit_label=f"cut at {limit:,}",
         ),
         tag("figcaption", words),

@@ -106,6 +106,9 @@ def _scores(found: Classification, *, with_matrix: bool) -> Part:
 
 def _decision(found: Classification) -> Html:
     decision = found.decision
+    name = tag("strong", "Decision. ")
+    if decision.how:
+        return join([name, f"{decision.how[:1].upper()}{decision.how[1:]}."])
     if decision.threshold is None:
         chosen = join(["The class with the highest probability is chosen"])
     else:
@@ -116,14 +119,8 @@ def _decision(found: Classification) -> Html:
                 f" is chosen from a probability of {decision.threshold:.4f} on",
             ]
         )
-    how = f" ({decision.how})" if decision.how else ""
-    return join(
-        [
-            tag("strong", "Decision. "),
-            chosen,
-            f"; logits are divided by a temperature of {decision.temperature:.4g}{how}.",
-        ]
-    )
+    temperature = f"; logits are divided by a temperature of {decision.temperature:.4g}."
+    return join([name, chosen, temperature])
 
 
 def _score(score: Estimate) -> str:

@@ -158,6 +158,7 @@ details > :not(summary) { margin-top: 10px; }
 .samples h3 { font-variant-numeric: tabular-nums; }
 .samples .label { color: var(--muted); font-size: .8125rem; margin: 8px 0 4px; }
 .label { color: var(--muted); font-size: .875rem; margin: 6px 0 4px; }
+.pair > div > .label:first-child { margin-top: 0; }
 .remark { margin: 16px 0 0; max-width: 90ch; }
 .below { display: block; color: var(--muted); font-size: .75rem; }
 .errors { list-style: none; margin: 0; padding: 0; background: var(--surface);

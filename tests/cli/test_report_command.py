@@ -1,5 +1,6 @@
 """`rnnkit report`: what it writes, what it refuses, and what it does without."""
 
+import html
 import json
 import os
 import subprocess
@@ -10,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from rnnkit.config.load import load_config
+from rnnkit.config.schema import SentimentConfig
+from rnnkit.data.labelled import prepare_texts
 from rnnkit.report.page import MARK
 from rnnkit.run import RunDirectory, encode_metrics, write_atomically, write_document
 
@@ -184,6 +188,96 @@ def test_damaged_metrics_are_refused(run_cli: Callable[..., Any], run: RunDirect
 def test_what_is_no_run_is_refused(run_cli: Callable[..., Any], tmp_path: Path) -> None:
     assert run_cli("report", "nothing", "--runs-dir", tmp_path).exit_code == 5
     assert run_cli("report", tmp_path).exit_code == 5
+
+
+# -------------------------------------------------------------------------------- classifiers
+
+ROWS = [
+    (label, f"{word} film number {number}")
+    for number in range(20)
+    for label, word in (
+        ("positive", "good"),
+        ("positive", "great"),
+        ("negative", "bad"),
+        ("negative", "awful"),
+    )
+]
+WRONG = [("negative", f"<script>great {number}</script>") for number in range(6)]
+
+
+@pytest.fixture
+def classifier(make_class_run: Callable[..., RunDirectory]) -> RunDirectory:
+    """A classifier that takes some negative texts for positive ones."""
+    made = make_class_run([*ROWS, *WRONG], name="films")
+    write_atomically(made.metrics, encode_metrics([RECORD]))
+    return made
+
+
+def test_a_classifier_is_scored_as_evaluate_scores_it(
+    run_cli: Callable[..., Any], classifier: RunDirectory
+) -> None:
+    evaluated = json.loads(run_cli("evaluate", classifier.path, "--json").stdout)
+    assert report(run_cli, classifier).exit_code == 0
+    page = classifier.report.read_text("utf-8")
+    for name in ("loss", "accuracy", "macro_f1", "roc_auc", "brier", "ece"):
+        assert f">{evaluated['metrics'][name]['value']:.4f}<" in page, name
+    assert "of the validation split" in page
+    assert "holds no test texts out" in page
+    for title in ("Scores", "Confusion matrix", "ROC", "Calibration", "Worst errors", "Training"):
+        assert title in page
+
+
+def test_errors_are_shown_with_their_place_and_escaped(
+    run_cli: Callable[..., Any], classifier: RunDirectory
+) -> None:
+    evaluated = json.loads(run_cli("evaluate", classifier.path, "--json", "--worst", 3).stdout)
+    assert evaluated["worst"]
+    report(run_cli, classifier)
+    page = classifier.report.read_text("utf-8")
+    assert "<script" not in page
+    for worst in evaluated["worst"]:
+        assert f"films.csv, row {worst['row']}" in page
+        assert html.escape(worst["text"]) in page
+
+
+def test_the_stored_decision_is_used(run_cli: Callable[..., Any], classifier: RunDirectory) -> None:
+    write_document(
+        classifier.decision,
+        "decision",
+        {"temperature": 1.0, "threshold": 0.999, "positive": "positive", "how": "by hand"},
+    )
+    report(run_cli, classifier)
+    page = classifier.report.read_text("utf-8")
+    assert "By hand." in page
+    assert "threshold 0.999" in page
+    write_document(classifier.decision, "decision", {"temperature": -1.0})
+    assert report(run_cli, classifier).exit_code == 5
+
+
+def test_what_was_learned_from_is_told(
+    run_cli: Callable[..., Any], classifier: RunDirectory
+) -> None:
+    report(run_cli, classifier)
+    assert "Class balance" not in classifier.report.read_text("utf-8")  # it has no data.json yet
+    config = load_config(classifier.config)
+    assert isinstance(config, SentimentConfig)
+    write_document(classifier.data_summary, "data", prepare_texts(config).summary)
+    assert report(run_cli, classifier).exit_code == 0
+    page = classifier.report.read_text("utf-8")
+    for expected in ("Class balance", "Most frequent tokens", "Vocabulary", ">film<", "tokens"):
+        assert expected in page, expected
+
+
+def test_a_classifier_without_its_texts_is_still_reported(
+    run_cli: Callable[..., Any], classifier: RunDirectory, tmp_path: Path
+) -> None:
+    (tmp_path / "films.csv").unlink()
+    result = report(run_cli, classifier)
+    assert result.exit_code == 0
+    assert "films.csv" in result.stderr
+    page = classifier.report.read_text("utf-8")
+    assert "Worst errors" not in page
+    assert "<svg" in page
 
 
 # Prints which of the heavy libraries were loaded by a command.

@@ -79,7 +79,7 @@ def sentiment_report(
         scores=score_probabilities(probabilities, labels, classes, resamples=100, **choice),
         calibration=tuple(calibration_curve(probabilities, labels, 15)),
         mistakes=mistakes,
-        decision=Decision(1.31, threshold, classes[1] if threshold else None, "for the best F1"),
+        decision=Decision(1.31, threshold, classes[1] if threshold else None),
     )
     return _report(
         "sentiment",
