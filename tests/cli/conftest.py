@@ -123,7 +123,7 @@ def make_class_run(tmp_path: Path) -> MakeClassRun:
             "data": {"path": str(path), "validation_fraction": 0.3, **sections.get("data", {})},
         }
         config_path = tmp_path / f"{name}.yaml"
-        config_path.write_text(yaml.safe_dump(content))
+        config_path.write_text(yaml.safe_dump(content, sort_keys=False))
         config = load_config(config_path)
         assert isinstance(config, SentimentConfig)
         prepared = prepare_texts(config)
