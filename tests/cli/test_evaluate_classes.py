@@ -224,15 +224,18 @@ def test_two_runs_on_the_same_texts(
 def test_runs_with_other_texts_are_compared_on_files_only(
     evaluate: Any, small: RunDirectory, make_class_run: Callable[..., RunDirectory], tmp_path: Path
 ) -> None:
-    # The other way round: the class that is the first here is the last there.
+    # The other way round: the class that is the first here is the last there. No sum of five of
+    # these weights is 0, so that neither order of classes decides.
+    weights = {"good": 1.0, "great": 2.1, "bad": -1.3, "awful": -2.7, "film": 0.01, "the": 0.013}
+    make_class_run(ROWS, name="upright", weights=weights, data=DATA, evaluation=EVALUATION)
+    weights = {word: -weight for word, weight in weights.items()}
     turned = {"labels": {"positive": "positive", "negative": "negative"}}
-    weights = {"good": -1.0, "great": -2.0, "bad": 1.0, "awful": 2.0}
     make_class_run(ROWS, name="turned", weights=weights, data={**DATA, **turned}, seed=7)
-    refused = evaluate("small", "--compare", "turned")
+    refused = evaluate("upright", "--compare", "turned")
     assert refused.exit_code == 4
     assert "--data" in refused.stderr
     other = write(tmp_path / "other.csv", make_rows(50, seed=1))
-    result = evaluate("small", "--compare", "turned", "--data", other, "--json")
+    result = evaluate("upright", "--compare", "turned", "--data", other, "--json")
     found = answer(result)["comparison"]
     assert found["differences"]["accuracy"]["value"] == 0.0
     assert found["only_first_right"] == 0
