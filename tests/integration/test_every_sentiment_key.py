@@ -199,7 +199,7 @@ CASES: dict[str, Case] = {
         ),
     ),
     "evaluation.bootstrap_samples": ("evaluation", (), ("evaluation.bootstrap_samples=20",)),
-    "evaluation.calibration_bins": ("evaluation", (), ("evaluation.calibration_bins=2",)),
+    "evaluation.calibration_bins": ("evaluation", (), ("evaluation.calibration_bins=1000",)),
 }
 
 ONE_VALUE = {"version", "task", "training.precision"}

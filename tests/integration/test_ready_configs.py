@@ -11,16 +11,27 @@ from typing import Any
 import pytest
 
 from rnnkit.config.load import load_config
-from rnnkit.config.schema import Config
+from rnnkit.config.schema import CharGenerationConfig, SentimentConfig
 from rnnkit.data.prepare import prepare
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 FILES = sorted(CONFIGS.rglob("*.y*ml"))
 NAMES = [path.relative_to(CONFIGS).as_posix() for path in FILES]
+CLASSIFIERS = [path for path in FILES if isinstance(load_config(path), SentimentConfig)]
+WRITERS = [path for path in FILES if path not in CLASSIFIERS]
+
+
+def name_of(path: Path) -> str:
+    """`tutorials/hello_world.yaml`"""
+    return path.relative_to(CONFIGS).as_posix()
+
 
 PROMISED = {
     "hello.yaml",
     "shakespeare.yaml",
+    "sentiment.yaml",
+    "sentiment140.yaml",
+    "imdb.yaml",
     *(
         f"tutorials/{tutorial}.yaml"
         for tutorial in (
@@ -30,6 +41,8 @@ PROMISED = {
             "hello_world",
             "hello_world_lstm",
             "hello_world_gru",
+            "sentiment140_simple_rnn",
+            "sentiment140_glove",
         )
     ),
 }
@@ -41,9 +54,15 @@ def test_the_promised_configurations_are_there() -> None:
     assert set(NAMES) >= PROMISED
 
 
-@pytest.mark.parametrize("path", FILES, ids=NAMES)
-def test_its_text_is_there_and_long_enough(path: Path) -> None:
+def writer(path: Path) -> CharGenerationConfig:
     config = load_config(path)
+    assert isinstance(config, CharGenerationConfig)
+    return config
+
+
+@pytest.mark.parametrize("path", WRITERS, ids=name_of)
+def test_its_text_is_there_and_long_enough(path: Path) -> None:
+    config = writer(path)
     prepared = prepare(config)
     assert len(prepared.split("train")) > config.data.windows.length
 
@@ -57,17 +76,17 @@ def test_its_header_explains_it_with_commands_that_name_it(path: Path) -> None:
             break
         header.append(line)
     assert header, "begins with what it is"
-    vocabulary = prepare(load_config(path)).vocabulary
+    vocabulary = prepare(writer(path)).vocabulary if path in WRITERS else None
     for line in header:
         if found := re.match(r"#\s+rnnkit (train|generate) (.*)", line):
-            words = shlex.split(found[2], comments=True)
+            words = shlex.split(found[2].rstrip("\\"), comments=True)
             if found[1] == "train":
                 assert CONFIGS.parent / words[0] == path
-            elif "--seed" in words:
+            elif "--seed" in words and vocabulary is not None:
                 assert vocabulary.unseen(words[words.index("--seed") + 1]) == ()
 
 
-def shortened(config: Config) -> list[str]:
+def shortened(config: CharGenerationConfig) -> list[str]:
     """`--set` options for three steps of the real network, and scores of little text."""
     overrides: list[str] = [*SHORTENED]
     if config.data.validation_fraction:
@@ -79,11 +98,11 @@ def shortened(config: Config) -> list[str]:
     return [word for override in overrides for word in ("--set", override)]
 
 
-@pytest.mark.parametrize("path", FILES, ids=NAMES)
+@pytest.mark.parametrize("path", WRITERS, ids=name_of)
 def test_it_trains_writes_and_is_scored(
     run_cli: Callable[..., Any], tmp_path: Path, path: Path
 ) -> None:
-    config = load_config(path)
+    config = writer(path)
     trained = run_cli("train", path, "--runs-dir", tmp_path, *shortened(config))
     assert trained.exit_code == 0, trained.stderr
     run = Path(trained.stdout.splitlines()[-1])
@@ -109,3 +128,48 @@ def test_it_trains_writes_and_is_scored(
     assert 0.0 < metrics["loss"] < 1.5 * math.log(vocabulary.size)
     assert metrics["perplexity"] == pytest.approx(math.exp(metrics["loss"]))
     assert 0.0 <= metrics["accuracy"] <= 1.0
+
+
+@pytest.fixture(scope="module")
+def made_up(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """Few texts in every layout that a configuration reads, and few vectors."""
+    folder = tmp_path_factory.mktemp("texts")
+    tweets = folder / "tweets.csv"
+    lines = [f'"{4 * (i % 2)}","{i}","d","q","u","@bob a {i} day, {i % 2}"' for i in range(60)]
+    tweets.write_text("\n".join(lines) + "\n", encoding="latin-1")
+    for i in range(40):
+        (folder / "reviews" / ("neg", "pos")[i % 2]).mkdir(parents=True, exist_ok=True)
+        place = folder / "reviews" / ("neg", "pos")[i % 2] / f"{i}.txt"
+        place.write_text(f"A film, number {i} of many.<br />Seen twice.", encoding="utf-8")
+    vectors = folder / "vectors.txt"
+    vectors.write_text("day 0.1 0.2 0.3\nbob 0.2 -0.1 0.4\nfilm 0.3 0.1 -0.2\n", "utf-8")
+    return {"sentiment140": tweets, "folders": folder / "reviews", "vectors": vectors}
+
+
+@pytest.mark.parametrize("path", CLASSIFIERS, ids=name_of)
+def test_it_trains_predicts_and_is_scored(
+    run_cli: Callable[..., Any], tmp_path: Path, path: Path, made_up: dict[str, Path]
+) -> None:
+    config = load_config(path)
+    assert isinstance(config, SentimentConfig)
+    overrides = [*SHORTENED, "training.batch_size=8"]
+    if config.training.schedule.warmup_steps:
+        overrides.append("training.schedule.warmup_steps=1")
+    if config.data.layout.kind in made_up:
+        overrides.append(f"data.path={made_up[config.data.layout.kind]}")
+    if config.model.embedding.kind == "pretrained":
+        overrides.append(f"model.embedding.path={made_up['vectors']}")
+    options = [word for override in overrides for word in ("--set", override)]
+    trained = run_cli("train", path, "--runs-dir", tmp_path, *options)
+    assert trained.exit_code == 0, trained.stderr
+    run = Path(trained.stdout.splitlines()[-1])
+    scored = run_cli("evaluate", run, "--json")
+    assert scored.exit_code == 0, scored.stderr
+    metrics = {name: score["value"] for name, score in json.loads(scored.stdout)["metrics"].items()}
+    assert 0.0 < metrics["loss"] < 2.0
+    assert 0.0 <= metrics["accuracy"] <= 1.0
+    predicted = run_cli("predict", run, "what a lovely film")
+    assert predicted.exit_code == 0, predicted.stderr
+    label, probability = predicted.stdout.split()
+    assert label in ("negative", "positive")
+    assert 0.5 <= float(probability) <= 1.0

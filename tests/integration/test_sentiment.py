@@ -62,7 +62,6 @@ def test_a_clear_signal_is_learned(tmp_path: Path) -> None:
     assert read_document(run.data_summary, "data")["rows"] == {
         "train": 72,
         "validation": 24,
-        "test": 0,
     }
 
 
