@@ -79,10 +79,10 @@ section { margin: 40px 0; scroll-margin-top: 12px; }
 .lead { margin: 0 0 16px; color: var(--muted); max-width: 72ch; }
 .tiles {
   display: grid; grid-template-columns: repeat(auto-fit, minmax(150px, 1fr)); gap: 1px;
-  margin: 24px 0 0; background: var(--line); border: 1px solid var(--line); border-radius: 10px;
-  overflow: hidden;
+  margin: 24px 0 0; background: var(--surface); border: 1px solid var(--line);
+  border-radius: 10px; overflow: hidden;
 }
-.tiles > div { background: var(--surface); padding: 14px 16px 12px; }
+.tiles > div { box-shadow: 0 0 0 1px var(--line); padding: 14px 16px 12px; }
 .tiles dt { color: var(--muted); font-size: .8125rem; line-height: 1.3; }
 .tiles dd { margin: 2px 0 0; }
 .tiles .value {
@@ -197,7 +197,10 @@ footer { border-top: 1px solid var(--line); margin-top: 48px; padding: 14px 0 40
   h2, h3, caption { break-after: avoid; }
   figure, .card, tr, .tiles > div { break-inside: avoid; }
   .figures { grid-template-columns: 1fr 1fr; }
+  .pair figure { max-width: 65%; }
+  .pair table, .errors li { break-inside: avoid; }
+  details:not([open]) { display: none; }
   .scroll { overflow: visible; }
-  .bar::before, .bar::after, .matrix td, .tiles { print-color-adjust: exact; }
+  .bar::before, .bar::after, .matrix td { print-color-adjust: exact; }
 }
 """

@@ -116,7 +116,7 @@ def _figure(
         return None
     ends = "; ".join(
         f"{curve.label}: {_range(curve, percent=percent)}"
-        if len(curves) > 1
+        if len(keys) > 1
         else _range(curve, percent=percent)
         for curve in curves
     )
