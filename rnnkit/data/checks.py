@@ -5,10 +5,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnkit.data.labelled_texts import LabelledTexts, comparable
 from rnnkit.errors import DataError
 
 if TYPE_CHECKING:
-    from rnnkit.data.labelled_texts import LabelledTexts
     from rnnkit.data.split_texts import SplitIndices
 
 _SORTED_BELOW = 0.2
@@ -16,7 +16,7 @@ _SORTED_BELOW = 0.2
 would show."""
 
 
-def check_classes(texts: "LabelledTexts") -> None:
+def check_classes(texts: LabelledTexts) -> None:
     """Raise DataError when there is nothing to tell apart, or a class without a text."""
     counts = np.bincount(texts.labels, minlength=len(texts.classes))
     present = [name for name, count in zip(texts.classes, counts, strict=True) if count]
@@ -34,7 +34,7 @@ def check_classes(texts: "LabelledTexts") -> None:
         )
 
 
-def check_ordered(texts: "LabelledTexts") -> None:
+def check_ordered(texts: LabelledTexts) -> None:
     """Raise DataError when the rows are sorted by class, wholly or for the most part."""
     labels = texts.labels
     shares = np.bincount(labels, minlength=len(texts.classes)) / len(labels)
@@ -49,7 +49,7 @@ def check_ordered(texts: "LabelledTexts") -> None:
 
 
 def check_splits(
-    texts: "LabelledTexts",
+    texts: LabelledTexts,
     indices: "SplitIndices",
     *,
     validation_fraction: float,
@@ -74,10 +74,8 @@ def check_splits(
             )
 
 
-def check_separate(texts: "LabelledTexts", indices: "SplitIndices") -> None:
+def check_separate(texts: LabelledTexts, indices: "SplitIndices") -> None:
     """Raise DataError when equal texts stand in two splits."""
-    from rnnkit.data.labelled_texts import comparable
-
     seen: dict[str, tuple[str, int]] = {}
     shared, example = 0, ""
     for name in ("train", "validation", "test"):
@@ -93,10 +91,8 @@ def check_separate(texts: "LabelledTexts", indices: "SplitIndices") -> None:
         )
 
 
-def check_separate_test(texts: "LabelledTexts", test_texts: "LabelledTexts") -> None:
+def check_separate_test(texts: LabelledTexts, test_texts: LabelledTexts) -> None:
     """Raise DataError when texts of the test files stand in the training files too."""
-    from rnnkit.data.labelled_texts import comparable
-
     first_of = {comparable(text): index for index, text in enumerate(test_texts.texts)}
     shared = [index for index, text in enumerate(texts.texts) if comparable(text) in first_of]
     if shared:
@@ -108,6 +104,6 @@ def check_separate_test(texts: "LabelledTexts", test_texts: "LabelledTexts") -> 
         )
 
 
-def _list_counts(texts: "LabelledTexts", labels: NDArray[np.int32]) -> str:
+def _list_counts(texts: LabelledTexts, labels: NDArray[np.int32]) -> str:
     counts = np.bincount(labels, minlength=len(texts.classes)).tolist()
     return ", ".join(f"{count:,} {name}" for count, name in zip(counts, texts.classes, strict=True))

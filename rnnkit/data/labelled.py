@@ -16,12 +16,8 @@ from numpy.typing import NDArray
 
 from rnnkit.data.checks import check_separate, check_separate_test
 from rnnkit.data.encoded_texts import EncodedTexts, encode_texts
-from rnnkit.data.labelled_texts import (
-    LabelledTexts,
-    drop_shared_texts,
-    read_any_texts,
-    read_texts,
-)
+from rnnkit.data.labelled_texts import LabelledTexts, drop_shared_texts
+from rnnkit.data.reading import read_any_texts, read_texts
 from rnnkit.data.split_texts import SplitIndices, split_texts, stratified_folds
 from rnnkit.data.splits import SplitName
 from rnnkit.data.summary import VectorFacts, describe_texts, summarize_texts

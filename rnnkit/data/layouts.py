@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, assert_never
 
 from rnnkit.data.opening import COMPRESSED, bare_name, open_text
 from rnnkit.data.sources import find_files, naming
-from rnnkit.data.tables import CHUNK_ROWS, Columns, TableChunk, line_of_row, read_table
+from rnnkit.data.table_rows import CHUNK_ROWS, Columns, TableChunk
+from rnnkit.data.tables import line_of_row, read_table
 from rnnkit.errors import DataError
 
 if TYPE_CHECKING:

@@ -82,7 +82,8 @@ def describe_texts(summary: Mapping[str, Any], *, maximum_length: int) -> list[s
     cut = summary["truncated"]
     line = (
         f"Tokens per text: median {length['p50']:,.0f}, 95 % up to {length['p95']:,.0f}, "
-        f"longest {length['max']:,}; {_percent(cut)} are cut to {maximum_length:,}."
+        f"longest {length['max']:,}; "
+        f"{f'{_percent(cut)} are' if cut else 'none is'} cut to {maximum_length:,}."
     )
     if cut > _MUCH_CUT:
         line += " A larger data.maximum_length keeps more of them."
