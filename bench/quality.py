@@ -1,4 +1,4 @@
-"""Train the ready configurations as they are, and score them.
+"""Train the ready configurations of language models as they are, and score them.
 
     python bench/quality.py [--configs shakespeare hello ..] [--json]
 
@@ -25,9 +25,7 @@ def main() -> None:
     parser.add_argument("--configs", nargs="*", help="names without .yaml; all when not given")
     parser.add_argument("--json", action="store_true", help="print one JSON document")
     arguments = parser.parse_args()
-    names = arguments.configs or sorted(
-        path.relative_to(CONFIGS).with_suffix("").as_posix() for path in CONFIGS.rglob("*.yaml")
-    )
+    names = arguments.configs or sorted(map(name_of, filter(is_writer, CONFIGS.rglob("*.yaml"))))
     with tempfile.TemporaryDirectory() as folder:
         rows = [measure(name, Path(folder)) for name in names]
     if arguments.json:
@@ -42,6 +40,18 @@ def main() -> None:
             f"| {row['split']} | {metrics['loss']['value']:.4f} "
             f"| {metrics['bits_per_character']['value']:.4f} |"
         )
+
+
+def name_of(path: Path) -> str:
+    """`tutorials/char_gru`"""
+    return path.relative_to(CONFIGS).with_suffix("").as_posix()
+
+
+def is_writer(path: Path) -> bool:
+    """Whether a configuration is of a language model; classifiers are for `sentiment.py`."""
+    from rnnkit.config.load import load_config
+
+    return load_config(path).task == "char_generation"
 
 
 def measure(name: str, folder: Path) -> dict[str, Any]:

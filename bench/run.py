@@ -22,6 +22,7 @@ MEASUREMENTS = {
     "generation": ["generation.py", "--repeats", "7"],
     "training_memory": ["training_memory.py", "--megabytes", "1,10,100,1000"],
     "quality": ["quality.py"],
+    "sentiment": ["sentiment.py"],
     "training": ["training.py", "--repeats", "5"],
     "time_to_loss": ["time_to_loss.py", "--repeats", "3"],
 }

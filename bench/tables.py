@@ -164,10 +164,63 @@ def memory_table(results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+TESTED_ON = {
+    "rt_polarity": "10,662 sentences of reviews, mean of 10 folds",
+    "imdb": "IMDB, 24,904 reviews, a fifth held out",
+    "sentiment140": "15,989 tweets of Sentiment140, a fifth held out",
+}
+
+
+def classifiers_table(results: dict[str, Any]) -> str:
+    """Accuracy of the classifiers on texts they never saw."""
+    lines = ["| texts | accuracy (95 %) | training | command |", "|---|---|---|---|"]
+    for name, texts in TESTED_ON.items():
+        if name in results["sentiment"]:
+            row = results["sentiment"][name]
+            value, low, high = (100 * row["accuracy"][key] for key in ("value", "low", "high"))
+            longest = " at most a fold" if name == "rt_polarity" else ""
+            lines.append(
+                f"| {texts} | {value:.1f} % ({low:.1f} to {high:.1f}) "
+                f"| {row['training_seconds']:.0f} s{longest} | `{row['command']}` |"
+            )
+    return "\n".join(lines)
+
+
+def predict_table(results: dict[str, Any]) -> str:
+    """Speed and memory of labelling tables."""
+    found = results["sentiment"]["predict"]
+    lines = [
+        "| `rnnkit predict --input` | median | lowest | highest | peak memory |",
+        "|---|---|---|---|---|",
+    ]
+    for table in found["tables"]:
+        seconds = sorted(table["seconds"])
+        low, middle, high = (seconds[i] for i in (0, len(seconds) // 2, -1))
+        lines.append(
+            f"| {table['rows']:,} rows | {middle:.1f} s | {low:.1f} s | {high:.1f} s "
+            f"| {table['peak_megabytes']:.0f} MB |"
+        )
+    rate = found["rows_per_second"]
+    lines.append(f"| rows per second after the start | {rate:,.0f} | | | |")
+    return "\n".join(lines)
+
+
+def tokenize_table(results: dict[str, Any]) -> str:
+    """Time to cut texts into words, by their number."""
+    lines = ["| texts | seconds, median | lowest | highest |", "|---|---|---|---|"]
+    for rows, seconds in results["sentiment"]["tokenize"]["seconds"].items():
+        cells = " | ".join(f"{seconds[key]:.2f}" for key in ("median", "low", "high"))
+        lines.append(f"| {int(rows):,} | {cells} |")
+    return "\n".join(lines)
+
+
 TABLES: dict[str, Callable[[dict[str, Any]], str]] = {
     "configs": configs_table,
     "generation": generation_table,
     "start": start_table,
+    "classifiers": classifiers_table,
+    "predict": predict_table,
+    "tokenize": tokenize_table,
     "training": training_table,
     "time_to_loss": time_to_loss_table,
     "memory": memory_table,

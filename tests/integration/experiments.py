@@ -74,7 +74,19 @@ def write_reviews(path: Path, *, rows: int = 96, seed: int = 0) -> None:
     """Texts of different lengths whose class follows from one word, most of the time."""
     draw = np.random.default_rng(seed)
     praise, blame = ["lovely", "great", "GOOD", "<b>fine</b>"], ["dull", "bad", "awful", "poor"]
-    fill = ["the", "film", "was", "plot", "and", "it's", "@bob", "http://a.b/c", "#fun", "12", "😀"]
+    fill = [
+        "the",
+        "film",
+        "was",
+        "plot",
+        "and",
+        "it's",
+        "@bob",
+        "http://example.org/c",
+        "#fun",
+        "12",
+        "😀",
+    ]
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["id", "text", "label"])

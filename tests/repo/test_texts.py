@@ -25,6 +25,7 @@ PAGES = sorted([ROOT / "README.md", *(ROOT / "docs").glob("*.md")])
 KNOWN_SITES = {
     "arxiv.org",
     "doi.org",
+    "example.org",
     "github.com",
     "json-schema.org",
     "keepachangelog.com",
