@@ -131,7 +131,7 @@ def test_what_loads_fits_the_schema(text: str) -> None:
 
 
 @settings(
-    max_examples=400, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
+    max_examples=150, deadline=None, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
 @given(st.sampled_from(COMPLETE), st.data())
 def test_editors_and_the_loader_agree(text: str, data: st.DataObject) -> None:
