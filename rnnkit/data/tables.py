@@ -10,6 +10,7 @@ missing.
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -124,11 +125,8 @@ def _read_parquet(path: Path, columns: Columns) -> Iterator[TableChunk]:
         if (start := file.read(4)) != b"PAR1":
             what = "empty" if not start else "not a Parquet file, whatever its name says"
             raise DataError(f"{path} is {what}. Get it again, or name it after its format.")
-    try:
+    with _naming_damage(path):
         frame = pd.read_parquet(path)
-    except (ValueError, OSError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise DataError(f"{path} cannot be read as Parquet: {reason}") from None
     names = [str(name) for name in frame.columns]
     text_at, label_at = (
         column_number(path, name, key, names, columns, separator="")
@@ -136,9 +134,23 @@ def _read_parquet(path: Path, columns: Columns) -> Iterator[TableChunk]:
     )
     for start in range(0, len(frame), CHUNK_ROWS):
         part = frame.iloc[start : start + CHUNK_ROWS]
+        with _naming_damage(path):
+            texts, labels = (part.iloc[:, place].tolist() for place in (text_at, label_at))
         yield TableChunk(
             path,
             range(start + 1, start + len(part) + 1),
-            [cell_text(value) for value in part.iloc[:, text_at].tolist()],
-            [cell_text(value) for value in part.iloc[:, label_at].tolist()],
+            list(map(cell_text, texts)),
+            list(map(cell_text, labels)),
         )
+
+
+@contextmanager
+def _naming_damage(path: Path) -> Iterator[None]:
+    """Turn what pyarrow says about a file into a DataError."""
+    try:
+        yield
+    except MemoryError:
+        raise
+    except Exception as error:  # damage shows as any of a dozen types without a common base
+        reason = next(iter(str(error).strip().splitlines()), type(error).__name__)
+        raise DataError(f"{path} cannot be read as Parquet: {reason}") from None

@@ -274,3 +274,11 @@ def test_parquet(tmp_path: Path) -> None:
     assert read(path)[0] == [(1, "NA", "0"), (2, None, "4"), (3, "c", None)]
     assert read(path, Columns(1, 0, header=False))[0] == read(path)[0]
     assert "'label', 'text', 'day'" in problem(path, Columns("body", "label"))
+
+
+def test_parquet_with_damaged_texts(tmp_path: Path) -> None:
+    path = tmp_path / "a.parquet"
+    frame = pd.DataFrame({"text": ["some text", "more"], "label": ["x", "y"]})
+    frame.to_parquet(path, compression=None)
+    path.write_bytes(path.read_bytes().replace(b"some text", b"some \xff\xffxt"))
+    assert "cannot be read as Parquet" in problem(path)
