@@ -119,11 +119,10 @@ def _read_head(
         if width < 1:
             raise DataError(f"{path}: the first line announces vectors of no numbers.")
         return announced, width, lines
-    width = 0
-    for field in reversed(fields[1:]):
-        if not _is_number(field):
-            break
-        width += 1
+    # The word, and more of it when it holds spaces, ends where numbers begin.
+    width = len(fields) - next(
+        (i for i, f in enumerate(fields[1:], 1) if _is_number(f)), len(fields)
+    )
     if width == 0:
         raise DataError(
             f"{path}:{number}: a word and its numbers were expected, or the number of vectors "
@@ -146,7 +145,7 @@ def _numbered_lines(
     """The lines with their numbers from 1, without what ends them; empty ones are left out."""
     # Bounded: a binary file may be one line of gigabytes.
     for number, line in enumerate(iter(partial(file.readline, _LONGEST_LINE), b""), start=1):
-        if len(line) == _LONGEST_LINE and not line.endswith(b"\n") or b"\0" in line:
+        if (len(line) == _LONGEST_LINE and not line.endswith(b"\n")) or b"\0" in line:
             raise DataError(
                 f"{path}:{number}: this is no line of text. The binary format of word2vec is not "
                 "read: convert it to text, with gensim for example "
@@ -164,14 +163,16 @@ def _numbered_lines(
 
 def _split_carefully(path: Path, number: int, line: bytes, width: int) -> tuple[bytes, list[bytes]]:
     """The word of a line that is not a word without spaces and `width` numbers after it."""
-    word, *values = line.replace(b"\t", b" ").rsplit(b" ", width)
+    line = line.replace(b"\t", b" ")
+    word, *values = line.rsplit(b" ", width)
     if len(values) == width and word and all(map(_is_number, values)):
-        # "a b 0.1 0.2" is a word with a space, "3 0.1 0.2" beside vectors of two would be one
-        # too; but a line of nothing but numbers more than needed is a longer vector.
-        name, _, more = word.strip(b" ").partition(b" ")
-        extra = more.split()
-        if not (name and extra and all(map(_is_fraction, extra))):
+        word = word.rstrip(b" ") or word
+        # "a b 0.1 0.2" is a word with a space; "a 0.3 0.1 0.2" is a longer vector.
+        if not all(map(_is_fraction, word.split()[1:] or [b""])):
             return word, values
+    word, *values = line.split()
+    if len(values) == width and all(map(_is_number, values)):
+        return word, values  # more than one space between numbers
     numbers = len(line.split()) - 1
     raise DataError(
         f"{path}:{number}: {numbers} number{'s' * (numbers != 1)} after the word, but the vectors "

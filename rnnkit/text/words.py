@@ -76,7 +76,7 @@ _EMOTICON = r"""
     | (?<!\w) [:;]-?[sSxX3] (?!\w)
     | :'?-? (?: <+(?!3) | >+ )
     | (?<!\w) [8bB]- (?: \)+ | [dD]+(?!\w) )
-    | (?: [(\[]+ | (?<!\S)[)\]]+ ) [-'^~]? [:;=] (?![-\w(])
+    | (?: [(\[]{1,8}+ | (?<!\S)[)\]]{1,8}+ ) [-'^~]? [:;=] (?![-\w(])
     | \^ [-_.oO]{0,3} \^ | (?<!\S)-_{1,8}- | >[_.]{1,3}< | \*_{1,8}\* | ;_{1,8}; | =_{1,8}=
     | (?<!\S) \\[oO]/ | (?<!\w)[oO]\.[oO](?!\w) | ¯\\_{0,2}\(ツ\)_{0,2}/¯
 """
@@ -114,7 +114,7 @@ _PLAIN = r"[a-zA-Z]++(?=[.,!?]?(?:\s|\Z))"
 # Without groups `findall` returns the tokens themselves, which is faster.
 _ANY_TOKEN = re.compile(_PLAIN + "|" + re.sub(r"\(\?P<\w+>", "(?:", _TOKEN.pattern), re.VERBOSE)
 
-_TAG = re.compile(r"<!--.*?-->|</?(?!(?:url|user|number)>)[A-Za-z][A-Za-z0-9]*(?:\s[^<>]*)?/?>")
+_TAG = re.compile(r"<!--[^<>]*-->|</?(?!(?:url|user|number)>)[A-Za-z][A-Za-z0-9]*(?:\s[^<>]*)?/?>")
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 # Variation selectors say how a picture is drawn, soft hyphens where a word may be divided; half a
 # surrogate pair is no character.
@@ -127,8 +127,8 @@ _ELONGATED = re.compile(r"([^\W\d_])\1{2,}|([)(\]\[}{|*])\2{2,}")
 class WordRules:
     """How a text becomes words; each field is the key of the configuration of that name.
 
-    `WordRules().tokenize("@ann I don't like it... :-( http://a.b/c")` gives
-    `["@ann", "i", "don't", "like", "it", "...", ":-(", "http://a.b/c"]`.
+    `WordRules().tokenize("@ann I don't like it... :-( http://example.org/c")` gives
+    `["@ann", "i", "don't", "like", "it", "...", ":-(", "http://example.org/c"]`.
 
     Texts are brought to the Unicode normal form NFC; typographic quotes become `'` and `"`.
     Tokens depend on the text alone. `stop_words` and `lemmas` need the extra `english` and raise
