@@ -7,7 +7,7 @@ the right; how long each one is follows from its ids, so the graph has one input
 import json
 import math
 from collections.abc import Sequence
-from typing import Any, assert_never
+from typing import assert_never
 
 import numpy as np
 import onnx
@@ -113,7 +113,6 @@ def _add_layer(
     """One recurrent layer, or two that read in opposite directions; [time, batch, width]."""
     outputs = []
     for name, direction in zip(recurrent_names(model, index), ("forward", "reverse"), strict=False):
-        attributes: dict[str, Any] = {"direction": direction}
         add_cell(
             graph,
             x,
@@ -123,7 +122,7 @@ def _add_layer(
             model=model,
             lengths="lengths",
             outputs=[f"{name}_directions"],
-            **attributes,
+            direction=direction,
         )
         outputs.append(graph.add("Squeeze", [f"{name}_directions", "axis_1"], [name]))
     return _joined(graph, outputs, f"recurrent_{index}_both")
