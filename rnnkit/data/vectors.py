@@ -58,11 +58,6 @@ def read_vectors(
     is in the file.
     """
     path = Path(path)
-    if not path.exists():
-        raise DataError(
-            f"{path} does not exist. Check model.embedding.path; in a configuration file it is "
-            "relative to that file."
-        )
     with _naming_damage(path), path.open("rb") as raw:
         size = path.stat().st_size
         report = (lambda: progress(raw.tell(), size)) if progress else None
@@ -233,7 +228,7 @@ def _decompressed(path: Path, raw: io.BufferedReader) -> io.BufferedIOBase:
         raise DataError(f"{path} is a ZIP archive. Unpack it and name the file of one width in it.")
     if start.startswith(_GZIP):
         # GzipFile reads lines slowly; BufferedReader does it in C.
-        return io.BufferedReader(gzip.GzipFile(fileobj=raw), 1 << 20)  # pyright: ignore[reportArgumentType]
+        return io.BufferedReader(gzip.GzipFile(fileobj=raw), 1 << 18)  # pyright: ignore[reportArgumentType]
     return raw
 
 
@@ -242,6 +237,11 @@ def _naming_damage(path: Path) -> Iterator[None]:
     with naming(path):
         try:
             yield
+        except FileNotFoundError:
+            raise DataError(
+                f"{path} does not exist. Check model.embedding.path; in a configuration file it "
+                "is relative to that file."
+            ) from None
         except (EOFError, zlib.error, gzip.BadGzipFile):
             raise DataError(
                 f"{path} is damaged or incomplete: it cannot be decompressed to its end. Get it "
