@@ -150,13 +150,16 @@ class Text:
 
 def rnnkit_model(task: Task, text: Text, weights: Weights | None) -> Model:
     """The training step of rnnkit; its initial weights are everyone's."""
-    from rnnkit.model.build import weights_by_name
-    from rnnkit.training.step import Learner, set_up
+    from rnnkit.model.build import build_training_model, state_sizes, weights_by_name
+    from rnnkit.training.step import Learner, count_shards, set_up
 
     config = task.config()
     set_up(config.seed)
     learner = Learner(
-        config.model, config.training, vocabulary_size=text.vocabulary_size, every_step=True
+        build_training_model(config.model, vocabulary_size=text.vocabulary_size, every_step=True),
+        config.training,
+        state_sizes=state_sizes(config.model),
+        shards=count_shards(config.model, task.batch),
     )
     states = learner.zero_states(task.batch)
     batches = iter(text.batches)
@@ -167,7 +170,7 @@ def rnnkit_model(task: Task, text: Text, weights: Weights | None) -> Model:
         begin = time.perf_counter()
         for _ in range(steps):
             states = learner.update(next(batches), states, LEARNING_RATE)
-        loss, _ = learner.totals()
+        loss = learner.totals().loss
         return Turn(time.perf_counter() - begin, loss)
 
     return Model(run, learner.model.count_params(), weights_by_name(learner.model))

@@ -137,24 +137,20 @@ def classification_scores(logits: np.ndarray, labels: np.ndarray) -> dict[str, f
     loss = -logarithms[np.arange(len(labels)), labels].mean()
     if not np.isfinite(loss):  # diverged: the loop goes back, and metrics would raise
         return {"loss": float(loss)}
-    predicted = logits.argmax(axis=1)
-    classes = np.arange(logits.shape[1])
-    recalls = metrics.recall_score(
-        labels, predicted, labels=np.unique(labels), average=None, zero_division=0.0
-    )
-    found: dict[str, Any] = {
-        "loss": loss,
-        "accuracy": metrics.accuracy_score(labels, predicted),
-        "balanced_accuracy": np.mean(recalls),
-        "macro_f1": metrics.f1_score(
-            labels, predicted, labels=classes, average="macro", zero_division=0.0
-        ),
+    predicted, number = logits.argmax(axis=1), logits.shape[1]
+    hits = np.bincount(labels[labels == predicted], minlength=number)
+    true, said = (np.bincount(values, minlength=number) for values in (labels, predicted))
+    found = {
+        "loss": float(loss),
+        "accuracy": float((labels == predicted).mean()),
+        "balanced_accuracy": float((hits[true > 0] / true[true > 0]).mean()),
+        "macro_f1": float((2.0 * hits / np.maximum(true + said, 1)).mean()),
     }
     probabilities = np.exp(logarithms)
-    if len(np.unique(labels)) == len(classes):
-        found["roc_auc"] = (
+    if (true > 0).all():
+        found["roc_auc"] = float(
             metrics.roc_auc_score(labels, probabilities[:, 1])
-            if len(classes) == 2
-            else metrics.roc_auc_score(labels, probabilities, multi_class="ovr", labels=classes)
+            if number == 2
+            else metrics.roc_auc_score(labels, probabilities, multi_class="ovr")
         )
-    return {name: float(value) for name, value in found.items()}
+    return found

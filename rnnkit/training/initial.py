@@ -25,7 +25,6 @@ from rnnkit.text.encoder import TextEncoder
 from rnnkit.text.vocabulary import Vocabulary
 from rnnkit.training.checkpoint import read_checkpoint
 
-
 _SPREAD = 0.05
 """Largest initial number of a learned vector, the default of Keras."""
 

@@ -307,6 +307,7 @@ def test_the_bar_has_room_for_everything_on_80_columns(monkeypatch: pytest.Monke
         total_steps=50_000,
         epoch=2,
         train_loss=1.2345,
+        train_accuracy=0.4,
         bits_per_character=1.781,
         gradient_norm=0.51,
         tokens_per_second=61_234.0,
