@@ -19,6 +19,9 @@ CHARACTERS_AT_ONCE = 2**22
 
 PROBABILITY_DIGITS = 6
 
+_COLUMNS_SHOWN = 20
+_NAME_SHOWN = 40
+
 SENTIMENT140_TEXT = 5
 """The column of texts in Sentiment140's own files, from 0."""
 
@@ -220,4 +223,10 @@ def _text_of_key(
 def _list(table: TableReader) -> str:
     if table.columns is None:
         return f"{table.width} columns without names, numbered from 0"
-    return "the columns " + ", ".join(repr(name) for name in table.columns)
+    names = [
+        name if len(name) <= _NAME_SHOWN else f"{name[:_NAME_SHOWN]}..." for name in table.columns
+    ]
+    listed = ", ".join(repr(name) for name in names[:_COLUMNS_SHOWN])
+    more = f" and {len(names) - _COLUMNS_SHOWN} more" if len(names) > _COLUMNS_SHOWN else ""
+    hint = "" if table.kind == "jsonl" else ". If this is no header: --no-header, and the number"
+    return f"the columns {listed}{more}{hint}"
