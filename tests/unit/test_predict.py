@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnkit.errors import RunError, UsageError
+from rnnkit.errors import DataError, RunError, UsageError
 from rnnkit.inference import classifier as classifier_module
 from rnnkit.inference import predict as predict_module
 from rnnkit.inference.classifier import Classifier, classify, pad, with_threshold
 from rnnkit.inference.decision import Decision
-from rnnkit.inference.predict import added_columns, label_rows, predict
+from rnnkit.inference.predict import added_columns, label_rows, predict, text_column
 from rnnkit.inference.table_output import replacing, table_writer
 from rnnkit.inference.table_stream import Row, open_table
 from rnnkit.text.encoder import PAD, UNKNOWN, TextEncoder
@@ -178,3 +178,45 @@ def test_nothing_is_left_of_an_output_that_failed(tmp_path: Path) -> None:
     assert [(found.name, found.read_text()) for found in tmp_path.iterdir()] == [
         ("x.csv", "before")
     ]
+
+
+@pytest.mark.parametrize(
+    ("header", "asked", "own", "found"),
+    [
+        ("id,text,tweet", None, "tweet", "text"),
+        ("id,tweet,x", None, "tweet", "tweet"),
+        ("id,tweet,text", "id", "tweet", "id"),
+        ("id,tweet,text", "1", None, "tweet"),
+        ("1,0,text", "0", None, "0"),
+        ("id,tweet,x", None, 1, None),
+        ("text,text,x", None, None, None),
+        ("text,text,x", "text", None, None),
+        ("id,tweet,x", "3", None, None),
+        ("id,tweet,x", "Tweet", None, None),
+    ],
+)
+def test_the_column_of_texts(
+    tmp_path: Path, header: str, asked: str | None, own: str | int | None, found: str | None
+) -> None:
+    path = tmp_path / "x.csv"
+    path.write_text(f"{header}\n{header}\n")
+    with open_table(path) as table:
+        if found is None:
+            with pytest.raises(DataError, match="column"):
+                text_column(table, asked, own=own)
+        else:
+            (row,) = table.rows
+            assert text_column(table, asked, own=own)(row) == found
+
+
+def test_the_column_of_a_table_without_a_header(tmp_path: Path) -> None:
+    path = tmp_path / "x.tsv"
+    path.write_text("0\tgood\n")
+    with open_table(path, header=False) as table:
+        (row,) = table.rows
+        assert row.number == 1
+        assert text_column(table, None, own=1)(row) == "good"
+        assert text_column(table, "0", own=1)(row) == "0"
+        for asked, own in ((None, 5), (None, "text"), ("text", None)):
+            with pytest.raises(DataError, match="2 columns without names"):
+                text_column(table, asked, own=own)
