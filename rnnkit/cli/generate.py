@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnnkit.cli.answer import print_json
+from rnnkit.cli.answer import keep_numpy_to_one_thread, print_json
 from rnnkit.cli.options import json_option, run_argument, runs_dir_option
 from rnnkit.errors import DataError, UsageError
 
@@ -119,7 +119,7 @@ def command(
     if prime is not None and prompt_file is not None:
         raise UsageError("--seed and --prompt-file both give the text to continue; use one.")
 
-    _keep_numpy_to_one_thread()
+    keep_numpy_to_one_thread()
     from rnnkit.inference.generate import generate, read_prime
     from rnnkit.inference.sampling import SamplingOptions
     from rnnkit.inference.session import TASKS, load_session
@@ -173,16 +173,6 @@ def command(
         ],
     }
     print_json(answer)
-
-
-def _keep_numpy_to_one_thread() -> None:
-    """Halve the time that NumPy takes to load.
-
-    Its OpenBLAS starts a thread for every core as it is loaded, and these get in the way of
-    everything else that is being loaded then. No matrix product here is NumPy's.
-    """
-    if "numpy" not in sys.modules:
-        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def _read_prompt(path: Path) -> str:
