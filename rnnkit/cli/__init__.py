@@ -95,7 +95,7 @@ def _discard_stdout() -> None:
 )
 @click.version_option(__version__, prog_name="rnnkit")
 def cli() -> None:
-    """Train recurrent networks on text, write with them, and measure them.
+    """Train recurrent networks on text, write and classify with them, and measure them.
 
     One YAML file describes an experiment. `train` turns it into a run directory; every other
     command reads that directory. RUN is a run directory or its name; without it, the newest
@@ -105,14 +105,16 @@ def cli() -> None:
     Example:
       rnnkit train configs/shakespeare.yaml
       rnnkit generate --seed "ROMEO:" --temperature 0.8
+      rnnkit train configs/sentiment.yaml
+      rnnkit predict "what a lovely film"
       rnnkit evaluate
-      rnnkit runs list
+      rnnkit report
 
     The answer is written to standard output, everything else to standard error.
     """
 
 
-for _module in (train, crossval, generate, predict, evaluate, report, config, runs):
+for _module in (train, generate, predict, evaluate, crossval, report, config, runs):
     cli.add_command(_module.command)
 
 

@@ -196,7 +196,9 @@ def test_version_and_module() -> None:
 
 
 def test_commands_come_in_the_order_of_use() -> None:
-    assert list(cli.commands) == ["train", "generate", "evaluate", "config", "runs"]
+    assert list(cli.commands) == [
+        "train", "generate", "predict", "evaluate", "crossval", "report", "config", "runs",
+    ]  # fmt: skip
     text = CliRunner().invoke(cli, ["--help"]).stdout
     positions = [text.index(f"\n  {name} ") for name in cli.commands]
     assert positions == sorted(positions)
