@@ -44,7 +44,7 @@ def prepare_text(folder: Path, text: str, **data: Any) -> Prepared:
 
 
 data_texts = st.text(
-    st.characters(exclude_categories=["Cs"], exclude_characters="".join(map(chr, (*range(32), 127))))
+    st.characters(exclude_categories=["Cs"], exclude_characters=[*map(chr, range(32)), "\x7f"])
     | st.sampled_from("\r\n aAΣ\u0301"),
     min_size=1,
     max_size=80,
