@@ -43,7 +43,7 @@ def list_command(runs_dir: Path, as_json: bool) -> None:
     if not found:
         click.echo(f"No runs in {runs_dir}. Train one with `rnnkit train CONFIG`.", err=True)
         return
-    header = ("run", "task", "model", "steps", "loss", "bits/char", "minutes", "status")
+    header = ("run", "task", "model", "steps", "loss", "bits/char", "accuracy", "minutes", "status")
     rows = [(overview.name, *_overview_cells(overview), overview.status) for overview in found]
     click.echo(format_table(header, rows, left=("run", "task", "model", "status")))
     for overview in found:
@@ -58,6 +58,7 @@ def _overview_cells(overview: "Overview") -> tuple[str, ...]:
         format_number(overview.steps),
         format_number(overview.validation_loss, 4),
         format_number(overview.bits_per_character, 3),
+        format_number(overview.accuracy, 3),
         format_number(overview.minutes, 1),
     )
 

@@ -39,6 +39,8 @@ class Overview:
     """Lowest validation loss, nats per token."""
     bits_per_character: float | None = None
     """The same in bits."""
+    accuracy: float | None = None
+    """Accuracy on the validation part, 0 to 1, of the best weights."""
     minutes: float | None = None
     problem: str | None = None
     """Why it is damaged."""
@@ -120,10 +122,11 @@ def overview(run: RunDirectory) -> Overview:
 
     config = load_config(run.config)
     records = read_metrics(run)
+    monitor = config.training.monitor
+    scored = [r for r in records if number(r.get(f"validation_{monitor}")) is not None]
+    lowest_is_best = 1.0 if monitor == "loss" else -1.0
     best = min(
-        (r for r in records if number(r.get("validation_loss")) is not None),
-        key=lambda record: record["validation_loss"],
-        default={},
+        scored, key=lambda record: lowest_is_best * record[f"validation_{monitor}"], default={}
     )
     last = records[-1] if records else {}
     return Overview(
@@ -137,6 +140,7 @@ def overview(run: RunDirectory) -> Overview:
         best_step=best.get("step"),
         validation_loss=number(best.get("validation_loss")),
         bits_per_character=_bits(best),
+        accuracy=number(best.get("validation_accuracy")),
         minutes=_minutes(last),
     )
 
@@ -156,6 +160,7 @@ def _finished_overview(run: RunDirectory) -> Overview:
         best_step=summary.get("best_step"),
         validation_loss=number(metrics.get("validation_loss")),
         bits_per_character=_bits(metrics),
+        accuracy=number(metrics.get("validation_accuracy")),
         minutes=_minutes(summary),
     )
 

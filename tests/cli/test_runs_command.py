@@ -37,6 +37,7 @@ def record(step: int, loss: float, **more: Any) -> dict[str, Any]:
         "learning_rate": 0.001,
         "train_loss": loss - 0.1,
         "validation_loss": loss,
+        "validation_accuracy": 0.4,
         "bits_per_character": loss / math.log(2),
         "tokens_per_second": 1234.5,
         "gradient_norm": 0.5,
@@ -66,7 +67,7 @@ def make_run(
         write_atomically(run.metrics, encode_metrics(records))
     if finished:
         best = min(records, key=lambda entry: entry["validation_loss"])
-        kept = ("train_loss", "validation_loss", "bits_per_character")
+        kept = ("train_loss", "validation_loss", "validation_accuracy", "bits_per_character")
         summary = {
             "run": str(run.path),
             "task": "char_generation",
@@ -132,7 +133,8 @@ def test_list_prints_whole_lines(run_cli: Callable[..., Any], tmp_path: Path) ->
     header, row = result.stdout.splitlines()
     assert header.split()[:2] == ["run", "task"]
     assert row.split() == [
-        name, "char_generation", "gru", "123456", "100", "1.5000", "2.164", "1.0", "finished",
+        name, "char_generation", "gru", "123456", "100", "1.5000", "2.164", "0.400", "1.0",
+        "finished",
     ]  # fmt: skip
 
 
