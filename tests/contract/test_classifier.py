@@ -205,6 +205,7 @@ def test_keras_and_onnx_agree(cell: Any, both: bool, normalization: Any) -> None
         assert_parity(found, ids)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", MORE)
 def test_keras_and_onnx_agree_with_further_options(name: str) -> None:
     found = networks(config(**MORE[name]))
@@ -546,6 +547,7 @@ def keras_layer(cell: str) -> Any:
     }[cell]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("normalization", NORMALIZATIONS)
 @pytest.mark.parametrize("cell", CELLS)
 @pytest.mark.parametrize("gpu", [False, True])

@@ -1,7 +1,7 @@
 """Every key of `task: sentiment` changes the run.
 
 Keys of `training` that both tasks share go through the same loop and stand in the table of the
-other task.
+other task. Seventy trainings take a minute: `make test-slow`.
 """
 
 import json
@@ -300,6 +300,7 @@ def observe(folder: Path, run_cli: Callable[..., Any]) -> Callable[..., object]:
     return observe
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", CASES)
 def test_key_has_an_effect(key: str, observe: Callable[..., object]) -> None:
     what, before, after = CASES[key]
