@@ -219,6 +219,7 @@ def everything(cell: Any, both: bool) -> Networks:
     return networks(config(cell=cell, bidirectional=both, layers=2, pooling=POOLINGS))
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(
     cell=st.sampled_from(CELLS),

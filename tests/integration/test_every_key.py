@@ -381,6 +381,7 @@ def observe(folder: Path, run_cli: Callable[..., Any]) -> Callable[..., object]:
     return observe
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("key", CASES)
 def test_key_has_an_effect(key: str, folder: Path, observe: Callable[..., object]) -> None:
     what, before, after = CASES[key]
