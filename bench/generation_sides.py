@@ -29,10 +29,10 @@ class Writer(NamedTuple):
 
 def rnnkit_writer(run: Path, weights: Weights) -> Writer:
     """What `rnnkit generate` does."""
-    from rnnkit.inference.generate import generate, read_prime
     from rnnkit.inference.sampling import SamplingOptions
-    from rnnkit.inference.session import load_session
-    from rnnkit.run import RunDirectory
+    from rnnkit.runs.directory import RunDirectory
+    from rnnkit.tasks.language_model.generate import generate, read_prime
+    from rnnkit.tasks.language_model.session import load_session
 
     session = load_session(RunDirectory(run))
     prime = read_prime(session.vocabulary, "ROMEO:", unseen="skip")
@@ -195,7 +195,7 @@ def _drawn(draw: np.random.Generator, logits: np.ndarray) -> int:
 
 
 SIDES = {
-    "rnnkit": Side("rnnkit.inference.generate", rnnkit_writer),
+    "rnnkit": Side("rnnkit.tasks.language_model.generate", rnnkit_writer),
     "keras_window": Side("keras", keras_window),
     "keras_stateful": Side("keras", keras_stateful),
     "tensorflow_step": Side("keras", tensorflow_step),

@@ -5,8 +5,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from rnnkit.report.canvas import draw_png
-from rnnkit.report.style import ON_PAPER
+from rnnkit.views.canvas import draw_png
+from rnnkit.views.style import ON_PAPER
 
 Runs = Mapping[str, Mapping[str, Any]]
 

@@ -74,7 +74,7 @@ def measure(task: dict) -> dict[str, float]:
     """Prepare `task["text"]` and cut batches from it, in this process."""
     from rnnkit.config.schema import CharGenerationConfig
     from rnnkit.data.batches import BatchPlan
-    from rnnkit.data.prepare import prepare
+    from rnnkit.tasks.language_model.data import prepare
 
     config = CharGenerationConfig.model_validate_json(
         json.dumps(

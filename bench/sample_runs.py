@@ -16,8 +16,8 @@ def make_writer(folder: Path) -> tuple[Path, Weights]:
     """A run of one GRU layer of 256 with an embedding of 64 over 65 characters; and its weights
     under the names and in the layout of Keras."""
     from rnnkit.config.schema import GenerationConfig, ModelConfig
-    from rnnkit.model.export_onnx import InferenceFacts, export_onnx
-    from rnnkit.run import create_run, write_atomically, write_document, write_manifest
+    from rnnkit.network.onnx import InferenceFacts, export_onnx
+    from rnnkit.runs.directory import create_run, write_atomically, write_document, write_manifest
     from rnnkit.text.tokenize import TextRules
     from rnnkit.text.vocabulary import Vocabulary
 
@@ -51,10 +51,10 @@ def make_judge(folder: Path) -> Path:
     from rnnkit.config.describe import to_yaml
     from rnnkit.config.load import load_config
     from rnnkit.config.schema import SentimentConfig, layer_sizes
-    from rnnkit.data.labelled import prepare_texts
-    from rnnkit.model.classifier_parts import logit_units, recurrent_names
-    from rnnkit.model.export_classifier import export_classifier
-    from rnnkit.run import create_run, write_atomically, write_document, write_manifest
+    from rnnkit.network.classifier_parts import logit_units, recurrent_names
+    from rnnkit.network.onnx_classifier import export_classifier
+    from rnnkit.runs.directory import create_run, write_atomically, write_document, write_manifest
+    from rnnkit.tasks.text_classification.data import prepare_texts
 
     config = load_config(REPOSITORY / "configs" / "sentiment.yaml")
     assert isinstance(config, SentimentConfig)

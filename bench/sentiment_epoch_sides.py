@@ -13,7 +13,7 @@ from bench.workers import Side
 
 if TYPE_CHECKING:
     from rnnkit.config.schema import SentimentConfig
-    from rnnkit.data.labelled import EncodedTexts, PreparedTexts
+    from rnnkit.tasks.text_classification.data import EncodedTexts, PreparedTexts
 
 LENGTH = 100
 """Tokens that the tutorials pad every text to."""
@@ -49,8 +49,8 @@ def rnnkit_trainer(
     config: Path, overrides: Sequence[str], weights: Weights | None
 ) -> ClassifierTrainer:
     """What `rnnkit train` does; its initial weights are everyone's."""
-    from rnnkit.model.build import weights_by_name
-    from rnnkit.training.classification import Classification
+    from rnnkit.network.keras import weights_by_name
+    from rnnkit.tasks.text_classification.objective import Classification
     from rnnkit.training.step import set_up
 
     settings, prepared = _prepared(config, overrides)
@@ -157,7 +157,7 @@ def _prepared(config: Path, overrides: Sequence[str]) -> tuple["SentimentConfig"
     """The same texts, ids and split for every side."""
     from rnnkit.config.load import load_config
     from rnnkit.config.schema import SentimentConfig
-    from rnnkit.data.labelled import prepare_texts
+    from rnnkit.tasks.text_classification.data import prepare_texts
 
     settings = load_config(config, overrides)
     assert isinstance(settings, SentimentConfig)
@@ -233,7 +233,7 @@ def _log_odds(model: Any, ids: np.ndarray) -> float:
 
 
 SIDES = {
-    "rnnkit": Side("rnnkit.training.classification", rnnkit_trainer),
+    "rnnkit": Side("rnnkit.tasks.text_classification.objective", rnnkit_trainer),
     "keras": Side("keras", keras_trainer),
     "keras_bucketed": Side("keras", partial(keras_trainer, bucketed=True)),
 }

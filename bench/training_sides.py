@@ -30,9 +30,9 @@ from bench.workers import Side
 def rnnkit_trainer(task: Task, weights: Weights | None, *, precision: str = "float32") -> Trainer:
     """What `rnnkit train` does between two evaluations; without `weights` it begins with its own
     random ones."""
-    from rnnkit.data.prepare import prepare
-    from rnnkit.model.build import weights_by_name
-    from rnnkit.training.language import LanguageModelling
+    from rnnkit.network.keras import weights_by_name
+    from rnnkit.tasks.language_model.data import prepare
+    from rnnkit.tasks.language_model.objective import LanguageModelling
     from rnnkit.training.step import set_up
 
     config = task.config(precision=precision)
@@ -222,8 +222,10 @@ def _started(
 
 
 SIDES = {
-    "rnnkit": Side("rnnkit.training.language", rnnkit_trainer),
-    "rnnkit_bf16": Side("rnnkit.training.language", partial(rnnkit_trainer, precision="bfloat16")),
+    "rnnkit": Side("rnnkit.tasks.language_model.objective", rnnkit_trainer),
+    "rnnkit_bf16": Side(
+        "rnnkit.tasks.language_model.objective", partial(rnnkit_trainer, precision="bfloat16")
+    ),
     "keras": Side("keras", keras_trainer),
     "keras_unrolled": Side("keras", partial(keras_trainer, unroll=True)),
     "keras_xla": Side("keras", partial(keras_trainer, xla=True)),

@@ -107,7 +107,7 @@ class Text:
     def of(cls, task: Task) -> "Text":
         """One pass over the training part."""
         from rnnkit.data.batches import BatchPlan
-        from rnnkit.data.prepare import prepare
+        from rnnkit.tasks.language_model.data import prepare
 
         config = task.config()
         prepared = prepare(config)

@@ -61,7 +61,7 @@ def trigram(path: Path) -> dict[str, Any]:
     """Counted on the training part of a configuration, scored on its validation part."""
     from rnnkit.config.load import load_config
     from rnnkit.config.schema import WordGenerationConfig
-    from rnnkit.data.prepare import prepare
+    from rnnkit.tasks.language_model.data import prepare
 
     config = load_config(path)
     assert isinstance(config, WordGenerationConfig)
@@ -105,7 +105,7 @@ def seconds_per_step(vocabulary_size: int, repeats: int) -> float:
     """Median time of an update of an LSTM with tied weights on made-up tokens."""
     from rnnkit.config.schema import EmbeddingInput, ModelConfig, TrainingConfig
     from rnnkit.data.batches import Batch
-    from rnnkit.model.build import build_training_model, state_sizes
+    from rnnkit.network.keras import build_training_model, state_sizes
     from rnnkit.training.step import Learner, count_shards, set_up
 
     set_up(0)

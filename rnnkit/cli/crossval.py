@@ -16,8 +16,8 @@ from rnnkit.errors import ConfigError, InterruptedTrainingError, RunError, Usage
 
 if TYPE_CHECKING:
     from rnnkit.config.schema import SentimentConfig
-    from rnnkit.inference.classified_text import ClassifiedTexts
-    from rnnkit.run import RunDirectory
+    from rnnkit.runs.directory import RunDirectory
+    from rnnkit.tasks.text_classification.evaluation import ClassifiedTexts
 
 
 @click.command("crossval")
@@ -79,7 +79,7 @@ def _start(
 ) -> tuple[Path, int]:
     """A new directory with the configuration and the number of folds."""
     from rnnkit.config.describe import to_yaml
-    from rnnkit.run import check_name, write_atomically, write_document
+    from rnnkit.runs.directory import check_name, write_atomically, write_document
 
     resolved = _configuration(config, overrides)
     stamp = f"{config.stem}-crossval-{datetime.datetime.now():%Y%m%d-%H%M%S}"
@@ -102,7 +102,7 @@ def _start(
 
 def _find(name: str, *, runs_dir: Path) -> tuple[Path, int]:
     """A directory that was started before, and its number of folds."""
-    from rnnkit.run import read_document
+    from rnnkit.runs.directory import read_document
 
     for directory in (Path(name), runs_dir / name):
         if (directory / "crossval.json").is_file():
@@ -127,7 +127,7 @@ def _configuration(config: Path, overrides: tuple[str, ...]) -> "SentimentConfig
 def _train_fold(directory: Path, fold: int, *, of: int) -> "RunDirectory":
     """Train what is not trained yet of one fold."""
     from rnnkit.config.load import load_config
-    from rnnkit.run import RunDirectory, locked
+    from rnnkit.runs.directory import RunDirectory, locked
 
     run = RunDirectory(directory / f"fold-{fold:02}")
     if run.is_finished:
@@ -148,7 +148,7 @@ def _train_fold(directory: Path, fold: int, *, of: int) -> "RunDirectory":
 def _answer(directory: Path, runs: "list[RunDirectory]", *, as_json: bool) -> None:
     """Score every fold on its own test part, keep and print the result."""
     from rnnkit.inference.crossval import summarize_folds
-    from rnnkit.run import read_document, write_atomically, write_document
+    from rnnkit.runs.directory import read_document, write_atomically, write_document
 
     texts, scores, seconds = [], [], []
     for run in runs:
@@ -200,8 +200,8 @@ def _score(run: "RunDirectory") -> "tuple[ClassifiedTexts, dict[str, float]]":
     """The test part of one fold with its predictions, and its scores."""
     from rnnkit.config.load import load_config
     from rnnkit.config.schema import SentimentConfig
-    from rnnkit.inference.classified_text import classify_split
     from rnnkit.inference.scores import score_probabilities
+    from rnnkit.tasks.text_classification.evaluation import classify_split
 
     config = load_config(run.config)
     assert isinstance(config, SentimentConfig)

@@ -12,7 +12,7 @@ from rnnkit.errors import UsageError
 
 if TYPE_CHECKING:
     from rnnkit.config.schema import LanguageConfig
-    from rnnkit.run import RunDirectory
+    from rnnkit.runs.directory import RunDirectory
 
 
 @click.command("evaluate")
@@ -138,8 +138,9 @@ def command(
 
     from rnnkit.config.load import load_config
     from rnnkit.config.schema import SentimentConfig
-    from rnnkit.inference import classifier, session
-    from rnnkit.run import find_run, verify_files
+    from rnnkit.runs.directory import find_run, verify_files
+    from rnnkit.tasks.language_model import session
+    from rnnkit.tasks.text_classification import classifier
 
     tasks = () if options.used else session.TASKS
     tasks += () if unseen is not None else classifier.TASKS
@@ -187,9 +188,9 @@ def _evaluate_language(
     unseen: Any,
     as_json: bool,
 ) -> None:
-    from rnnkit.inference.evaluate import evaluate
-    from rnnkit.inference.evaluated_text import text_of_files, text_of_run
-    from rnnkit.inference.session import load_session
+    from rnnkit.tasks.language_model.evaluated_text import text_of_files, text_of_run
+    from rnnkit.tasks.language_model.evaluation import evaluate
+    from rnnkit.tasks.language_model.session import load_session
 
     session = load_session(directory)
     if files:

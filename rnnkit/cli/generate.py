@@ -101,10 +101,10 @@ def command(
     check_combination(context)
 
     keep_numpy_to_one_thread()
-    from rnnkit.inference.generate import read_prime
     from rnnkit.inference.sampling import SamplingOptions
-    from rnnkit.inference.session import TASKS, load_session
-    from rnnkit.run import find_run
+    from rnnkit.runs.directory import find_run
+    from rnnkit.tasks.language_model.generate import read_prime
+    from rnnkit.tasks.language_model.session import TASKS, load_session
 
     directory = find_run(run, runs_dir=runs_dir, tasks=TASKS)
     if run is None:
@@ -137,7 +137,7 @@ def command(
     )
     if interactive:
         from rnnkit.cli.interactive import converse
-        from rnnkit.inference.composition import Composition
+        from rnnkit.tasks.language_model.composition import Composition
 
         options = replace(request.options, temperature=request.temperatures[0])
         seed = request.random_seed

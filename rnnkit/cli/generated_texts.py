@@ -9,10 +9,10 @@ import click
 from rnnkit.cli.coloured_text import coloured, has_colour
 
 if TYPE_CHECKING:
-    from rnnkit.inference.generate import Prime
     from rnnkit.inference.sampling import SamplingOptions
-    from rnnkit.inference.session import Session
     from rnnkit.inference.writing import Completion, Piece
+    from rnnkit.tasks.language_model.generate import Prime
+    from rnnkit.tasks.language_model.session import Session
 
 # Shades of surprise: from which probability on, and the strength of the colour.
 _SHADES = ((0.5, 0.0), (0.2, 0.15), (0.1, 0.35), (0.03, 0.55), (0.01, 0.75), (0.0, 0.95))
@@ -77,7 +77,7 @@ def make_texts(session: "Session", request: Request) -> Texts:
         RunError: the model's output is not finite.
     """
     if request.beams is None:
-        from rnnkit.inference.generate import generate
+        from rnnkit.tasks.language_model.generate import generate
 
         events = generate(
             session,

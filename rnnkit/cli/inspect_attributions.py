@@ -17,7 +17,7 @@ from rnnkit.errors import UsageError
 
 if TYPE_CHECKING:
     from rnnkit.inspection.attributions import Attributions, Method
-    from rnnkit.run import RunDirectory
+    from rnnkit.runs.directory import RunDirectory
 
 _OWN_OPTIONS = {
     "pairs": ("--pairs", "shapley"),
@@ -115,9 +115,9 @@ def command(
     keep_numpy_to_one_thread()
     from rnnkit.config.load import load_config
     from rnnkit.config.schema import SentimentConfig
-    from rnnkit.inference.classifier import TASKS, load_classifier
     from rnnkit.inspection.attributions import attribute, class_index
-    from rnnkit.run import find_run, verify_files
+    from rnnkit.runs.directory import find_run, verify_files
+    from rnnkit.tasks.text_classification.classifier import TASKS, load_classifier
 
     directory = find_run(run, runs_dir=runs_dir, tasks=TASKS)
     if run is None:
@@ -147,7 +147,7 @@ def command(
             _document(found, classifier.classes, run=str(directory.path), method=method_name)
         )
 
-    from rnnkit.report.inspection_attributions import attributions_page, attributions_picture
+    from rnnkit.inspection.page_attributions import attributions_page, attributions_picture
 
     write_files(
         html_path=html_path,
@@ -190,8 +190,8 @@ def _print(one: "Attributions", classes: Sequence[str], *, alone: bool) -> None:
     if not one.tokens:
         click.echo("  (no token to explain)")
         return
-    from rnnkit.report.inspection_attributions import sum_line
-    from rnnkit.report.words import signed
+    from rnnkit.inspection.page_attributions import sum_line
+    from rnnkit.views.words import signed
 
     name = classes[one.explained]
     if has_colour():

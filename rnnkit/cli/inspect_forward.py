@@ -89,14 +89,14 @@ def command(
         _print(found, digits)
 
     def page() -> str:
-        from rnnkit.report.inspection_forward import forward_page
+        from rnnkit.inspection.page_forward import forward_page
 
         return forward_page(
             found, name=subject.name, origin=subject.origin, text=text, digits=digits
         )
 
     def picture() -> bytes:
-        from rnnkit.report.inspection_forward import forward_picture
+        from rnnkit.inspection.page_forward import forward_picture
 
         return forward_picture(found)
 

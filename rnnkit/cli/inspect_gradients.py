@@ -121,7 +121,7 @@ def command(
     # Products of single steps are small: handing them from thread to thread takes longer.
     keep_numpy_to_one_thread()
     from rnnkit.inspection.gradient_view import GradientChoice, gradient_view
-    from rnnkit.report.inspection_gradients import gradients_page, gradients_picture
+    from rnnkit.inspection.page_gradients import gradients_page, gradients_picture
 
     subject = open_subject(target, runs_dir=runs_dir)
     others = [open_subject(name, runs_dir=runs_dir) for name in compared if name != "cells"]
@@ -145,7 +145,7 @@ def command(
 
 
 def _print(view: "GradientView") -> None:
-    from rnnkit.report.inspection_gradients import (
+    from rnnkit.inspection.page_gradients import (
         clipping_words,
         curve_name,
         shown_distances,

@@ -125,14 +125,15 @@ def command(
 
     from rnnkit.config.load import load_config
     from rnnkit.config.schema import SentimentConfig
-    from rnnkit.inference import classifier, session
     from rnnkit.inspection.run_states import (
         RankingText,
         StateChoice,
         classifier_run_states,
         language_run_states,
     )
-    from rnnkit.run import find_run, verify_files
+    from rnnkit.runs.directory import find_run, verify_files
+    from rnnkit.tasks.language_model import session
+    from rnnkit.tasks.text_classification import classifier
 
     directory = find_run(run, runs_dir=runs_dir, tasks=(*session.TASKS, *classifier.TASKS))
     if run is None:
@@ -163,7 +164,7 @@ def command(
             )
     for note in view.notes:
         click.echo(note, err=True)
-    from rnnkit.report.inspection_states import states_page, states_picture
+    from rnnkit.inspection.page_states import states_page, states_picture
 
     # First, so that they are whole even if the reader of the answer stops early.
     write_files(

@@ -50,7 +50,7 @@ def command(
         click.echo(f"{subject.name} ({subject.origin})\n")
         _print(summary)
 
-    from rnnkit.report.inspection_summary import summary_page, summary_picture
+    from rnnkit.inspection.page_summary import summary_page, summary_picture
 
     write_files(
         html_path=html_path,
@@ -61,7 +61,7 @@ def command(
 
 
 def _print(summary: "Summary") -> None:
-    from rnnkit.report.inspection_summary import memory, shape
+    from rnnkit.inspection.page_summary import memory, shape
 
     rows = [
         (

@@ -29,7 +29,7 @@ def open_subject(target: str | None, *, runs_dir: Path) -> "Subject":
     """
     from rnnkit.config.schema import EXPERIMENTS
     from rnnkit.inspection.subject import open_config, open_run
-    from rnnkit.run import find_run
+    from rnnkit.runs.directory import find_run
 
     if target is not None and _is_config(target):
         return open_config(Path(target))

@@ -14,7 +14,7 @@ from rnnkit.cli.answer import display_width
 from rnnkit.errors import DataError, UsageError
 
 if TYPE_CHECKING:
-    from rnnkit.inference.composition import Candidate, Composition
+    from rnnkit.tasks.language_model.composition import Candidate, Composition
 
 HELP = """\
   3          take candidate 3

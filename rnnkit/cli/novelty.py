@@ -9,9 +9,9 @@ from rnnkit.cli.answer import progress_bar
 from rnnkit.cli.predictions import printable
 
 if TYPE_CHECKING:
-    from rnnkit.inference.novelty import Novelty, TrainingText
     from rnnkit.inference.writing import Completion
-    from rnnkit.run import RunDirectory
+    from rnnkit.runs.directory import RunDirectory
+    from rnnkit.tasks.language_model.novelty import Novelty, TrainingText
 
 _SHOWN = 60
 """Characters of a copy that are shown."""
@@ -26,8 +26,8 @@ def read_training_text(run: "RunDirectory") -> "TrainingText":
     """
     from rnnkit.config.load import load_config
     from rnnkit.config.schema import SentimentConfig
-    from rnnkit.inference.novelty import training_text
-    from rnnkit.run import verify_files
+    from rnnkit.runs.directory import verify_files
+    from rnnkit.tasks.language_model.novelty import training_text
 
     verify_files(run, run.config)
     config = load_config(run.config)
@@ -41,7 +41,7 @@ def measure_all(completions: "Sequence[Completion]", known: "TrainingText") -> "
     Raises:
         UsageError: a text is too long.
     """
-    from rnnkit.inference.novelty import measure
+    from rnnkit.tasks.language_model.novelty import measure
 
     measured = []
     with progress_bar("comparing") as progress:

@@ -31,11 +31,11 @@ def check_files(*, html_path: Path | None, png_path: Path | None) -> None:
         UsageError: the file is somebody else's, or cannot be read.
     """
     if html_path is not None:
-        from rnnkit.report.inspection_page import MARK
+        from rnnkit.inspection.page import MARK
 
         check_own(html_path, "--html", "page of rnnkit inspect", lambda head: _begins(head, MARK))
     if png_path is not None:
-        from rnnkit.report.canvas import PNG_MARK
+        from rnnkit.views.canvas import PNG_MARK
 
         check_own(png_path, "--png", "picture of rnnkit", lambda head: PNG_MARK in head)
 
@@ -74,7 +74,7 @@ def write_files(
 
     `page` and `picture` are called only for a file that was asked for.
     """
-    from rnnkit.run import write_atomically
+    from rnnkit.runs.directory import write_atomically
 
     for path, content in (
         (html_path, lambda: page().encode()),

@@ -15,9 +15,9 @@ from rnnkit.cli.text_arguments import run_and_texts, stdin_pieces
 from rnnkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from rnnkit.inference.classifier import Classifier
-    from rnnkit.inference.predict import Tally
-    from rnnkit.run import RunDirectory
+    from rnnkit.runs.directory import RunDirectory
+    from rnnkit.tasks.text_classification.classifier import Classifier
+    from rnnkit.tasks.text_classification.predict import Tally
 
 _TABLE_OPTIONS = {
     "column": "--column",
@@ -109,13 +109,13 @@ def command(
             "standard input (- reads them from the terminal)."
         )
     if output is not None:
-        from rnnkit.inference.table_output import check_output
+        from rnnkit.tables.write import check_output
 
         check_output(output, source=source, force=force)
 
     keep_numpy_to_one_thread()
-    from rnnkit.inference.classifier import TASKS, load_classifier, with_threshold
-    from rnnkit.run import find_run
+    from rnnkit.runs.directory import find_run
+    from rnnkit.tasks.text_classification.classifier import TASKS, load_classifier, with_threshold
 
     directory = find_run(run, runs_dir=runs_dir, tasks=TASKS)
     if run is None:
@@ -182,7 +182,7 @@ def _show(
     every: bool,
     explain: bool,
 ) -> None:
-    from rnnkit.inference.predict import Tally, predict
+    from rnnkit.tasks.text_classification.predict import Tally, predict
 
     tally = Tally()
     for texts in pieces:
@@ -199,9 +199,9 @@ def _show(
 
 
 def _label_texts(classifier: "Classifier", pieces: Iterator[list[str]], output: Path) -> None:
-    from rnnkit.inference.predict import added_columns, label_rows
-    from rnnkit.inference.table_output import replacing, table_writer
-    from rnnkit.inference.table_stream import Row, kind_of
+    from rnnkit.tables.stream import Row, kind_of
+    from rnnkit.tables.write import replacing, table_writer
+    from rnnkit.tasks.text_classification.predict import added_columns, label_rows
 
     rows = (Row(0, [text]) for texts in pieces for text in texts)
     added = added_columns(classifier.classes, ["text"])
@@ -226,9 +226,14 @@ def _label_table(
 ) -> None:
     import contextlib
 
-    from rnnkit.inference.predict import added_columns, label_rows, own_text_column, text_column
-    from rnnkit.inference.table_output import replacing, table_writer
-    from rnnkit.inference.table_stream import kind_of, open_table
+    from rnnkit.tables.stream import kind_of, open_table
+    from rnnkit.tables.write import replacing, table_writer
+    from rnnkit.tasks.text_classification.predict import (
+        added_columns,
+        label_rows,
+        own_text_column,
+        text_column,
+    )
 
     separator = asked["separator"] and asked["separator"].replace("\\t", "\t")
     with contextlib.ExitStack() as stack:

@@ -11,9 +11,9 @@ from rnnkit.cli.answer import format_table
 if TYPE_CHECKING:
     import numpy as np
 
-    from rnnkit.inference.classifier import Classifier
-    from rnnkit.inference.explain import TokenEffect
-    from rnnkit.run import RunDirectory
+    from rnnkit.runs.directory import RunDirectory
+    from rnnkit.tasks.text_classification.classifier import Classifier
+    from rnnkit.tasks.text_classification.explain import TokenEffect
 
 STRONG_CHANGE = 0.2
 """A change of the probability from which a token is shown in the strongest colour."""
@@ -47,7 +47,7 @@ def printable(text: str) -> str:
 
 def print_explanation(classifier: "Classifier", text: str, label: int) -> None:
     """Tokens in their order with what each adds to the class; coloured on a terminal."""
-    from rnnkit.inference.explain import explain
+    from rnnkit.tasks.text_classification.explain import explain
 
     effects = explain(classifier, text, label=label)
     name = classifier.classes[label]
@@ -81,8 +81,8 @@ def prediction_document(
     directory: "RunDirectory", classifier: "Classifier", texts: Sequence[str], *, explain: bool
 ) -> dict[str, Any]:
     """What `rnnkit predict --json` prints."""
-    from rnnkit.inference.explain import explain as explain_text
-    from rnnkit.inference.predict import predict
+    from rnnkit.tasks.text_classification.explain import explain as explain_text
+    from rnnkit.tasks.text_classification.predict import predict
 
     predictions = predict(classifier, texts)
     documents = []

@@ -10,7 +10,7 @@ from rnnkit.cli.answer import format_number, format_table, print_json, sparkline
 from rnnkit.cli.options import json_option, run_argument, runs_dir_option
 
 if TYPE_CHECKING:
-    from rnnkit.report.runs import Overview, Story
+    from rnnkit.runs.listing import Overview, Story
 
 SHOWN_EVALUATIONS = 20
 """Rows of the table over time; a longer one is thinned, and says so."""
@@ -34,7 +34,7 @@ def list_command(runs_dir: Path, as_json: bool) -> None:
     """
     from dataclasses import asdict
 
-    from rnnkit.report.runs import overviews
+    from rnnkit.runs.listing import overviews
 
     found = overviews(runs_dir)
     if as_json:
@@ -79,8 +79,8 @@ def show(run: str | None, runs_dir: Path, as_json: bool) -> None:
     """
     from dataclasses import asdict
 
-    from rnnkit.report.runs import newest_run, story
-    from rnnkit.run import named_run
+    from rnnkit.runs.directory import named_run
+    from rnnkit.runs.listing import newest_run, story
 
     chosen = newest_run(runs_dir) if run is None else named_run(run, runs_dir=runs_dir)
     told = story(chosen)
@@ -160,7 +160,7 @@ def _value(value: Any) -> str:
 
 
 def _score_lines(evaluations: Sequence[dict[str, Any]]) -> list[str]:
-    from rnnkit.report.runs import number
+    from rnnkit.runs.listing import number
 
     if not evaluations:
         return []
@@ -207,8 +207,8 @@ def compare(runs: tuple[str, ...], runs_dir: Path, as_json: bool) -> None:
     """Put two or more runs side by side: scores, and the settings that differ."""
     if len(runs) < 2:
         raise click.UsageError("compare takes two or more runs.")
-    from rnnkit.report.runs import compare as compare_runs
-    from rnnkit.run import named_run
+    from rnnkit.runs.directory import named_run
+    from rnnkit.runs.listing import compare as compare_runs
 
     comparison = compare_runs([named_run(run, runs_dir=runs_dir) for run in runs])
     names = [overview.name for overview in comparison.runs]

@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     import numpy as np
 
     from rnnkit.config.schema import SentimentConfig
-    from rnnkit.data.labelled import PreparedTexts
-    from rnnkit.inference.bootstrap import Estimate
-    from rnnkit.inference.classified_text import ClassifiedTexts
-    from rnnkit.inference.classifier import Classifier
     from rnnkit.inference.compare import Comparison
-    from rnnkit.run import RunDirectory
+    from rnnkit.inference.intervals import Estimate
+    from rnnkit.runs.directory import RunDirectory
+    from rnnkit.tasks.text_classification.classifier import Classifier
+    from rnnkit.tasks.text_classification.data import PreparedTexts
+    from rnnkit.tasks.text_classification.evaluation import ClassifiedTexts
 
 SHOWN_CHARACTERS = 200
 """Of a mistaken text; --json has all of it."""
@@ -62,10 +62,14 @@ def evaluate_classes(
     as_json: bool,
 ) -> None:
     """Score the classifier of a run and print what came out."""
-    from rnnkit.inference.classified_text import classify_files, classify_part, prepared_texts
-    from rnnkit.inference.classifier import load_classifier
     from rnnkit.inference.decision import parse_goal, remove_decision
     from rnnkit.inference.scores import score_probabilities, worst_errors
+    from rnnkit.tasks.text_classification.classifier import load_classifier
+    from rnnkit.tasks.text_classification.evaluation import (
+        classify_files,
+        classify_part,
+        prepared_texts,
+    )
 
     if options.goal is not None:
         parse_goal(options.goal)  # before anything that takes time
@@ -185,7 +189,6 @@ def _choose(
     options: ClassOptions,
 ) -> "Classifier":
     """The classifier with a decision chosen on the validation split, which is stored."""
-    from rnnkit.inference.classified_text import classify_part
     from rnnkit.inference.decision import (
         choose_threshold,
         fit_temperature,
@@ -194,6 +197,7 @@ def _choose(
         write_decision,
     )
     from rnnkit.inference.scores import row_losses
+    from rnnkit.tasks.text_classification.evaluation import classify_part
 
     if not len(prepared.validation):
         raise DataError(
@@ -240,10 +244,14 @@ def _compare(
 ) -> "tuple[RunDirectory, Comparison]":
     from rnnkit.config.load import load_config
     from rnnkit.config.schema import SentimentConfig
-    from rnnkit.inference.classified_text import check_same_texts, classify_files, classify_split
-    from rnnkit.inference.classifier import load_classifier
     from rnnkit.inference.compare import compare_predictions
-    from rnnkit.run import named_run, verify_files
+    from rnnkit.runs.directory import named_run, verify_files
+    from rnnkit.tasks.text_classification.classifier import load_classifier
+    from rnnkit.tasks.text_classification.evaluation import (
+        check_same_texts,
+        classify_files,
+        classify_split,
+    )
 
     run = named_run(name, runs_dir=runs_dir)
     verify_files(run, run.config)

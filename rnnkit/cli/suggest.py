@@ -11,7 +11,7 @@ from rnnkit.cli.options import complete_run, json_option, runs_dir_option
 from rnnkit.cli.text_arguments import run_and_texts, stdin_pieces
 
 if TYPE_CHECKING:
-    from rnnkit.inference.suggest import Suggestions
+    from rnnkit.tasks.language_model.suggest import Suggestions
 
 
 @click.command("suggest")
@@ -60,9 +60,9 @@ def command(
       rnnkit suggest --complete --json "the"
     """
     keep_numpy_to_one_thread()
-    from rnnkit.inference.session import TASKS, load_session
-    from rnnkit.inference.suggest import suggest
-    from rnnkit.run import find_run
+    from rnnkit.runs.directory import find_run
+    from rnnkit.tasks.language_model.session import TASKS, load_session
+    from rnnkit.tasks.language_model.suggest import suggest
 
     run, texts = run_and_texts(arguments, run_option, runs_dir)
     directory = find_run(run, runs_dir=runs_dir, tasks=TASKS)

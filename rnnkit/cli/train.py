@@ -17,9 +17,9 @@ from rnnkit.errors import RunError, UsageError
 
 if TYPE_CHECKING:
     from rnnkit.config.schema import Config
-    from rnnkit.data.labelled import PreparedTexts
-    from rnnkit.data.prepare import Prepared
-    from rnnkit.run import RunDirectory
+    from rnnkit.runs.directory import RunDirectory
+    from rnnkit.tasks.language_model.data import Prepared
+    from rnnkit.tasks.text_classification.data import PreparedTexts
 
 
 @click.command("train")
@@ -60,7 +60,7 @@ def command(
       rnnkit train configs/shakespeare.yaml --set model.units=512 --name big
       rnnkit train --resume big
     """
-    from rnnkit.run import locked
+    from rnnkit.runs.directory import locked
 
     if (config is None) == (resume is None):
         raise UsageError("give either a CONFIG file to train, or --resume RUN to go on with")
@@ -101,7 +101,7 @@ def new_run(
 ) -> tuple["Config", "Prepared | PreparedTexts", "RunDirectory"]:
     """Prepare the data, and make the run directory."""
     from rnnkit.config.describe import to_yaml
-    from rnnkit.run import create_run
+    from rnnkit.runs.directory import create_run
 
     prepared = _prepare(config)
     _check_origin(config, prepared)
@@ -122,8 +122,8 @@ def old_run(
 ) -> tuple["Config", "Prepared | PreparedTexts", "RunDirectory"]:
     """An interrupted run, or with new limits a finished one, and its data."""
     from rnnkit.config.load import load_config
-    from rnnkit.run import named_run, verify_files
-    from rnnkit.training.checkpoint import read_last_checkpoint
+    from rnnkit.runs.checkpoint import read_last_checkpoint
+    from rnnkit.runs.directory import named_run, verify_files
 
     run = named_run(name, runs_dir=runs_dir)
     say(f"Reading {run.path} and its text ...")
@@ -167,7 +167,7 @@ def _with_other_limits(run: "RunDirectory", old: "Config", overrides: tuple[str,
 def _write_limits(run: "RunDirectory", config: "Config") -> None:
     """Give a run, which may have finished, the limits of `config`; its models stay valid."""
     from rnnkit.config.describe import to_yaml
-    from rnnkit.run import replace_recorded
+    from rnnkit.runs.directory import replace_recorded
 
     replace_recorded(run, run.config, to_yaml(config).encode())
     run.summary.unlink(missing_ok=True)
@@ -183,9 +183,9 @@ def _prepare(config: "Config") -> "Prepared | PreparedTexts":
 
     match config:
         case CharGenerationConfig() | WordGenerationConfig():
-            from rnnkit.config.weight_shapes import check_initial_weights
-            from rnnkit.data.prepare import prepare
-            from rnnkit.training.sample import sample_prime
+            from rnnkit.network.weight_shapes import check_initial_weights
+            from rnnkit.tasks.language_model.data import prepare
+            from rnnkit.tasks.language_model.samples import sample_prime
 
             prepared = prepare(config)
             notes = prepared.notes
@@ -194,7 +194,7 @@ def _prepare(config: "Config") -> "Prepared | PreparedTexts":
             width = None if vectors is None else vectors.shape[1]
             check_initial_weights(config.model, prepared.vocabulary.size, width)
         case SentimentConfig():
-            from rnnkit.data.labelled import prepare_texts
+            from rnnkit.tasks.text_classification.data import prepare_texts
 
             prepared = prepare_texts(config)
             notes = prepared.notes
@@ -208,11 +208,11 @@ def _prepare(config: "Config") -> "Prepared | PreparedTexts":
 def _check_origin(config: "Config", prepared: "Prepared | PreparedTexts") -> None:
     """Say what another run gives to this one, or what does not fit, before TensorFlow is loaded."""
     from rnnkit.config.schema import SentimentConfig
-    from rnnkit.data.labelled import PreparedTexts
+    from rnnkit.tasks.text_classification.data import PreparedTexts
 
     if isinstance(config, SentimentConfig) and isinstance(prepared, PreparedTexts):
         if config.training.init_from is not None:
-            from rnnkit.training.initial import initial_weights
+            from rnnkit.tasks.text_classification.initial import initial_weights
 
             for note in initial_weights(config, prepared).notes:
                 say(note)
@@ -220,7 +220,7 @@ def _check_origin(config: "Config", prepared: "Prepared | PreparedTexts") -> Non
 
 def vocabulary_document(prepared: "Prepared | PreparedTexts") -> dict[str, Any]:
     """Content of vocabulary.json."""
-    from rnnkit.data.prepare import Prepared
+    from rnnkit.tasks.language_model.data import Prepared
 
     if isinstance(prepared, Prepared):
         return prepared.vocabulary.to_dict()

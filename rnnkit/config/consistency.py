@@ -7,16 +7,16 @@ is written out, can be loaded again.
 from collections.abc import Iterator
 from typing import assert_never
 
-from rnnkit.config.consistency_characters import about_characters
-from rnnkit.config.consistency_sentiment import about_sentiment
-from rnnkit.config.consistency_shared import Contradiction
-from rnnkit.config.consistency_words import about_words
+from rnnkit.config.rules import Contradiction
 from rnnkit.config.schema import (
     CharGenerationConfig,
     Config,
     SentimentConfig,
     WordGenerationConfig,
 )
+from rnnkit.tasks.language_model.rules_characters import about_characters
+from rnnkit.tasks.language_model.rules_words import about_words
+from rnnkit.tasks.text_classification.rules import about_sentiment
 
 
 def find_contradictions(config: Config) -> list[tuple[str, str]]:

@@ -9,8 +9,8 @@ from pydantic import Field, TypeAdapter
 from pydantic.fields import FieldInfo
 
 from rnnkit.config.expectation import annotation_of, expectation, section_shape
-from rnnkit.config.reader import read_scalar
 from rnnkit.config.schema import EXPERIMENTS, Config, Section
+from rnnkit.config.source import read_scalar
 
 Difference = tuple[str, Any, Any]
 _Page = tuple[str, type[Section]]

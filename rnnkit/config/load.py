@@ -11,10 +11,10 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from rnnkit.config.consistency import contradictions
-from rnnkit.config.diagnosis import complete_tags, diagnose, diagnose_task, suggest
+from rnnkit.config.messages import complete_tags, diagnose, diagnose_task, suggest
 from rnnkit.config.overrides import apply_override, override_origin
-from rnnkit.config.reader import KeyPath, Origin, Problem, read_yaml
 from rnnkit.config.schema import EXPERIMENTS, Config, Section
+from rnnkit.config.source import KeyPath, Origin, Problem, read_yaml
 from rnnkit.errors import ConfigError
 
 _PATTERNS = (("data", "path"), ("data", "validation_path"), ("data", "test_path"))

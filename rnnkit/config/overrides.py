@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from rnnkit.config.expectation import found
-from rnnkit.config.reader import (
+from rnnkit.config.source import (
     KeyPath,
     Origin,
     Problem,

@@ -9,24 +9,7 @@ There is one tree for each task, in `schema_characters.py`, `schema_words.py` an
 `schema_training.py`. Here is all of it under one name.
 """
 
-from rnnkit.config.schema_characters import CharGenerationConfig, DataConfig, Tokens
-from rnnkit.config.schema_language import (
-    EmbeddingInput,
-    EvaluationConfig,
-    GenerationConfig,
-    Input,
-    ModelConfig,
-    OneHotInput,
-    PretrainedInput,
-    SamplesConfig,
-    ScaledInput,
-    SlidingWindows,
-    StreamWindows,
-    TextFilesConfig,
-    TrainingConfig,
-    Windows,
-)
-from rnnkit.config.schema_recurrent import (
+from rnnkit.config.base import (
     LARGEST,
     Cell,
     Character,
@@ -43,7 +26,40 @@ from rnnkit.config.schema_recurrent import (
     WarmupSteps,
     layer_sizes,
 )
-from rnnkit.config.schema_sentiment import (
+from rnnkit.config.training import (
+    AdamConfig,
+    AdamWConfig,
+    CommonTrainingConfig,
+    ConstantSchedule,
+    CosineSchedule,
+    EarlyStopping,
+    LinearSchedule,
+    Optimizer,
+    PlateauSchedule,
+    RMSpropConfig,
+    Schedule,
+    SGDConfig,
+    StepSchedule,
+)
+from rnnkit.tasks.language_model.config import (
+    EmbeddingInput,
+    EvaluationConfig,
+    GenerationConfig,
+    Input,
+    ModelConfig,
+    OneHotInput,
+    PretrainedInput,
+    SamplesConfig,
+    ScaledInput,
+    SlidingWindows,
+    StreamWindows,
+    TextFilesConfig,
+    TrainingConfig,
+    Windows,
+)
+from rnnkit.tasks.language_model.config_characters import CharGenerationConfig, DataConfig, Tokens
+from rnnkit.tasks.language_model.config_words import WordDataConfig, WordGenerationConfig
+from rnnkit.tasks.text_classification.config import (
     CharacterTokens,
     ClassifierConfig,
     Column,
@@ -65,22 +81,6 @@ from rnnkit.config.schema_sentiment import (
     TextTokens,
     WordTokens,
 )
-from rnnkit.config.schema_training import (
-    AdamConfig,
-    AdamWConfig,
-    CommonTrainingConfig,
-    ConstantSchedule,
-    CosineSchedule,
-    EarlyStopping,
-    LinearSchedule,
-    Optimizer,
-    PlateauSchedule,
-    RMSpropConfig,
-    Schedule,
-    SGDConfig,
-    StepSchedule,
-)
-from rnnkit.config.schema_words import WordDataConfig, WordGenerationConfig
 
 LanguageConfig = CharGenerationConfig | WordGenerationConfig
 """A language model, whatever its tokens."""

@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnkit.data.labelled_texts import LabelledTexts, comparable
 from rnnkit.errors import DataError
+from rnnkit.tables.labelled import LabelledTexts, comparable
 
 if TYPE_CHECKING:
     from rnnkit.data.split_texts import SplitIndices

@@ -12,8 +12,8 @@ from rnnkit.data.splits import split_contiguous
 from rnnkit.errors import DataError
 
 if TYPE_CHECKING:
-    from rnnkit.config.schema_sentiment import SentimentConfig
-    from rnnkit.data.labelled_texts import LabelledTexts
+    from rnnkit.tables.labelled import LabelledTexts
+    from rnnkit.tasks.text_classification.config import SentimentConfig
 
 
 @dataclass(frozen=True, eq=False)

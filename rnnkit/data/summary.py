@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnkit.data.encoded_texts import EncodingFacts
-from rnnkit.data.labelled_texts import ReadingFacts
+from rnnkit.tables.labelled import ReadingFacts
 from rnnkit.text.encoder import UNKNOWN, TextEncoder
 
 _PERCENTILES = (5, 25, 50, 75, 95)

@@ -30,10 +30,10 @@ from rnnkit.inference.continuation import (
     select,
     token_scores,
 )
-from rnnkit.inference.generate import Prime, read_stop, recent_tokens
 from rnnkit.inference.sampling import PENALTY_WINDOW
-from rnnkit.inference.session import Session
 from rnnkit.inference.writing import Completion, Piece, Writer
+from rnnkit.tasks.language_model.generate import Prime, read_stop, recent_tokens
+from rnnkit.tasks.language_model.session import Session
 from rnnkit.text.language import LanguageVocabulary, StreamDecoder
 
 _HALF_CHARACTERS = 4

@@ -12,7 +12,7 @@ import numpy as np
 
 from rnnkit.errors import RunError
 from rnnkit.inference.sampling import SamplingOptions, next_probabilities, next_scores
-from rnnkit.inference.session import Session
+from rnnkit.tasks.language_model.session import Session
 
 READ_AT_ONCE = 1024
 """Tokens of a text that are read at once; bounds the memory that a long one takes."""

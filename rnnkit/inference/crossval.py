@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnnkit.inference.bootstrap import Estimate
+from rnnkit.inference.intervals import Estimate
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,12 @@ from typing import assert_never
 import numpy as np
 
 from rnnkit.errors import UsageError
-from rnnkit.inference.classifier import Classifier, classify
 from rnnkit.inference.decision import softmax
-from rnnkit.inference.explain import explain
 from rnnkit.inspection.integrated_gradients import integrated_gradients
-from rnnkit.inspection.network import ClassifierNetwork
 from rnnkit.inspection.shapley import Progress, exact_shapley, sampled_shapley
+from rnnkit.network.reference import ClassifierNetwork
+from rnnkit.tasks.text_classification.classifier import Classifier, classify
+from rnnkit.tasks.text_classification.explain import explain
 from rnnkit.text.encoder import UNKNOWN
 
 MOST_EXACT = 10

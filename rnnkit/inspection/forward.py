@@ -7,11 +7,11 @@ from typing import assert_never
 import numpy as np
 
 from rnnkit.errors import DataError
-from rnnkit.inspection.cells import CellTrace
-from rnnkit.inspection.classify import ClassifierTrace, run_classifier
-from rnnkit.inspection.network import Layer, Recurrent
-from rnnkit.inspection.stack import LanguageTrace, LayerTrace, run_language, softmax
 from rnnkit.inspection.subject import ClassifierSubject, LanguageSubject, Subject
+from rnnkit.network.reference import Layer, Recurrent
+from rnnkit.network.reference_cells import CellTrace
+from rnnkit.network.reference_classifier import ClassifierTrace, run_classifier
+from rnnkit.network.reference_stack import LanguageTrace, LayerTrace, run_language, softmax
 
 _ACTIVATED = {
     "lstm": ("i = sigmoid", "f = sigmoid", "g = tanh", "o = sigmoid"),

@@ -21,14 +21,14 @@ from rnnkit.inspection.gradients import (
     profile_of,
     usual_distance,
 )
-from rnnkit.inspection.network import classifier_network, language_network
 from rnnkit.inspection.subject import (
     ClassifierSubject,
     LanguageSubject,
     Subject,
     has_frozen_embeddings,
 )
-from rnnkit.inspection.untrained import untrained_classifier, untrained_language, with_cell
+from rnnkit.network.initializers import untrained_classifier, untrained_language, with_cell
+from rnnkit.network.reference import classifier_network, language_network
 
 Item = TypeVar("Item")
 
@@ -218,8 +218,8 @@ class _Text:
 
 
 def _language_text(subject: LanguageSubject, choice: GradientChoice) -> _Text:
-    from rnnkit.data.prepare import prepare
-    from rnnkit.inference.evaluated_text import text_of_files, text_of_run
+    from rnnkit.tasks.language_model.data import prepare
+    from rnnkit.tasks.language_model.evaluated_text import text_of_files, text_of_run
 
     if choice.text is not None:
         return _Text(np.array(subject.vocabulary.encode(choice.text), np.int64), "--text")
@@ -289,10 +289,10 @@ def _classified_texts(
         lines = [line for name in choice.files for line in _lines(Path(name)) if line.strip()]
         rows = subject.encoder.encode_many(_spread(lines, choice.windows))
         return [np.array(row) for row in rows], ", ".join(choice.files)
-    from rnnkit.data.labelled import prepare_texts
+    from rnnkit.tasks.text_classification.data import prepare_texts
 
     if subject.run is not None:
-        from rnnkit.inference.classified_text import prepared_texts
+        from rnnkit.tasks.text_classification.evaluation import prepared_texts
 
         prepared = prepared_texts(subject.run, subject.config)
     else:

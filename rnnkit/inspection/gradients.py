@@ -15,10 +15,10 @@ import numpy as np
 
 from rnnkit.config.schema import Cell, Training
 from rnnkit.errors import DataError
-from rnnkit.inspection.cells import CellGradients
-from rnnkit.inspection.classify import gradients_of_classifier, run_classifier
-from rnnkit.inspection.network import ClassifierNetwork, LanguageNetwork, Layer
-from rnnkit.inspection.stack import gradients_of_language, run_language, softmax
+from rnnkit.network.reference import ClassifierNetwork, LanguageNetwork, Layer
+from rnnkit.network.reference_cells import CellGradients
+from rnnkit.network.reference_classifier import gradients_of_classifier, run_classifier
+from rnnkit.network.reference_stack import gradients_of_language, run_language, softmax
 
 Progress = Callable[[int, int], None]
 Kind = Literal["hidden", "cell"]

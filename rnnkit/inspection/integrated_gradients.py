@@ -4,9 +4,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rnnkit.inspection.classify import gradients_of_classifier, run_classifier
-from rnnkit.inspection.network import ClassifierNetwork
-from rnnkit.inspection.stack import softmax
+from rnnkit.network.reference import ClassifierNetwork
+from rnnkit.network.reference_classifier import gradients_of_classifier, run_classifier
+from rnnkit.network.reference_stack import softmax
 
 
 @dataclass(frozen=True, eq=False)

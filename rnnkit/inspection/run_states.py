@@ -6,9 +6,6 @@ import numpy as np
 
 from rnnkit.config.schema import LanguageConfig
 from rnnkit.errors import DataError
-from rnnkit.inference.evaluated_text import text_of_files, text_of_run
-from rnnkit.inference.session import Session, load_session
-from rnnkit.inspection.network import ClassifierNetwork
 from rnnkit.inspection.state_view import StateView, choose_units
 from rnnkit.inspection.states import (
     Progress,
@@ -24,7 +21,10 @@ from rnnkit.inspection.states import (
 from rnnkit.inspection.subject import ClassifierSubject, open_run
 from rnnkit.inspection.text_properties import text_properties
 from rnnkit.inspection.tracking import Ranking, check_length, rank_units
-from rnnkit.run import RunDirectory
+from rnnkit.network.reference import ClassifierNetwork
+from rnnkit.runs.directory import RunDirectory
+from rnnkit.tasks.language_model.evaluated_text import text_of_files, text_of_run
+from rnnkit.tasks.language_model.session import Session, load_session
 from rnnkit.text.encoder import UNKNOWN, TextEncoder
 from rnnkit.text.language import StreamDecoder
 from rnnkit.text.spelling import label_text

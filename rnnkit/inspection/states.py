@@ -7,9 +7,9 @@ from typing import Literal, assert_never
 import numpy as np
 
 from rnnkit.errors import RunError, UsageError
-from rnnkit.inference.session import Session
-from rnnkit.inspection.network import ClassifierNetwork
-from rnnkit.inspection.stack import run_layers
+from rnnkit.network.reference import ClassifierNetwork
+from rnnkit.network.reference_stack import run_layers
+from rnnkit.tasks.language_model.session import Session
 
 StateKind = Literal["hidden", "cell"]
 

@@ -12,20 +12,20 @@ from rnnkit.config.schema import (
     LanguageConfig,
     SentimentConfig,
 )
-from rnnkit.config.weight_shapes import check_initial_weights
 from rnnkit.data.windows import context_length
 from rnnkit.errors import RunError
 from rnnkit.inference.decision import read_decision
-from rnnkit.inspection.network import (
+from rnnkit.inspection.summary import Summary, summarize
+from rnnkit.network.initializers import untrained_classifier, untrained_language
+from rnnkit.network.reference import (
     ClassifierNetwork,
     LanguageNetwork,
     Weights,
     classifier_network,
     language_network,
 )
-from rnnkit.inspection.summary import Summary, summarize
-from rnnkit.inspection.untrained import untrained_classifier, untrained_language
-from rnnkit.run import RunDirectory, read_document, verify_files
+from rnnkit.network.weight_shapes import check_initial_weights
+from rnnkit.runs.directory import RunDirectory, read_document, verify_files
 from rnnkit.text.encoder import TextEncoder
 from rnnkit.text.language import LanguageVocabulary, read_vocabulary
 
@@ -141,7 +141,7 @@ def open_config(path: Path) -> Subject:
     config = load_config(path)
     if isinstance(config, SentimentConfig):
         return _untrained_classifier(path, config)
-    from rnnkit.data.prepare import prepare
+    from rnnkit.tasks.language_model.data import prepare
 
     prepared = prepare(config)
     vocabulary = prepared.vocabulary
@@ -189,7 +189,7 @@ def has_frozen_embeddings(subject: Subject) -> bool:
 
 
 def _untrained_classifier(path: Path, config: SentimentConfig) -> ClassifierSubject:
-    from rnnkit.data.labelled import prepare_texts
+    from rnnkit.tasks.text_classification.data import prepare_texts
 
     prepared = prepare_texts(config)
     network = untrained_classifier(

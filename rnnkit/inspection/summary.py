@@ -6,7 +6,7 @@ from typing import Literal, assert_never
 
 import numpy as np
 
-from rnnkit.inspection.network import ClassifierNetwork, LanguageNetwork, Layer, Network
+from rnnkit.network.reference import ClassifierNetwork, LanguageNetwork, Layer, Network
 
 _BYTES = 4
 """Of a float32 number, the type of all weights."""

@@ -14,7 +14,7 @@ import h5py
 import numpy as np
 
 from rnnkit.errors import RunError
-from rnnkit.run import RunDirectory, verify_files
+from rnnkit.runs.directory import RunDirectory, verify_files
 
 _CELL = ("cell/vars", ("kernel", "recurrent_kernel", "bias"))
 _VARIABLES: dict[str, tuple[str, tuple[str, ...]]] = {

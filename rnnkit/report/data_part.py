@@ -3,10 +3,10 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from rnnkit.report.figures import histogram
 from rnnkit.report.gather import SentimentDetails
-from rnnkit.report.markup import Html, Part, bar, part, table, tag
-from rnnkit.report.words import count, number, setting, share
+from rnnkit.views.figures import histogram
+from rnnkit.views.markup import Html, Part, bar, part, table, tag
+from rnnkit.views.words import count, number, setting, share
 
 _FAR = 1.5
 

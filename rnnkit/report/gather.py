@@ -6,8 +6,8 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal
 
 from rnnkit.errors import DataError
-from rnnkit.report.runs import Story, story
-from rnnkit.run import RunDirectory, is_in_training, read_document, read_metrics
+from rnnkit.runs.directory import RunDirectory, is_in_training, read_document, read_metrics
+from rnnkit.runs.listing import Story, story
 
 if TYPE_CHECKING:
     import numpy as np
@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rnnkit.config.schema import Config, LanguageConfig, SentimentConfig
     from rnnkit.data.splits import SplitName
     from rnnkit.inference.decision import Decision
-    from rnnkit.inference.position import PositionLosses
     from rnnkit.inference.scores import ClassificationScores
+    from rnnkit.tasks.language_model.position import PositionLosses
 
 Announce = Callable[[str], None]
 
@@ -164,10 +164,10 @@ def _language_details(
     split: "SplitName | None",
     announce: Announce,
 ) -> tuple[LanguageDetails, Sequence[str]]:
-    from rnnkit.data.prepare import prepare
-    from rnnkit.inference.evaluated_text import text_of_run
-    from rnnkit.inference.position import loss_by_position
-    from rnnkit.inference.session import load_session
+    from rnnkit.tasks.language_model.data import prepare
+    from rnnkit.tasks.language_model.evaluated_text import text_of_run
+    from rnnkit.tasks.language_model.position import loss_by_position
+    from rnnkit.tasks.language_model.session import load_session
 
     session = load_session(run)
     text = text_of_run(run, config, split=split)
@@ -192,7 +192,6 @@ def _language_details(
 def _sentiment_details(
     run: RunDirectory, config: "SentimentConfig", *, split: "SplitName | None", announce: Announce
 ) -> tuple[SentimentDetails, Sequence[str]]:
-    from rnnkit.inference.classified_text import classify_split
     from rnnkit.inference.decision import read_decision
     from rnnkit.inference.scores import (
         calibration_curve,
@@ -200,6 +199,7 @@ def _sentiment_details(
         score_probabilities,
         worst_errors,
     )
+    from rnnkit.tasks.text_classification.evaluation import classify_split
 
     announce("Classifying held-out texts")
     texts = classify_split(run, config, split=split)

@@ -2,16 +2,16 @@
 
 from collections.abc import Iterator, Mapping
 
-from rnnkit.inference.bootstrap import Estimate
+from rnnkit.inference.intervals import Estimate
 from rnnkit.report.data_part import data_part
-from rnnkit.report.frame import whole_page
 from rnnkit.report.gather import LanguageDetails, Report, SentimentDetails
-from rnnkit.report.language_part import corpus_part, position_part, samples_part
-from rnnkit.report.markup import Html, Part, details, paragraphs, part, table, tag
-from rnnkit.report.runs import number as finite
-from rnnkit.report.sentiment_part import result_parts
 from rnnkit.report.training_part import training_part
-from rnnkit.report.words import cell, duration, number, setting, share
+from rnnkit.runs.listing import number as finite
+from rnnkit.tasks.language_model.sections import corpus_part, position_part, samples_part
+from rnnkit.tasks.text_classification.sections import result_parts
+from rnnkit.views.frame import whole_page
+from rnnkit.views.markup import Html, Part, details, paragraphs, part, table, tag
+from rnnkit.views.words import cell, duration, number, setting, share
 
 MARK = "<!doctype html>\n<!-- rnnkit report -->\n"
 """How a report begins; a file that begins otherwise is somebody else's."""

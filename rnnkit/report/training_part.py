@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any
 
-from rnnkit.report.figures import Curve, Marker, course
 from rnnkit.report.gather import Report
-from rnnkit.report.markup import Html, Part, details, part, table, tag
-from rnnkit.report.runs import number as finite
-from rnnkit.report.words import count, duration, number, share, small
+from rnnkit.runs.listing import number as finite
+from rnnkit.views.figures import Curve, Marker, course
+from rnnkit.views.markup import Html, Part, details, part, table, tag
+from rnnkit.views.words import count, duration, number, share, small
 
 ROWS = 60
 """Evaluations in the table; more are thinned."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import tensorflow as tf
 
 import rnnkit
-from rnnkit.model.layers import describe_gpu_routes, runs_on_gpu
+from rnnkit.network.layers import describe_gpu_routes, runs_on_gpu
 
 if TYPE_CHECKING:  # step.py imports from here
     from rnnkit.training.step import Learner

@@ -10,12 +10,12 @@ import numpy as np
 from rnnkit.config.schema import LanguageConfig, SentimentConfig
 from rnnkit.data.windows import context_length
 from rnnkit.errors import RunError
-from rnnkit.model.build import build_saved_model, weights_by_name
-from rnnkit.model.classifier import build_saved_classifier
-from rnnkit.model.export_classifier import export_classifier
-from rnnkit.model.export_onnx import InferenceFacts, export_onnx
-from rnnkit.run import RunDirectory, write_atomically, write_manifest
-from rnnkit.training.checkpoint import read_checkpoint
+from rnnkit.network.keras import build_saved_model, weights_by_name
+from rnnkit.network.keras_classifier import build_saved_classifier
+from rnnkit.network.onnx import InferenceFacts, export_onnx
+from rnnkit.network.onnx_classifier import export_classifier
+from rnnkit.runs.checkpoint import read_checkpoint
+from rnnkit.runs.directory import RunDirectory, write_atomically, write_manifest
 
 
 def export_language_model(

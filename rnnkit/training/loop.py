@@ -20,24 +20,25 @@ from rnnkit.config.schema import (
     SentimentConfig,
     WordGenerationConfig,
 )
-from rnnkit.data.labelled import PreparedTexts
-from rnnkit.data.prepare import Prepared
 from rnnkit.errors import DataError, InterruptedTrainingError, RunError, TrainingDivergedError
-from rnnkit.model.build import weights_by_name
-from rnnkit.run import (
+from rnnkit.network.keras import weights_by_name
+from rnnkit.runs.checkpoint import (
+    digest,
+    read_checkpoint,
+    read_last_checkpoint,
+    write_checkpoint,
+)
+from rnnkit.runs.directory import (
     RunDirectory,
     encode_metrics,
     read_metrics,
     write_atomically,
     write_document,
 )
-from rnnkit.training.checkpoint import (
-    digest,
-    read_checkpoint,
-    read_last_checkpoint,
-    write_checkpoint,
-)
-from rnnkit.training.classification import Classification
+from rnnkit.tasks.language_model.data import Prepared
+from rnnkit.tasks.language_model.objective import LanguageModelling
+from rnnkit.tasks.text_classification.data import PreparedTexts
+from rnnkit.tasks.text_classification.objective import Classification
 from rnnkit.training.clock import Clock
 from rnnkit.training.course import Course, planned_steps
 from rnnkit.training.environment import (
@@ -46,7 +47,6 @@ from rnnkit.training.environment import (
     describe_kernel,
 )
 from rnnkit.training.events import Evaluated, Exporting, Observer, Recovered, Started, Stepped
-from rnnkit.training.language import LanguageModelling
 from rnnkit.training.step import set_up
 
 RECOVERIES = 3

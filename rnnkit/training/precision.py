@@ -4,8 +4,8 @@ import sys
 from pathlib import Path
 from typing import Literal, assert_never
 
-from rnnkit.model.kernel import Products
-from rnnkit.model.layers import runs_on_gpu
+from rnnkit.network.kernels.fused import Products
+from rnnkit.network.layers import runs_on_gpu
 
 Precision = Literal["auto", "float32", "bfloat16"]
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from rnnkit.model.layers import runs_on_gpu
+from rnnkit.network.layers import runs_on_gpu
 
 
 class ShardFunction:

@@ -16,10 +16,10 @@ from rnnkit.config.schema import (
     Training,
 )
 from rnnkit.data.batches import Batch
-from rnnkit.model.layers import draw_masks, runs_on_gpu, shard_values, use_products
-from rnnkit.model.objective import Scores, target_scores
-from rnnkit.model.seeds import keep_seeds_on_host
+from rnnkit.network.layers import draw_masks, runs_on_gpu, shard_values, use_products
+from rnnkit.network.seeds import keep_seeds_on_host
 from rnnkit.training.environment import available_cores
+from rnnkit.training.objective import Scores, target_scores
 from rnnkit.training.optimizer import build_optimizer
 from rnnkit.training.precision import choose_products
 from rnnkit.training.shards import ShardFunction

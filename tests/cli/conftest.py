@@ -15,16 +15,16 @@ import yaml
 from rnnkit.config.describe import to_yaml
 from rnnkit.config.load import load_config
 from rnnkit.config.schema import SentimentConfig
-from rnnkit.data.labelled import prepare_texts
-from rnnkit.data.prepare import prepare
-from rnnkit.model.export_onnx import InferenceFacts, export_onnx
-from rnnkit.run import (
+from rnnkit.network.onnx import InferenceFacts, export_onnx
+from rnnkit.runs.directory import (
     RunDirectory,
     create_run,
     write_atomically,
     write_document,
     write_manifest,
 )
+from rnnkit.tasks.language_model.data import prepare
+from rnnkit.tasks.text_classification.data import prepare_texts
 from rnnkit.text.encoder import UNKNOWN
 
 UNITS, EMBEDDING = 8, 4

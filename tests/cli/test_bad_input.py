@@ -13,7 +13,7 @@ from typing import Any
 import onnx
 import pytest
 
-from rnnkit.run import RunDirectory, locked, write_manifest
+from rnnkit.runs.directory import RunDirectory, locked, write_manifest
 
 RunCli = Callable[..., Any]
 

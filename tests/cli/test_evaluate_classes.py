@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rnnkit.run import RunDirectory, read_document, write_document
+from rnnkit.runs.directory import RunDirectory, read_document, write_document
 
 DATA = {
     "labels": {"negative": "negative", "positive": "positive"},

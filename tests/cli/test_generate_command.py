@@ -8,7 +8,7 @@ from typing import Any
 import onnx
 import pytest
 
-from rnnkit.run import RunDirectory, read_document, write_document, write_manifest
+from rnnkit.runs.directory import RunDirectory, read_document, write_document, write_manifest
 
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 20
 

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from rnnkit.cli.interactive import HELP, tail, unescape
-from rnnkit.run import RunDirectory
+from rnnkit.runs.directory import RunDirectory
 
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 20
 

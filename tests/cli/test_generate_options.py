@@ -17,8 +17,8 @@ import onnx
 import pytest
 
 from rnnkit.inference.continuation import read_next, read_text
-from rnnkit.inference.session import load_session
-from rnnkit.run import RunDirectory, write_manifest
+from rnnkit.runs.directory import RunDirectory, write_manifest
+from rnnkit.tasks.language_model.session import load_session
 
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 20
 

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from rnnkit.report.inspection_page import MARK
-from rnnkit.run import RunDirectory
+from rnnkit.inspection.page import MARK
+from rnnkit.runs.directory import RunDirectory
 
 ROWS = [
     row

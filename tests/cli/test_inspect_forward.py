@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from rnnkit.report.canvas import PNG_MARK
-from rnnkit.report.inspection_page import MARK
+from rnnkit.inspection.page import MARK
+from rnnkit.views.canvas import PNG_MARK
 
 ROOT = Path(__file__).parents[2]
 BY_HAND = ROOT / "configs" / "tutorials" / "forward_by_hand.yaml"

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnnkit.report.canvas import PNG_MARK
-from rnnkit.report.inspection_page import MARK
-from rnnkit.run import RunDirectory
+from rnnkit.inspection.page import MARK
+from rnnkit.runs.directory import RunDirectory
+from rnnkit.views.canvas import PNG_MARK
 
 WORDS = ["The quick", '"brown"', "fox", "(so they", "say)", "jumps", "over 5;", "BOXES."]
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from rnnkit.run import RunDirectory, write_document
+from rnnkit.runs.directory import RunDirectory, write_document
 
 ROWS = [
     (label, f"{word} {thing} {number}")

@@ -13,9 +13,9 @@ import pytest
 
 from rnnkit.config.load import load_config
 from rnnkit.config.schema import SentimentConfig
-from rnnkit.data.labelled import prepare_texts
 from rnnkit.report.page import MARK
-from rnnkit.run import RunDirectory, encode_metrics, write_atomically, write_document
+from rnnkit.runs.directory import RunDirectory, encode_metrics, write_atomically, write_document
+from rnnkit.tasks.text_classification.data import prepare_texts
 
 TEXT = "the quick brown fox jumps over the lazy dog; pack my box with five dozen jugs.\n" * 40
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from rnnkit.run import (
+from rnnkit.runs.directory import (
     RunDirectory,
     create_run,
     encode_metrics,

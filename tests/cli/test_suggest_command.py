@@ -10,9 +10,9 @@ from typing import Any
 
 import pytest
 
-from rnnkit.inference.session import load_session
-from rnnkit.inference.suggest import suggest as suggest_words
-from rnnkit.run import RunDirectory
+from rnnkit.runs.directory import RunDirectory
+from rnnkit.tasks.language_model.session import load_session
+from rnnkit.tasks.language_model.suggest import suggest as suggest_words
 
 TEXT = "the cat sat on the mat. the catalogue is on the mat\n" * 20
 KINDS: dict[str, dict[str, Any]] = {

@@ -17,8 +17,14 @@ from typing import Any
 import pytest
 
 import rnnkit.cli.train
-from rnnkit.run import RunDirectory, is_in_training, read_document, read_metrics, verify_files
-from rnnkit.training.checkpoint import read_checkpoint
+from rnnkit.runs.checkpoint import read_checkpoint
+from rnnkit.runs.directory import (
+    RunDirectory,
+    is_in_training,
+    read_document,
+    read_metrics,
+    verify_files,
+)
 
 RunCli = Callable[..., Any]
 

@@ -19,10 +19,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnkit.config.schema import ClassifierConfig, LearnedEmbedding, PretrainedEmbedding
-from rnnkit.model import layers
-from rnnkit.model.build import weights_by_name
-from rnnkit.model.classifier import build_saved_classifier, build_training_classifier
-from rnnkit.model.export_classifier import export_classifier
+from rnnkit.network import layers
+from rnnkit.network.keras import weights_by_name
+from rnnkit.network.keras_classifier import build_saved_classifier, build_training_classifier
+from rnnkit.network.onnx_classifier import export_classifier
 
 VOCABULARY = 13
 EMBEDDING = 5

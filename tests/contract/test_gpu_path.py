@@ -17,11 +17,12 @@ import tensorflow as tf
 
 from rnnkit.config.schema import ClassifierConfig, ModelConfig, TrainingConfig
 from rnnkit.data.batches import Batch
-from rnnkit.model import cudnn, kernel
-from rnnkit.model.build import build_training_model, state_sizes, weights_by_name
-from rnnkit.model.classifier import build_training_classifier
-from rnnkit.model.layers import describe_gpu_routes, runs_on_gpu
-from rnnkit.model.seeds import HostSeeds, keep_seeds_on_host
+from rnnkit.network import gpu as cudnn
+from rnnkit.network.keras import build_training_model, state_sizes, weights_by_name
+from rnnkit.network.keras_classifier import build_training_classifier
+from rnnkit.network.kernels import fused as kernel
+from rnnkit.network.layers import describe_gpu_routes, runs_on_gpu
+from rnnkit.network.seeds import HostSeeds, keep_seeds_on_host
 from rnnkit.training.step import Learner
 
 VOCABULARY = 11

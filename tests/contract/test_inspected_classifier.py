@@ -11,11 +11,11 @@ import pytest
 import tensorflow as tf
 
 from rnnkit.config.schema import ClassifierConfig
-from rnnkit.inspection.classify import gradients_of_classifier, run_classifier
-from rnnkit.inspection.network import ClassifierNetwork, classifier_network
-from rnnkit.inspection.stack import softmax
-from rnnkit.model.build import weights_by_name
-from rnnkit.model.classifier import build_saved_classifier
+from rnnkit.network.keras import weights_by_name
+from rnnkit.network.keras_classifier import build_saved_classifier
+from rnnkit.network.reference import ClassifierNetwork, classifier_network
+from rnnkit.network.reference_classifier import gradients_of_classifier, run_classifier
+from rnnkit.network.reference_stack import softmax
 
 VOCABULARY, CLASSES, EMBEDDING = 9, 3, 4
 IDS = np.array([3, 5, 2, 8, 5, 1])

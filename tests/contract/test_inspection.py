@@ -11,10 +11,10 @@ import pytest
 import tensorflow as tf
 
 from rnnkit.config.schema import ModelConfig
-from rnnkit.inspection.network import LanguageNetwork, language_network
-from rnnkit.inspection.stack import gradients_of_language, run_language, softmax
 from rnnkit.inspection.weights import weights_of_file
-from rnnkit.model.build import build_saved_model, weights_by_name
+from rnnkit.network.keras import build_saved_model, weights_by_name
+from rnnkit.network.reference import LanguageNetwork, language_network
+from rnnkit.network.reference_stack import gradients_of_language, run_language, softmax
 
 CELLS = ("simple_rnn", "lstm", "gru")
 VOCABULARY, BATCH, TIME = 6, 3, 7
@@ -169,7 +169,7 @@ def step_by_step(
 ) -> tuple[dict[str, list[tf.Tensor]], Any]:
     """The same network with the cells of Keras called one step at a time, so that every state is
     a tensor of its own; the logits of the last step."""
-    from rnnkit.inspection.stack import entered
+    from rnnkit.network.reference_stack import entered
 
     steps: Sequence[Any] = tf.unstack(tf.constant(entered(network, ids)), axis=1)
     watched: dict[str, list[tf.Tensor]] = {}

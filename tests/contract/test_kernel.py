@@ -10,7 +10,7 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnkit.model import kernel
+from rnnkit.network.kernels import fused as kernel
 
 CELLS = ("simple_rnn", "simple_rnn relu", "lstm", "gru")
 

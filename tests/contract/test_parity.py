@@ -18,13 +18,13 @@ from rnnkit.config.schema import (
     PretrainedInput,
     ScaledInput,
 )
-from rnnkit.model.build import (
+from rnnkit.network.keras import (
     build_saved_model,
     build_training_model,
     state_sizes,
     weights_by_name,
 )
-from rnnkit.model.export_onnx import InferenceFacts, export_onnx
+from rnnkit.network.onnx import InferenceFacts, export_onnx
 
 VOCABULARY = 11
 TOLERANCE = 1e-5

@@ -17,9 +17,9 @@ from rnnkit.config.schema import (
     SentimentConfig,
     WordGenerationConfig,
 )
-from rnnkit.data.labelled import PreparedTexts, prepare_texts
-from rnnkit.data.prepare import Prepared, prepare
-from rnnkit.run import RunDirectory, create_run, locked, read_metrics
+from rnnkit.runs.directory import RunDirectory, create_run, locked, read_metrics
+from rnnkit.tasks.language_model.data import Prepared, prepare
+from rnnkit.tasks.text_classification.data import PreparedTexts, prepare_texts
 from rnnkit.training.events import Event
 from rnnkit.training.loop import train
 

@@ -6,14 +6,12 @@ from typing import Any
 import numpy as np
 
 from rnnkit.inference.decision import Decision
-from rnnkit.inference.position import loss_by_position
 from rnnkit.inference.scores import (
     calibration_curve,
     predicted_classes,
     score_probabilities,
     worst_errors,
 )
-from rnnkit.inference.session import Session
 from rnnkit.report.gather import (
     Classification,
     LanguageDetails,
@@ -21,7 +19,9 @@ from rnnkit.report.gather import (
     Report,
     SentimentDetails,
 )
-from rnnkit.report.runs import Overview, Story
+from rnnkit.runs.listing import Overview, Story
+from rnnkit.tasks.language_model.position import loss_by_position
+from rnnkit.tasks.language_model.session import Session
 from rnnkit.text.tokenize import TextRules
 from rnnkit.text.vocabulary import Vocabulary
 

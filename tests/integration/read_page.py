@@ -4,7 +4,7 @@ import re
 from collections import Counter
 from html.parser import HTMLParser
 
-from rnnkit.report.style import STYLE_SHEET
+from rnnkit.views.style import STYLE_SHEET
 
 VOID = {"meta", "link", "br", "hr"}
 

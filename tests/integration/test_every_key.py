@@ -15,8 +15,8 @@ from experiments import arrays, configure, keys_of, start, train_here, without_t
 
 from rnnkit.config.schema import CharGenerationConfig
 from rnnkit.errors import ConfigError
-from rnnkit.run import RunDirectory
-from rnnkit.training.checkpoint import read_checkpoint
+from rnnkit.runs.checkpoint import read_checkpoint
+from rnnkit.runs.directory import RunDirectory
 
 SHORT = ("training.max_steps=6", "training.evaluate_every_steps=3")
 SLIDING = "data.windows={kind: sliding, length: 5}"
@@ -348,7 +348,7 @@ def observe(folder: Path, run_cli: Callable[..., Any]) -> Callable[..., object]:
         return run
 
     def corpus(overrides: tuple[str, ...]) -> object:
-        from rnnkit.data.prepare import prepare
+        from rnnkit.tasks.language_model.data import prepare
 
         return prepare(configure(folder, *overrides)).fingerprint
 

@@ -24,7 +24,7 @@ from experiments import (
 )
 
 from rnnkit.config.schema import SentimentConfig, TrainingConfig
-from rnnkit.run import RunDirectory
+from rnnkit.runs.directory import RunDirectory
 
 Case = tuple[str, tuple[str, ...], tuple[str, ...]]
 
@@ -262,7 +262,7 @@ def observe(folder: Path, run_cli: Callable[..., Any]) -> Callable[..., object]:
         return run
 
     def texts(overrides: tuple[str, ...]) -> object:
-        from rnnkit.data.labelled import prepare_texts
+        from rnnkit.tasks.text_classification.data import prepare_texts
 
         return prepare_texts(configure_labelled(folder, *overrides)).fingerprint
 

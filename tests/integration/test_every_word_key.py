@@ -12,8 +12,8 @@ import pytest
 from experiments import arrays, configure_words, keys_of, start, train_here, without_times
 
 from rnnkit.config.schema import CharGenerationConfig, WordGenerationConfig
-from rnnkit.data.prepare import prepare
 from rnnkit.errors import ConfigError
+from rnnkit.tasks.language_model.data import prepare
 
 SHORT = ("training.max_steps=6", "training.evaluate_every_steps=3")
 SLIDING = "data.windows={kind: sliding, length: 5}"

@@ -9,7 +9,7 @@ import pytest
 from experiments import configure, configure_labelled, train_new
 
 from rnnkit.config.load import parse_config
-from rnnkit.run import RunDirectory
+from rnnkit.runs.directory import RunDirectory
 
 WORDS = """\
 version: 1

@@ -13,12 +13,12 @@ import pytest
 from experiments import configure, configure_labelled, train_new
 
 from rnnkit.config.describe import to_yaml
-from rnnkit.inference.classifier import load_classifier, predict_probabilities
-from rnnkit.inference.session import load_session
+from rnnkit.inspection.page import MARK
 from rnnkit.inspection.subject import ClassifierSubject, LanguageSubject, open_run
-from rnnkit.report.canvas import PNG_MARK
-from rnnkit.report.inspection_page import MARK
-from rnnkit.run import RunDirectory, replace_recorded
+from rnnkit.runs.directory import RunDirectory, replace_recorded
+from rnnkit.tasks.language_model.session import load_session
+from rnnkit.tasks.text_classification.classifier import load_classifier, predict_probabilities
+from rnnkit.views.canvas import PNG_MARK
 
 RunCli = Callable[..., Any]
 

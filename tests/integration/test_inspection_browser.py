@@ -8,8 +8,8 @@ from made_up_inspections import attributions, state_view
 from made_up_reports import HOSTILE, LONG
 
 from rnnkit.inspection.attributions import Shapley
-from rnnkit.report.inspection_attributions import attributions_page
-from rnnkit.report.inspection_states import states_page
+from rnnkit.inspection.page_attributions import attributions_page
+from rnnkit.inspection.page_states import states_page
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no `chromium` on PATH")
 

@@ -16,16 +16,16 @@ from rnnkit.config.schema import ClassifierConfig, LearnedEmbedding, ModelConfig
 from rnnkit.inspection.forward import Extent, Forward, classifier_forward, language_forward
 from rnnkit.inspection.gradient_view import GradientView
 from rnnkit.inspection.gradients import Clipping, Profile, StateProfile
+from rnnkit.inspection.page import MARK
+from rnnkit.inspection.page_forward import forward_page, forward_picture
+from rnnkit.inspection.page_gradients import gradients_page, gradients_picture
+from rnnkit.inspection.page_summary import memory, summary_page, summary_picture
 from rnnkit.inspection.subject import ClassifierSubject, LanguageSubject
 from rnnkit.inspection.summary import Summary, summarize
-from rnnkit.inspection.untrained import untrained_classifier, untrained_language
-from rnnkit.report.canvas import PNG_MARK
-from rnnkit.report.inspection_forward import forward_page, forward_picture
-from rnnkit.report.inspection_gradients import gradients_page, gradients_picture
-from rnnkit.report.inspection_page import MARK
-from rnnkit.report.inspection_summary import memory, summary_page, summary_picture
-from rnnkit.report.markup import visible
-from rnnkit.report.style import VARIABLES
+from rnnkit.network.initializers import untrained_classifier, untrained_language
+from rnnkit.views.canvas import PNG_MARK
+from rnnkit.views.markup import visible
+from rnnkit.views.style import VARIABLES
 
 TOKENS = [HOSTILE, LONG, "⏎", "␣", "$x_1$", "a<b"]
 

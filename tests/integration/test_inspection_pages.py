@@ -10,22 +10,22 @@ from made_up_reports import HOSTILE, LONG
 from read_page import Page, check_that_nothing_is_loaded
 
 from rnnkit.inspection.attributions import IntegratedGradients, LeaveOneOut, Method, Shapley
-from rnnkit.report.canvas import PNG_MARK
-from rnnkit.report.inspection_attributions import (
-    attributions_page,
-    attributions_picture,
-    note_lines,
-)
-from rnnkit.report.inspection_page import (
+from rnnkit.inspection.page import (
     MARK,
     ColouredToken,
     PageSection,
     coloured_text,
     inspection_page,
 )
-from rnnkit.report.inspection_states import states_page, states_picture
-from rnnkit.report.markup import escape, visible
-from rnnkit.report.style import STYLE_SHEET, VARIABLES
+from rnnkit.inspection.page_attributions import (
+    attributions_page,
+    attributions_picture,
+    note_lines,
+)
+from rnnkit.inspection.page_states import states_page, states_picture
+from rnnkit.views.canvas import PNG_MARK
+from rnnkit.views.markup import escape, visible
+from rnnkit.views.style import STYLE_SHEET, VARIABLES
 
 CLASSES = [HOSTILE, "positive", LONG, "d", "e", "f"]
 

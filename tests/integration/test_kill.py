@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from experiments import SETTINGS, TEXT, assert_same_training
 
-from rnnkit.run import RunDirectory
+from rnnkit.runs.directory import RunDirectory
 
 
 def train_command(folder: Path, name: str, *, steps: int) -> list[str]:

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from experiments import TEXT, arrays, configure, train_new
 
-from rnnkit.run import RunDirectory, read_document, read_metrics
+from rnnkit.runs.directory import RunDirectory, read_document, read_metrics
 from rnnkit.training.events import Started
 
 RunCli = Callable[..., Any]
@@ -317,7 +317,7 @@ def test_our_kernel_trains_as_the_keras_loop_does(
     ours = train_new(tmp_path, config, "ours", observe=observe)
     with monkeypatch.context() as patch:
         # As on a GPU, where Keras chooses: here that is its own loop.
-        patch.setattr("rnnkit.model.layers.runs_on_gpu", lambda: True)
+        patch.setattr("rnnkit.network.layers.runs_on_gpu", lambda: True)
         patch.setattr("rnnkit.training.step.runs_on_gpu", lambda: True)
         patch.setattr("rnnkit.training.environment.runs_on_gpu", lambda: True)
         stock = train_new(tmp_path, config, "stock", observe=observe)

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
+from rnnkit.config.base import layer_sizes
 from rnnkit.config.load import load_config
 from rnnkit.config.schema import LanguageConfig, SentimentConfig, WordGenerationConfig
-from rnnkit.config.schema_recurrent import layer_sizes
-from rnnkit.data.prepare import prepare
-from rnnkit.inference.session import load_session
-from rnnkit.run import RunDirectory
+from rnnkit.runs.directory import RunDirectory
+from rnnkit.tasks.language_model.data import prepare
+from rnnkit.tasks.language_model.session import load_session
 from rnnkit.text.vocabulary import Vocabulary
 
 CONFIGS = Path(__file__).parents[2] / "configs"

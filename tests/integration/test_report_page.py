@@ -10,9 +10,9 @@ from made_up_reports import HOSTILE, LONG, language_report, sentiment_report
 from read_page import Page, check_that_nothing_is_loaded
 
 from rnnkit.report.gather import Report, SentimentDetails
-from rnnkit.report.markup import visible
 from rnnkit.report.page import MARK, render
-from rnnkit.report.style import STYLE_SHEET, VARIABLES
+from rnnkit.views.markup import visible
+from rnnkit.views.style import STYLE_SHEET, VARIABLES
 
 MANY = [f"intent {i}" for i in range(30)]
 HOSTILE_CLASSES = [HOSTILE, f"$f{HOSTILE}", LONG, "neutral"]

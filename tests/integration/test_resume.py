@@ -16,7 +16,7 @@ from experiments import (
 )
 
 from rnnkit.errors import InterruptedTrainingError, RunError, TrainingDivergedError
-from rnnkit.run import RunDirectory, read_metrics
+from rnnkit.runs.directory import RunDirectory, read_metrics
 from rnnkit.training.events import Recovered
 from rnnkit.training.step import Learner
 
@@ -173,7 +173,7 @@ def test_changed_text_is_refused(tmp_path: Path) -> None:
     prepared, run = start(tmp_path, config, "run")
     with pytest.raises(InterruptedTrainingError):
         train_here(config, prepared, run, should_stop=stop_after(5))
-    from rnnkit.data.prepare import prepare
+    from rnnkit.tasks.language_model.data import prepare
 
     other = prepare(configure(tmp_path, text="a different text altogether. " * 40))
     with pytest.raises(RunError, match="another text"):

@@ -17,10 +17,10 @@ from experiments import (
     train_new,
 )
 
-from rnnkit.data.labelled import prepare_texts
 from rnnkit.errors import ConfigError, InterruptedTrainingError, RunError
-from rnnkit.run import read_document, read_metrics
-from rnnkit.training.initial import class_ratios, initial_weights
+from rnnkit.runs.directory import read_document, read_metrics
+from rnnkit.tasks.text_classification.data import prepare_texts
+from rnnkit.tasks.text_classification.initial import class_ratios, initial_weights
 
 EVERYTHING = (
     "model.cell=lstm",

@@ -10,9 +10,9 @@ from experiments import train_new
 from bench.kneser_ney import best_discounts, count_trigrams
 from rnnkit.config.load import parse_config
 from rnnkit.config.schema import WordGenerationConfig
-from rnnkit.data.prepare import prepare
-from rnnkit.inference.evaluate import evaluate
-from rnnkit.inference.session import load_session
+from rnnkit.tasks.language_model.data import prepare
+from rnnkit.tasks.language_model.evaluation import evaluate
+from rnnkit.tasks.language_model.session import load_session
 
 SHAKESPEARE = Path(__file__).parents[2] / "data" / "tinyshakespeare.txt"
 

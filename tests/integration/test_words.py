@@ -18,10 +18,10 @@ from experiments import (
 )
 
 from rnnkit.config.schema import WordGenerationConfig
-from rnnkit.data.prepare import prepare
 from rnnkit.errors import InterruptedTrainingError
-from rnnkit.inference.session import load_session
-from rnnkit.run import RunDirectory, read_document, read_metrics
+from rnnkit.runs.directory import RunDirectory, read_document, read_metrics
+from rnnkit.tasks.language_model.data import prepare
+from rnnkit.tasks.language_model.session import load_session
 from rnnkit.text.word_vocabulary import WordVocabulary
 from rnnkit.training.step import Learner
 
@@ -98,7 +98,7 @@ def test_the_loss_falls_and_is_that_of_the_evaluation(
 @pytest.mark.parametrize("case", CASES)
 def test_scores_are_those_of_the_text(case: str, runs: dict[str, RunDirectory]) -> None:
     """Bits per character and perplexity per word, counted on the text itself."""
-    from rnnkit.inference.evaluate import evaluate
+    from rnnkit.tasks.language_model.evaluation import evaluate
 
     session = load_session(runs[case])
     ids = prepare(_config(runs[case])).split("validation")
@@ -240,8 +240,8 @@ def test_a_classifier_may_begin_with_a_model_of_words(tmp_path: Path) -> None:
     """Every word that both know starts with the vector of the language model."""
     from experiments import configure_labelled
 
-    from rnnkit.data.labelled import prepare_texts
-    from rnnkit.training.initial import initial_weights
+    from rnnkit.tasks.text_classification.data import prepare_texts
+    from rnnkit.tasks.text_classification.initial import initial_weights
 
     reviews = "the film was lovely and great, the plot dull and bad\n" * 20
     source = configure_words(

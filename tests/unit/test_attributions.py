@@ -8,11 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnkit.config.schema import ClassifierConfig
-from rnnkit.config.weight_shapes import classifier_weight_shapes
 from rnnkit.errors import UsageError
-from rnnkit.inference.classifier import Classifier
 from rnnkit.inference.decision import Decision
-from rnnkit.inference.explain import explain
 from rnnkit.inspection.attributions import (
     MOST_EXACT,
     IntegratedGradients,
@@ -22,11 +19,14 @@ from rnnkit.inspection.attributions import (
     attribute,
     class_index,
 )
-from rnnkit.inspection.classify import run_classifier
 from rnnkit.inspection.integrated_gradients import integrated_gradients
-from rnnkit.inspection.network import ClassifierNetwork, classifier_network
 from rnnkit.inspection.shapley import exact_shapley
-from rnnkit.inspection.stack import softmax
+from rnnkit.network.reference import ClassifierNetwork, classifier_network
+from rnnkit.network.reference_classifier import run_classifier
+from rnnkit.network.reference_stack import softmax
+from rnnkit.network.weight_shapes import classifier_weight_shapes
+from rnnkit.tasks.text_classification.classifier import Classifier
+from rnnkit.tasks.text_classification.explain import explain
 from rnnkit.text.encoder import UNKNOWN, TextEncoder
 from rnnkit.text.words import WordRules
 

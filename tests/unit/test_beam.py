@@ -12,10 +12,10 @@ from toy_models import BYTES, LETTERS, WITH_UNKNOWN, WORDS, elman, script, sessi
 
 from rnnkit.errors import RunError, UsageError
 from rnnkit.inference.beam import Found, search, write_found
-from rnnkit.inference.generate import generate, read_prime
 from rnnkit.inference.sampling import SamplingOptions
-from rnnkit.inference.session import Session
 from rnnkit.inference.writing import Completion, Piece
+from rnnkit.tasks.language_model.generate import generate, read_prime
+from rnnkit.tasks.language_model.session import Session
 
 models = st.builds(
     elman,

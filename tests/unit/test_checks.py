@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnnkit.config.schema_sentiment import SentimentConfig
-from rnnkit.data.labelled import prepare_texts, read_texts, split_texts
 from rnnkit.errors import DataError
+from rnnkit.tasks.text_classification.config import SentimentConfig
+from rnnkit.tasks.text_classification.data import prepare_texts, read_texts, split_texts
 
 
 def settings(path: Path, drawn: list[str], **data: Any) -> SentimentConfig:

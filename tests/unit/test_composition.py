@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from toy_models import BYTES, LETTERS, WITH_UNKNOWN, WORDS, elman, script, session_of
 
 from rnnkit.errors import DataError
-from rnnkit.inference.composition import Composition
-from rnnkit.inference.generate import read_prime
 from rnnkit.inference.sampling import SamplingOptions
-from rnnkit.inference.session import Session
+from rnnkit.tasks.language_model.composition import Composition
+from rnnkit.tasks.language_model.generate import read_prime
+from rnnkit.tasks.language_model.session import Session
 
 GREEDY = SamplingOptions(temperature=0.0)
 

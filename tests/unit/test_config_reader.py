@@ -2,7 +2,7 @@
 
 import pytest
 
-from rnnkit.config.reader import (
+from rnnkit.config.source import (
     MAXIMUM_VALUES,
     Document,
     read_override,

@@ -9,9 +9,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rnnkit.config.describe import json_schema, to_yaml
-from rnnkit.config.diagnosis import complete_tags, diagnose, diagnose_task
 from rnnkit.config.load import parse_config
-from rnnkit.config.reader import read_yaml
+from rnnkit.config.messages import complete_tags, diagnose, diagnose_task
+from rnnkit.config.source import read_yaml
 
 SCHEMA = json_schema()
 TYPES: dict[str, tuple[type, ...]] = {

@@ -14,8 +14,8 @@ import pytest
 
 from rnnkit.config.schema import CharGenerationConfig
 from rnnkit.data import cache
-from rnnkit.data.prepare import Prepared, prepare
 from rnnkit.errors import DataError
+from rnnkit.tasks.language_model.data import Prepared, prepare
 
 TEXT = "hello world\n" * 20
 

@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from rnnkit.config.schema import CharGenerationConfig
 from rnnkit.data.batches import BatchPlan
 from rnnkit.data.encode_files import encode_files
-from rnnkit.data.prepare import Prepared, prepare
 from rnnkit.errors import DataError
+from rnnkit.tasks.language_model.data import Prepared, prepare
 from rnnkit.text import tokenize
 from rnnkit.text.tokenize import TextRules
 from rnnkit.text.vocabulary import Vocabulary

@@ -14,9 +14,9 @@ from rnnkit.config.load import parse_config
 from rnnkit.config.schema import WordGenerationConfig
 from rnnkit.data.encode_files import encode_files
 from rnnkit.data.extents import text_extent
-from rnnkit.data.prepare import Prepared, prepare
 from rnnkit.data.word_pieces import divide
 from rnnkit.errors import ConfigError, DataError
+from rnnkit.tasks.language_model.data import Prepared, prepare
 from rnnkit.text.subword_vocabulary import SubwordVocabulary
 from rnnkit.text.word_vocabulary import WordVocabulary
 

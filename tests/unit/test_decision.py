@@ -22,7 +22,7 @@ from rnnkit.inference.decision import (
     write_decision,
 )
 from rnnkit.inference.scores import predicted_classes, row_losses
-from rnnkit.run import RunDirectory
+from rnnkit.runs.directory import RunDirectory
 
 
 @st.composite

@@ -9,16 +9,16 @@ import numpy as np
 import pytest
 
 from rnnkit.errors import DataError, RunError
-from rnnkit.inference.bootstrap import (
+from rnnkit.inference.intervals import (
     LEAST_BLOCKS,
     MOST_BLOCKS,
     Estimate,
     Totals,
     estimate,
 )
-from rnnkit.inference.evaluate import STREAM_BLOCK, STREAM_CHUNK, Evaluation, evaluate
-from rnnkit.inference.evaluated_text import text_of_files
-from rnnkit.inference.session import Session, States
+from rnnkit.tasks.language_model.evaluated_text import text_of_files
+from rnnkit.tasks.language_model.evaluation import STREAM_BLOCK, STREAM_CHUNK, Evaluation, evaluate
+from rnnkit.tasks.language_model.session import Session, States
 from rnnkit.text.tokenize import TextRules
 from rnnkit.text.vocabulary import Vocabulary
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnkit.inference.classifier import Classifier
 from rnnkit.inference.decision import Decision
-from rnnkit.inference.explain import explain
+from rnnkit.tasks.text_classification.classifier import Classifier
+from rnnkit.tasks.text_classification.explain import explain
 from rnnkit.text.encoder import TextEncoder
 from rnnkit.text.words import WordRules
 

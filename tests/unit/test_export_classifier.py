@@ -9,7 +9,7 @@ import onnxruntime
 import pytest
 
 from rnnkit.config.schema import ClassifierConfig
-from rnnkit.model.export_classifier import export_classifier
+from rnnkit.network.onnx_classifier import export_classifier
 
 VOCABULARY_SIZE = 50
 EMBEDDING_SIZE = 16

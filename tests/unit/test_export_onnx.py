@@ -11,7 +11,7 @@ import onnxruntime
 import pytest
 
 from rnnkit.config.schema import ModelConfig, layer_sizes
-from rnnkit.model.export_onnx import InferenceFacts, export_onnx
+from rnnkit.network.onnx import InferenceFacts, export_onnx
 
 VOCABULARY_SIZE = 11
 FACTS = InferenceFacts(task="char_generation", context=None, generation={"length": 200})

@@ -10,10 +10,10 @@ from toy_models import BYTES, LETTERS, WITH_UNKNOWN, elman, script, session_of, 
 
 from rnnkit.errors import DataError, RunError, UsageError
 from rnnkit.inference.continuation import READ_AT_ONCE
-from rnnkit.inference.generate import Prime, generate, read_prime
 from rnnkit.inference.sampling import SamplingOptions
-from rnnkit.inference.session import Session, States
 from rnnkit.inference.writing import Completion, Piece, split_at_stop
+from rnnkit.tasks.language_model.generate import Prime, generate, read_prime
+from rnnkit.tasks.language_model.session import Session, States
 from rnnkit.text.tokenize import TextRules
 from rnnkit.text.vocabulary import Vocabulary
 

@@ -9,12 +9,12 @@ import pytest
 from rnnkit.config.describe import to_yaml
 from rnnkit.config.load import load_config, parse_config
 from rnnkit.config.schema import CharGenerationConfig, ModelConfig
-from rnnkit.config.weight_shapes import (
+from rnnkit.errors import ConfigError
+from rnnkit.network.weight_shapes import (
     check_initial_weights,
     classifier_weight_shapes,
     language_weight_shapes,
 )
-from rnnkit.errors import ConfigError
 
 START = """\
 version: 1
@@ -98,7 +98,7 @@ def test_a_wrong_vocabulary_is_exit_3_before_tensorflow(tmp_path: Path, run_cli:
     ],
 )
 def test_shapes_are_those_of_the_network(cell: str, options: dict[str, Any]) -> None:
-    from rnnkit.model.build import build_saved_model, weights_by_name
+    from rnnkit.network.keras import build_saved_model, weights_by_name
 
     model = ModelConfig.model_validate({"cell": cell, "units": 5, **options})
     built = weights_by_name(build_saved_model(model, vocabulary_size=7, every_step=True))
@@ -116,8 +116,8 @@ def test_shapes_are_those_of_the_network(cell: str, options: dict[str, Any]) -> 
 )
 def test_shapes_are_those_of_the_classifier(bidirectional: bool, options: dict[str, Any]) -> None:
     from rnnkit.config.schema import ClassifierConfig
-    from rnnkit.model.build import weights_by_name
-    from rnnkit.model.classifier import build_saved_classifier
+    from rnnkit.network.keras import weights_by_name
+    from rnnkit.network.keras_classifier import build_saved_classifier
 
     model = ClassifierConfig.model_validate({"units": 4, **options, "bidirectional": bidirectional})
     sizes = {"vocabulary_size": 9, "classes": 2, "embedding_size": 5}
@@ -126,8 +126,8 @@ def test_shapes_are_those_of_the_classifier(bidirectional: bool, options: dict[s
 
 
 def test_training_begins_with_them(tmp_path: Path) -> None:
-    from rnnkit.data.prepare import prepare
-    from rnnkit.training.language import LanguageModelling
+    from rnnkit.tasks.language_model.data import prepare
+    from rnnkit.tasks.language_model.objective import LanguageModelling
 
     (tmp_path / "text.txt").write_text("hello")
     text = f"{START}  initial_weights: {{recurrent_0/recurrent_kernel: [[1, 2], [3, 4]]}}\n"

@@ -16,8 +16,8 @@ from rnnkit.inspection.gradients import (
     profile_of,
     usual_distance,
 )
-from rnnkit.inspection.network import LanguageNetwork, language_network
-from rnnkit.inspection.untrained import untrained_language
+from rnnkit.network.initializers import untrained_language
+from rnnkit.network.reference import LanguageNetwork, language_network
 
 VOCABULARY = 5
 IDS = np.random.default_rng(0).integers(0, VOCABULARY, 400).astype(np.uint8)
@@ -191,7 +191,7 @@ def test_frozen_weights_have_no_gradient() -> None:
 @pytest.mark.parametrize("context", [None, 10])
 def test_the_gradient_is_the_one_that_training_reports(context: int | None) -> None:
     from rnnkit.data.batches import Batch
-    from rnnkit.model.build import build_training_model, state_sizes
+    from rnnkit.network.keras import build_training_model, state_sizes
     from rnnkit.training.step import Learner
 
     network = fresh(1.0)

@@ -14,17 +14,17 @@ import pytest
 
 from rnnkit.config.schema import ClassifierConfig, LearnedEmbedding, ModelConfig
 from rnnkit.errors import RunError
-from rnnkit.inspection.network import classifier_network, language_network
 from rnnkit.inspection.summary import summarize
-from rnnkit.inspection.untrained import (
+from rnnkit.inspection.weights import weights_of_file
+from rnnkit.network.initializers import (
     initialise,
     untrained_classifier,
     untrained_language,
     with_cell,
 )
-from rnnkit.inspection.weights import weights_of_file
-from rnnkit.model.build import build_saved_model, weights_by_name
-from rnnkit.model.classifier import build_saved_classifier
+from rnnkit.network.keras import build_saved_model, weights_by_name
+from rnnkit.network.keras_classifier import build_saved_classifier
+from rnnkit.network.reference import classifier_network, language_network
 
 MODEL = ModelConfig(cell="lstm", units=4)
 

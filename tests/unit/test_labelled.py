@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnkit.config.schema_sentiment import SentimentConfig
-from rnnkit.data.labelled import (
+from rnnkit.data.split_texts import stratified_split
+from rnnkit.errors import DataError
+from rnnkit.tasks.text_classification.config import SentimentConfig
+from rnnkit.tasks.text_classification.data import (
     LabelledTexts,
     encode_splits,
     prepare_texts,
@@ -20,8 +22,6 @@ from rnnkit.data.labelled import (
     split_texts,
     stratified_folds,
 )
-from rnnkit.data.split_texts import stratified_split
-from rnnkit.errors import DataError
 from rnnkit.text.encoder import UNKNOWN
 
 DATA = Path(__file__).parents[2] / "data"

@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 
 from rnnkit.config.load import parse_config
 from rnnkit.config.schema import SentimentConfig
-from rnnkit.data.prepare import prepare
 from rnnkit.errors import DataError, UsageError
-from rnnkit.inference import suffix_automaton
-from rnnkit.inference.novelty import SIZES, Copy, TrainingText, measure, training_text
-from rnnkit.run import RunDirectory, write_document
+from rnnkit.runs.directory import RunDirectory, write_document
+from rnnkit.tasks.language_model import suffix_automaton
+from rnnkit.tasks.language_model.data import prepare
+from rnnkit.tasks.language_model.novelty import SIZES, Copy, TrainingText, measure, training_text
 
 CHARACTERS = """\
 version: 1
@@ -101,7 +101,7 @@ def test_lines_are_counted_in_the_file_as_it_is(tmp_path: Path) -> None:
 def test_long_texts_are_searched_piece_by_piece(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("rnnkit.inference.novelty.CHUNK_BYTES", 16)
+    monkeypatch.setattr("rnnkit.tasks.language_model.novelty.CHUNK_BYTES", 16)
     lines = [f"line {number} of a longer text\n" for number in range(1, 200)]
     known = known_text(tmp_path, "".join(lines), "x\n" * 9)
     for number in (1, 2, 77, 150):

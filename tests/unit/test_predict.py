@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnkit.errors import DataError, RunError, UsageError
-from rnnkit.inference import classifier as classifier_module
-from rnnkit.inference import predict as predict_module
-from rnnkit.inference.classifier import Classifier, classify, pad, with_threshold
 from rnnkit.inference.decision import Decision
-from rnnkit.inference.predict import added_columns, label_rows, predict, text_column
-from rnnkit.inference.table_output import replacing, table_writer
-from rnnkit.inference.table_stream import Row, open_table
+from rnnkit.tables.stream import Row, open_table
+from rnnkit.tables.write import replacing, table_writer
+from rnnkit.tasks.text_classification import classifier as classifier_module
+from rnnkit.tasks.text_classification import predict as predict_module
+from rnnkit.tasks.text_classification.classifier import Classifier, classify, pad, with_threshold
+from rnnkit.tasks.text_classification.predict import added_columns, label_rows, predict, text_column
 from rnnkit.text.encoder import PAD, UNKNOWN, TextEncoder
 from rnnkit.text.words import WordRules
 

@@ -12,15 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnkit.errors import DataError, RunError
-from rnnkit.inference.evaluate import evaluate
-from rnnkit.inference.position import loss_by_position, position_groups
-from rnnkit.inference.session import Session, States
-from rnnkit.report.figures import Curve, Marker, course, thinned
-from rnnkit.report.markup import Html, escape, table, tag, visible
-from rnnkit.report.style import STYLE_SHEET
-from rnnkit.report.words import duration, number
+from rnnkit.tasks.language_model.evaluation import evaluate
+from rnnkit.tasks.language_model.position import loss_by_position, position_groups
+from rnnkit.tasks.language_model.session import Session, States
 from rnnkit.text.tokenize import TextRules
 from rnnkit.text.vocabulary import Vocabulary
+from rnnkit.views.figures import Curve, Marker, course, thinned
+from rnnkit.views.markup import Html, escape, table, tag, visible
+from rnnkit.views.style import STYLE_SHEET
+from rnnkit.views.words import duration, number
 
 # ------------------------------------------------------------------------------------- markup
 

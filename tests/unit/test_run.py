@@ -15,9 +15,9 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-import rnnkit.run
+import rnnkit.runs.directory
 from rnnkit.errors import RunError
-from rnnkit.run import (
+from rnnkit.runs.directory import (
     FORMAT_VERSION,
     RunDirectory,
     create_run,
@@ -352,7 +352,7 @@ def test_a_file_in_place_of_the_runs_folder_is_a_run_error(tmp_path: Path) -> No
 
 HOLD = """
 import pathlib, sys, time
-from rnnkit.run import RunDirectory, locked
+from rnnkit.runs.directory import RunDirectory, locked
 with locked(RunDirectory(pathlib.Path(sys.argv[1]))):
     print("held", flush=True)
     time.sleep(60)
@@ -494,14 +494,14 @@ def test_replacing_a_recorded_file_is_valid_at_every_moment(
 ) -> None:
     run = create_run(tmp_path, "run", config_text="old", vocabulary={})
     left = iter([True] * writes_before_the_kill)
-    write = rnnkit.run.write_atomically
+    write = rnnkit.runs.directory.write_atomically
 
     def killed(path: Path, data: bytes) -> None:
         if not next(left, False):
             raise KeyboardInterrupt
         write(path, data)
 
-    monkeypatch.setattr(rnnkit.run, "write_atomically", killed)
+    monkeypatch.setattr(rnnkit.runs.directory, "write_atomically", killed)
     with contextlib.suppress(KeyboardInterrupt):
         replace_recorded(run, run.config, b"new")
     verify_files(run, run.config)

@@ -7,12 +7,8 @@ import onnxruntime
 import pytest
 
 from rnnkit.config.schema import ClassifierConfig, ModelConfig
-from rnnkit.config.weight_shapes import classifier_weight_shapes, language_weight_shapes
 from rnnkit.errors import DataError, RunError, UsageError
-from rnnkit.inference.session import Session
-from rnnkit.inspection.network import classifier_network, language_network
 from rnnkit.inspection.run_states import StateChoice, classifier_view
-from rnnkit.inspection.stack import run_language
 from rnnkit.inspection.state_view import ShownUnit, choose_units
 from rnnkit.inspection.states import (
     WARM_UP,
@@ -23,7 +19,11 @@ from rnnkit.inspection.states import (
     text_states,
 )
 from rnnkit.inspection.tracking import Ranking, Tracked
-from rnnkit.model.export_onnx import InferenceFacts, export_onnx
+from rnnkit.network.onnx import InferenceFacts, export_onnx
+from rnnkit.network.reference import classifier_network, language_network
+from rnnkit.network.reference_stack import run_language
+from rnnkit.network.weight_shapes import classifier_weight_shapes, language_weight_shapes
+from rnnkit.tasks.language_model.session import Session
 from rnnkit.text.encoder import TextEncoder
 from rnnkit.text.tokenize import TextRules
 from rnnkit.text.vocabulary import Vocabulary

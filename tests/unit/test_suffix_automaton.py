@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnkit.inference import suffix_automaton
-from rnnkit.inference.suffix_automaton import TooLargeError, build, compare
+from rnnkit.tasks.language_model import suffix_automaton
+from rnnkit.tasks.language_model.suffix_automaton import TooLargeError, build, compare
 
 texts = st.lists(st.integers(0, 3), max_size=30)
 many_tokens = st.lists(st.integers(0, 40), max_size=40)

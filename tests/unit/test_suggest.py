@@ -6,8 +6,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from rnnkit.inference.session import Session, States
-from rnnkit.inference.suggest import Suggestions, suggest
+from rnnkit.tasks.language_model.session import Session, States
+from rnnkit.tasks.language_model.suggest import Suggestions, suggest
 from rnnkit.text.language import LanguageVocabulary
 from rnnkit.text.subword_vocabulary import SubwordVocabulary
 from rnnkit.text.subwords import train_exact_subwords

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnkit.data import delimited
-from rnnkit.data.table_rows import Columns, Fault
-from rnnkit.data.tables import line_of_row, read_table
 from rnnkit.errors import DataError
+from rnnkit.tables import delimited
+from rnnkit.tables.read import line_of_row, read_table
+from rnnkit.tables.rows import Columns, Fault
 
 NAMED = Columns("text", "label")
 Row = tuple[int, str | None, str | None]

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnkit.inference.session import Session, States
+from rnnkit.tasks.language_model.session import Session, States
 from rnnkit.text.language import LanguageVocabulary
 from rnnkit.text.tokenize import TextRules
 from rnnkit.text.vocabulary import Vocabulary

@@ -1,0 +1,191 @@
+"""How a network is trained, whatever its task: optimizers, schedules, limits."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from rnnkit.config.base import (
+    Fraction,
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    Section,
+    WarmupSteps,
+)
+
+
+class AdamConfig(Section):
+    """Adam (Kingma and Ba 2015)."""
+
+    name: Literal["adam"]
+    """Which optimizer."""
+    learning_rate: PositiveFloat = 1e-3
+    """Highest learning rate; the schedule and warm-up scale it."""
+    beta_1: Fraction = 0.9
+    """Decay of the first moment."""
+    beta_2: Fraction = 0.999
+    """Decay of the second moment."""
+    epsilon: PositiveFloat = 1e-7
+    """Added to the denominator."""
+
+
+class AdamWConfig(Section):
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019)."""
+
+    name: Literal["adamw"] = "adamw"
+    """Which optimizer."""
+    learning_rate: PositiveFloat = 1e-3
+    """Highest learning rate; the schedule and warm-up scale it."""
+    weight_decay: NonNegativeFloat = 0.01
+    """Decay per step, times the learning rate; biases and normalisation gains are exempt."""
+    beta_1: Fraction = 0.9
+    """Decay of the first moment."""
+    beta_2: Fraction = 0.999
+    """Decay of the second moment."""
+    epsilon: PositiveFloat = 1e-7
+    """Added to the denominator."""
+
+
+class RMSpropConfig(Section):
+    """RMSprop (Tieleman and Hinton 2012)."""
+
+    name: Literal["rmsprop"]
+    """Which optimizer."""
+    learning_rate: PositiveFloat = 1e-3
+    """Highest learning rate; the schedule and warm-up scale it."""
+    rho: Fraction = 0.9
+    """Decay of the mean square."""
+    momentum: Fraction = 0.0
+    """Momentum."""
+    epsilon: PositiveFloat = 1e-7
+    """Added to the denominator."""
+
+
+class SGDConfig(Section):
+    """Stochastic gradient descent."""
+
+    name: Literal["sgd"]
+    """Which optimizer."""
+    learning_rate: PositiveFloat = 0.1
+    """Highest learning rate; the schedule and warm-up scale it."""
+    momentum: Fraction = 0.0
+    """Momentum."""
+    nesterov: bool = False
+    """Nesterov's form of momentum; needs a momentum."""
+
+
+Optimizer = Annotated[
+    AdamConfig | AdamWConfig | RMSpropConfig | SGDConfig, Field(discriminator="name")
+]
+
+
+class ConstantSchedule(Section):
+    """The same learning rate all the way."""
+
+    kind: Literal["constant"] = "constant"
+    """Which schedule."""
+    warmup_steps: WarmupSteps = 0
+    """Steps in which the learning rate rises linearly from zero."""
+
+
+class LinearSchedule(Section):
+    """A straight line from the highest learning rate to `final_fraction` of it."""
+
+    kind: Literal["linear"]
+    """Which schedule."""
+    warmup_steps: WarmupSteps = 0
+    """Steps in which the learning rate rises linearly from zero."""
+    final_fraction: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    """Learning rate at the end, as a fraction of the highest."""
+
+
+class CosineSchedule(Section):
+    """Half a cosine from the highest learning rate to `final_fraction` of it (Loshchilov and
+    Hutter 2017)."""
+
+    kind: Literal["cosine"]
+    """Which schedule."""
+    warmup_steps: WarmupSteps = 0
+    """Steps in which the learning rate rises linearly from zero."""
+    final_fraction: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
+    """Learning rate at the end, as a fraction of the highest."""
+
+
+class StepSchedule(Section):
+    """Multiply the learning rate by `factor` every `every_steps` steps."""
+
+    kind: Literal["step"]
+    """Which schedule."""
+    warmup_steps: WarmupSteps = 0
+    """Steps in which the learning rate rises linearly from zero."""
+    every_steps: PositiveInt
+    """Steps between two reductions."""
+    factor: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5
+    """What the learning rate is multiplied by."""
+
+
+class PlateauSchedule(Section):
+    """Multiply the learning rate by `factor` when the score has stopped improving."""
+
+    kind: Literal["plateau"]
+    """Which schedule."""
+    warmup_steps: WarmupSteps = 0
+    """Steps in which the learning rate rises linearly from zero."""
+    patience: PositiveInt = 2
+    """Evaluations without improvement before a reduction."""
+    factor: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5
+    """What the learning rate is multiplied by."""
+
+
+Schedule = Annotated[
+    ConstantSchedule | LinearSchedule | CosineSchedule | StepSchedule | PlateauSchedule,
+    Field(discriminator="kind"),
+]
+
+
+class EarlyStopping(Section):
+    """End the run when the monitored score has stopped improving. It is taken on the validation
+    part, on the training part when nothing is held out."""
+
+    patience: PositiveInt = 5
+    """Evaluations without improvement before the run ends."""
+    minimum_improvement: NonNegativeFloat = 0.0
+    """By how much the monitored score must change for the better to count as an improvement: nats
+    for `monitor: loss`, a share between 0 and 1 for every other."""
+
+
+class CommonTrainingConfig(Section):
+    """Training, whatever the task. The first of the limits that is reached ends the run."""
+
+    batch_size: PositiveInt = 64
+    """Sequences, or texts, per step."""
+    max_epochs: PositiveInt | None = None
+    """Passes over the training data. At least one of the three limits is needed."""
+    max_steps: PositiveInt | None = None
+    """Weight updates."""
+    max_minutes: PositiveFloat | None = None
+    """Minutes in the training loop, evaluation included, start-up not. A run that ends by the
+    clock cannot be repeated bit for bit."""
+    precision: Literal["auto", "float32", "bfloat16"] = "float32"
+    """Operands of the matrix products in the recurrent layers: `bfloat16` rounds them to 8 bits,
+    on a CPU; states, gates, gradients and weights stay float32. `auto` does so where the
+    processor has instructions for it."""
+    optimizer: Optimizer = AdamWConfig()
+    """Weight update rule."""
+    schedule: Schedule = ConstantSchedule()
+    """Learning rate over time. `linear` and `cosine` need `max_epochs` or `max_steps`, which
+    fix their length."""
+    clip_norm: PositiveFloat | None = None
+    """Scale the gradient down to this global norm (Pascanu et al. 2013)."""
+    clip_value: PositiveFloat | None = None
+    """Cut every entry of the gradient to this size, before `clip_norm`."""
+    weight_average: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
+    """Decay per step of an exponential moving average of the weights, which is then what is
+    evaluated and saved."""
+    evaluate_every_steps: PositiveInt | None = None
+    """Steps between evaluations; once per epoch when not given. The end of training is always
+    evaluated."""
+    checkpoint_every_steps: PositiveInt = 1000
+    """Steps between checkpoints; every evaluation writes one too."""
+    early_stopping: EarlyStopping | None = None
+    """When to give up."""

@@ -1,1 +1,0 @@
-"""Facts -> keras.Model -> model.onnx."""

@@ -1,0 +1,235 @@
+"""The time steps of Elman's layer on a GPU.
+
+Keras hands LSTM and GRU to cuDNN but runs this layer one operator after the other. cuDNN has it
+as well, and TensorFlow an operator for it with a gradient (`CudnnRNNV3`), which is called here;
+where that fails, XLA compiles our loop into one program.
+
+Not every machine has a TensorFlow, a driver and a cuDNN that fit together, and what does not fit
+shows at the first step, or never. So a layer asks `choose_route` first: a small case of its own
+size goes through the routes, the fastest first, and the first with right results is taken.
+"""
+
+import functools
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from rnnkit.network.kernels import fused as kernel
+from rnnkit.network.kernels.fused import Activation
+
+Run = Callable[[tf.Tensor, tf.Tensor, Sequence[tf.Tensor], Activation], tf.Tensor]
+
+_TOLERANCE = 0.02
+"""Largest distance from the right result, relative to its norm. Tensor cores round the factors
+of a product to 11 bits (TF32), which makes about 0.0005; a matrix in the wrong place makes far
+more than this."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """One way to run the layer."""
+
+    name: str
+    """For the line that says what a run computes with."""
+    run: Run
+    """With the arguments and the result of `kernel.simple_rnn`."""
+    faults: tuple[str, ...] = ()
+    """What is wrong with the faster ones."""
+
+    def __str__(self) -> str:
+        return f"{self.name} ({'; '.join(self.faults)})" if self.faults else self.name
+
+
+@functools.cache
+def choose_route(*, features: int, units: int, activation: Activation) -> Route:
+    """The fastest route that computes a layer of this size correctly on this machine.
+
+    Can be called while a graph is built; the trial runs once per size and outside of it.
+    """
+    faults: list[str] = []
+    for name, run in (("cuDNN", simple_rnn), ("XLA", compiled_simple_rnn)):
+        found = find_fault(run, features=features, units=units, activation=activation)
+        if found is None:
+            return Route(name, run, tuple(faults))
+        faults.append(f"{name}: {found}")
+    return Route("TensorFlow", kernel.simple_rnn, tuple(faults))
+
+
+# ------------------------------------------------------------------------------------- routes
+
+
+def simple_rnn(
+    inputs: tf.Tensor,
+    state: tf.Tensor,
+    weights: Sequence[tf.Tensor],
+    activation: Activation = "tanh",
+) -> tf.Tensor:
+    """`kernel.simple_rnn` through cuDNN: only on a GPU, and in float32 whatever comes in.
+
+    (TensorFlow accepts bfloat16 here but computes in float32, so that saves nothing; in its source
+    of 2023 the backward pass even reads reserved memory then that nobody has written.)
+
+    Args:
+        inputs: float[time, batch, features].
+        state: hidden state before the first step, float[batch, units].
+        weights: kernel [features, units], recurrent kernel [units, units], bias [units].
+        activation: of the hidden state.
+
+    Returns the hidden state after every step, float32[time, batch, units].
+    """
+    time, batch = tf.unstack(tf.shape(inputs)[:2])
+    hidden, *_ = tf.raw_ops.CudnnRNNV3(
+        input=tf.cast(inputs, tf.float32),
+        input_h=tf.cast(state, tf.float32)[tf.newaxis],  # [layers, batch, units]
+        input_c=tf.zeros(()),  # for LSTM only
+        params=parameter_vector(*map(tf.convert_to_tensor, weights)),
+        # All of full length, with time first: cuDNN can read the batch as it lies in memory.
+        sequence_lengths=tf.fill([batch], time),
+        rnn_mode=f"rnn_{activation}",
+        input_mode="linear_input",
+        direction="unidirectional",
+        is_training=True,  # keeps what the gradient needs
+        time_major=True,
+    )
+    return hidden
+
+
+def parameter_vector(kernel: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
+    """The weights as cuDNN reads them: one float32[parameters].
+
+    The kernel, the recurrent kernel, the bias of the inputs and that of the recurrent product.
+    cuDNN multiplies matrices from the left, so both lie transposed; the layer has one bias, so
+    the other is zero.
+    """
+    matrices = [tf.reshape(tf.transpose(matrix), [-1]) for matrix in (kernel, recurrent)]
+    parts = [*matrices, tf.zeros_like(bias), bias]
+    return tf.concat([tf.cast(part, tf.float32) for part in parts], axis=0)
+
+
+def compiled_simple_rnn(
+    inputs: tf.Tensor,
+    state: tf.Tensor,
+    weights: Sequence[tf.Tensor],
+    activation: Activation = "tanh",
+) -> tf.Tensor:
+    """`kernel.simple_rnn` compiled by XLA, arguments and result as there.
+
+    XLA compiles anew for every shape. Texts have hundreds of lengths; zeros after the last step,
+    up to a length of which there are few, change none of the steps before.
+    """
+    time = tf.shape(inputs)[0]
+    with tf.device("CPU:0"):  # where lengths are needed
+        room = tf.gather(_LENGTHS, tf.searchsorted(_LENGTHS, [time])[0]) - time
+    padded = tf.pad(inputs, [[0, room], [0, 0], [0, 0]])
+    run = _compiled_loop(activation)
+    return run(padded, state, *map(tf.convert_to_tensor, weights))[:time]
+
+
+_LENGTHS = np.array([part << power for power in range(26) for part in (16, 24)], np.int32)
+"""16, 24, 32, 48, 64, 96, ..: at most half as long again as what is asked for."""
+
+
+@functools.cache
+def _compiled_loop(activation: Activation) -> Any:
+    @tf.function(jit_compile=True, autograph=False)
+    def run(inputs: Any, state: Any, *weights: Any) -> Any:
+        return kernel.simple_rnn(inputs, state, weights, activation)
+
+    return run
+
+
+# -------------------------------------------------------------------------------------- trial
+
+
+def find_fault(run: Run, *, features: int, units: int, activation: Activation) -> str | None:
+    """What is wrong with `run` for a layer of this size; None when a small case has the right
+    hidden states and gradients."""
+    case = _small_case(features, units)
+    right = _by_definition(case, activation)
+    try:
+        found = _through_tensorflow(run, case, activation)
+    except (tf.errors.OpError, RuntimeError, TypeError, ValueError) as error:
+        said = str(error).strip() or type(error).__name__
+        return said.splitlines()[0][:100]
+    for (name, wanted), value in zip(right.items(), found, strict=True):
+        if value.shape != wanted.shape:
+            return f"{name} {value.shape} instead of {wanted.shape}"
+        distance = np.linalg.norm(value - wanted) / np.linalg.norm(wanted)
+        if not distance <= _TOLERANCE:  # NaN is not
+            return f"wrong {name}, off by {distance:.0%}"
+    return None
+
+
+@dataclass(frozen=True)
+class _Case:
+    """Arguments of the layer, and the gradient of its result, float64."""
+
+    inputs: NDArray[np.float64]
+    state: NDArray[np.float64]
+    kernel: NDArray[np.float64]
+    recurrent: NDArray[np.float64]
+    bias: NDArray[np.float64]
+    d_hidden: NDArray[np.float64]
+
+
+def _small_case(features: int, units: int, *, time: int = 5, batch: int = 3) -> _Case:
+    """Biases well away from zero keep ReLU away from its kink, where rounding decides a slope,
+    and tanh away from its flat ends."""
+    generator = np.random.default_rng(0)
+    draw = generator.standard_normal
+    return _Case(
+        inputs=draw((time, batch, features)),
+        state=draw((batch, units)),
+        kernel=0.2 / np.sqrt(features) * draw((features, units)),
+        recurrent=0.2 / np.sqrt(units) * draw((units, units)),
+        bias=(-1.0) ** np.arange(units) * generator.uniform(1.0, 1.5, units),
+        d_hidden=draw((time, batch, units)),
+    )
+
+
+def _by_definition(case: _Case, activation: Activation) -> dict[str, NDArray[np.float64]]:
+    """Hidden states and gradients, step by step."""
+    before, hidden = case.state, []
+    for x in case.inputs:
+        y = x @ case.kernel + before @ case.recurrent + case.bias
+        before = np.tanh(y) if activation == "tanh" else np.maximum(y, 0.0)
+        hidden.append(before)
+    d_before, d_y = np.zeros_like(case.state), []
+    for h, d_h in zip(reversed(hidden), reversed(case.d_hidden), strict=True):
+        slope = 1.0 - h * h if activation == "tanh" else (h > 0.0).astype(np.float64)
+        d_y.append((d_h + d_before) * slope)
+        d_before = d_y[-1] @ case.recurrent.T
+    d_pre = np.stack(d_y[::-1])
+    return {
+        "hidden states": np.stack(hidden),
+        "gradient of the inputs": d_pre @ case.kernel.T,
+        "gradient of the state": d_before,
+        "gradient of the kernel": np.einsum("tbi,tbj->ij", case.inputs, d_pre),
+        "gradient of the recurrent kernel": np.einsum(
+            "tbi,tbj->ij", np.stack([case.state, *hidden[:-1]]), d_pre
+        ),
+        "gradient of the bias": d_pre.sum(axis=(0, 1)),
+    }
+
+
+def _through_tensorflow(run: Run, case: _Case, activation: Activation) -> list[np.ndarray]:
+    """The same in the same order from `run`, compiled as it is in training."""
+
+    @tf.function(autograph=False)
+    def results(inputs: Any, state: Any, *weights: Any) -> list[Any]:
+        hidden = run(inputs, state, weights, activation)
+        seeds = tf.constant(case.d_hidden, hidden.dtype)
+        gradients = tf.gradients(
+            hidden, [inputs, state, *weights], seeds, unconnected_gradients="zero"
+        )
+        return [hidden, *gradients]
+
+    # Out of the graph that may be under construction.
+    with tf.init_scope():
+        sources = (case.inputs, case.state, case.kernel, case.recurrent, case.bias)
+        found = results(*(tf.constant(source, tf.float32) for source in sources))
+        return [np.asarray(value) for value in found]

@@ -1,0 +1,149 @@
+"""A text that a person and a model write together, token by token."""
+
+import random
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from rnnkit.errors import DataError
+from rnnkit.inference.continuation import Continuation, expected_tokens, read_next, read_text
+from rnnkit.inference.sampling import PENALTY_WINDOW, SamplingOptions, sample
+from rnnkit.tasks.language_model.generate import Prime
+from rnnkit.tasks.language_model.session import Session
+from rnnkit.text.language import StreamDecoder, name_unseen, unit_of
+
+_REMEMBERED = 1000
+"""Changes that can be undone."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A token that may come next, its printable name, and its probability."""
+
+    id: int
+    label: str
+    probability: float
+
+
+@dataclass(frozen=True)
+class _Place:
+    """How many tokens follow the prime, and what the model expects after them."""
+
+    tokens: int
+    continuation: Continuation
+
+
+class Composition:
+    """The text so far. `options` may be changed at any time; undoing leaves them as they are."""
+
+    def __init__(
+        self, session: Session, prime: Prime, *, options: SamplingOptions, seed: int
+    ) -> None:
+        self.options = options
+        self._session = session
+        self._prime = prime
+        self._draw = random.Random(seed).random
+        # As many as `_here` says; an interrupt may leave more behind.
+        self._ids: list[int] = []
+        self._here = _Place(0, read_text(session, prime.ids))
+        self._before: list[_Place] = []
+
+    @property
+    def text(self) -> str:
+        """The prime and all that followed; a character that is not whole yet is left out."""
+        return self._prime.text + self._decoder()[1]
+
+    @property
+    def ids(self) -> list[int]:
+        """The tokens that follow the prime."""
+        return self._ids[: self._here.tokens]
+
+    def candidates(self, number: int) -> list[Candidate]:
+        """The most probable next tokens under the options, up to `number`; at temperature 0,
+        where only one has a probability, with those of temperature 1.
+
+        Raises:
+            RunError: the model's output is not finite.
+        """
+        options = self.options
+        (shares,) = self._shares(replace(options, temperature=options.temperature or 1.0))
+        best = np.argsort(-shares, kind="stable")[:number]
+        label = self._session.vocabulary.label
+        return [
+            Candidate(token, label(token), float(shares[token]))
+            for token in best.tolist()
+            if shares[token] > 0.0
+        ]
+
+    def take(self, candidate: Candidate) -> None:
+        """Go on with a candidate."""
+        self._remember()
+        self._read([candidate.id])
+
+    def write(self, text: str) -> None:
+        """Go on with a text of one's own.
+
+        Raises:
+            DataError: it holds what the model has never seen, or nothing at all.
+        """
+        vocabulary = self._session.vocabulary
+        if vocabulary.kind == "words":
+            text = text.strip(" \t")  # words bring the spaces between them
+        if missing := vocabulary.unseen(text):
+            raise DataError(
+                f"The model has never seen these {unit_of(vocabulary)}: "
+                f"{name_unseen(vocabulary, missing)}"
+            )
+        ids = vocabulary.encode(text)
+        if not ids:
+            raise DataError("There is nothing to write.")
+        self._remember()
+        self._read(ids)
+
+    def run(self, tokens: int) -> Iterator[str]:
+        """Let the model draw so many tokens; yields the text as it is made.
+
+        What was drawn stays when the iterator is given up, and is undone as one change.
+
+        Raises:
+            RunError: the model's output is not finite.
+        """
+        self._remember()
+        decoder = self._decoder()[0]
+        for _ in range(tokens):
+            (token,) = sample(self._shares(self.options), np.array([self._draw()])).tolist()
+            self._read([token])
+            yield decoder.feed(token)
+
+    def undo(self) -> bool:
+        """Take back the last change; False when there is none."""
+        if not self._before:
+            return False
+        self._here = self._before.pop()
+        return True
+
+    def _decoder(self) -> tuple[StreamDecoder, str]:
+        """What decodes the tokens to come, and the text of those that follow the prime so far."""
+        decoder = StreamDecoder(self._session.vocabulary, self._prime.given)
+        return decoder, "".join(map(decoder.feed, self.ids))
+
+    def _shares(self, options: SamplingOptions) -> np.ndarray:
+        """Probabilities of the next token, float64[1, vocabulary]."""
+        tokens = self._here.tokens
+        recent = self._ids[max(0, tokens - PENALTY_WINDOW) : tokens]
+        recent = [*self._prime.given, *recent][-PENALTY_WINDOW:]
+        logits = self._here.continuation.logits
+        return expected_tokens(
+            self._session, logits, options=options, recent=np.array([recent], np.int64)
+        )
+
+    def _remember(self) -> None:
+        self._before = [*self._before, self._here][-_REMEMBERED:]
+
+    def _read(self, ids: Sequence[int]) -> None:
+        continuation = self._here.continuation
+        for token in ids:
+            continuation = read_next(self._session, continuation, np.array([token]))
+        self._ids[self._here.tokens :] = ids
+        self._here = _Place(len(self._ids), continuation)

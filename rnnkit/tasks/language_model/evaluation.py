@@ -1,0 +1,283 @@
+"""How well a model predicts a text, token by token.
+
+A model with carried state is scored twice over: on the text read as one stream from its start,
+and on windows that do not overlap and each start from a zero state, which tells how much of the
+score comes from far back. A model trained on sliding windows is scored on its own windows.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from rnnkit.data.extents import TokenExtents
+from rnnkit.errors import DataError, RunError
+from rnnkit.inference.intervals import LEAST_BLOCKS, Estimate, Totals, estimate
+from rnnkit.tasks.language_model.session import Session
+from rnnkit.text.language import LanguageVocabulary
+
+STREAM_CHUNK = 1024
+"""Tokens of the stream that are read at once."""
+
+STREAM_BLOCK = 256
+"""Tokens (or sliding windows) in a row that the bootstrap keeps together."""
+
+_TOKENS_AT_ONCE = 8192
+_LOGITS_AT_ONCE = 2**22  # float64 copies of them take 8 bytes each
+
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Scores by name, and what should be said about them.
+
+    `tokens` is the number of predictions on the stream (or of sliding windows).
+    """
+
+    tokens: int
+    metrics: dict[str, Estimate]
+    notes: tuple[str, ...]
+
+
+def evaluate(
+    session: Session,
+    ids: np.ndarray,
+    *,
+    context_windows: Sequence[int],
+    stride: int = 1,
+    resamples: int = 1000,
+    seed: int = 0,
+    progress: Progress = lambda done, total: None,
+) -> Evaluation:
+    """Score `ids` unsigned[tokens], which may be memory-mapped.
+
+    Metrics are loss (nats per token), bits_per_character, perplexity (per token) and accuracy, of
+    words and subwords also perplexity_per_word, and for every length in `context_windows` the same
+    with `window_64_` before the name.
+    `stride` is the distance of two windows of a model trained on sliding windows.
+
+    The loss of words counts `<unk>` like any other token. Characters and words are those of the
+    text that the tokens make (`data.extents`): `<unk>` is one character and one word there, for
+    the loss does not tell what it stands for.
+
+    `progress(done, total)` is called with numbers of tokens. Memory does not grow with the text
+    beyond a few numbers for every block of it.
+
+    Raises:
+        DataError: the text is too short for a single prediction.
+        RunError: the model returned something else than finite numbers.
+    """
+    needed = (session.context or 1) + 1
+    if len(ids) < needed:
+        raise DataError(
+            f"The text has {len(ids)} tokens; this model needs at least {needed} to predict one."
+        )
+    parts = dict(_parts(session, ids, context_windows=context_windows, stride=stride))
+    total = sum(part.tokens_read for part in parts.values())
+    done = 0
+    metrics: dict[str, Estimate] = {}
+    notes: list[str] = []
+    scored = 0
+    for prefix, part in parts.items():
+        collected = []
+        for totals, tokens_read in part.score():
+            collected.append(totals)
+            done += tokens_read
+            progress(done, total)
+        totals = _concatenate(collected)
+        estimates = estimate(
+            totals,
+            resamples=resamples,
+            seed=seed,
+            per_word=session.vocabulary.kind in ("words", "subwords"),
+        )
+        for name, value in estimates.items():
+            metrics[prefix + name] = value
+        if not prefix:
+            scored = int(totals.tokens.sum())
+        if totals.blocks < LEAST_BLOCKS:
+            notes.append(
+                f"{part.description}: no interval, because the text makes only {totals.blocks} "
+                f"blocks of {part.block_tokens} and {LEAST_BLOCKS} are needed."
+            )
+    return Evaluation(tokens=scored, metrics=metrics, notes=tuple(notes))
+
+
+@dataclass(frozen=True)
+class _Part:
+    """One way of reading the text."""
+
+    description: str
+    block_tokens: int
+    tokens_read: int
+    score: Callable[[], Iterator[tuple[Totals, int]]]
+
+
+def _parts(
+    session: Session, ids: np.ndarray, *, context_windows: Sequence[int], stride: int
+) -> Iterator[tuple[str, _Part]]:
+    targets = len(ids) - 1
+    if session.context is not None:
+        context = session.context
+        windows = (targets - context) // stride + 1
+        yield (
+            "",
+            _Part(
+                f"Windows of {context}",
+                STREAM_BLOCK,
+                windows * context,
+                lambda: _score_sliding(session, ids, context=context, stride=stride),
+            ),
+        )
+        return
+    yield (
+        "",
+        _Part("The stream", STREAM_BLOCK, targets, lambda: _score_stream(session, ids)),
+    )
+    for length in context_windows:
+        yield (
+            f"window_{length}_",
+            _Part(
+                f"Windows of {length}",
+                length,
+                targets,
+                lambda length=length: _score_windows(session, ids, length=length),
+            ),
+        )
+
+
+def _score_stream(session: Session, ids: np.ndarray) -> Iterator[tuple[Totals, int]]:
+    """Blocks of the text read once from start to end, the state carried all along."""
+    targets = len(ids) - 1
+    scorer = _Scorer(session.vocabulary)
+    states = session.zero_states(1)
+    # A multiple of the block, so that blocks do not depend on what fits into memory.
+    at_once = min(STREAM_CHUNK, _positions_at_once(session, STREAM_BLOCK))
+    step = at_once // STREAM_BLOCK * STREAM_BLOCK
+    for start in range(0, targets, step):
+        end = min(start + step, targets)
+        logits, states = session.step(_as_ids(ids[np.newaxis, start:end]), states)
+        scores = scorer.score(logits[0], ids[start:end], ids[start + 1 : end + 1])
+        yield _sum_blocks(scores, block=STREAM_BLOCK), end - start
+
+
+def _score_windows(
+    session: Session, ids: np.ndarray, *, length: int
+) -> Iterator[tuple[Totals, int]]:
+    """Windows that do not overlap, each from a zero state; the last one may be shorter."""
+    whole, rest = divmod(len(ids) - 1, length)
+    inputs = ids[: whole * length].reshape(whole, length)
+    targets = ids[1 : whole * length + 1].reshape(whole, length)
+    batch = max(1, _positions_at_once(session, length) // length)
+    scorer = _Scorer(session.vocabulary)
+    for start in range(0, whole, batch):
+        rows = slice(start, start + batch)
+        totals = _score_rows(session, scorer, inputs[rows], targets[rows])
+        yield totals, int(totals.tokens.sum())
+    if rest:
+        last, wanted = ids[np.newaxis, -rest - 1 : -1], ids[np.newaxis, -rest:]
+        yield _score_rows(session, scorer, last, wanted), rest
+
+
+def _score_rows(
+    session: Session, scorer: "_Scorer", inputs: np.ndarray, targets: np.ndarray
+) -> Totals:
+    """Every position of every row, from zero states; one block per row.
+
+    `inputs` and `targets` are unsigned[rows, time]. Long rows are read in chunks.
+    """
+    rows, length = inputs.shape
+    states = session.zero_states(rows)
+    sums = np.zeros((4, rows))
+    for start in range(0, length, STREAM_CHUNK):
+        part = slice(start, start + STREAM_CHUNK)
+        logits, states = session.step(_as_ids(inputs[:, part]), states)
+        scored = scorer.score(logits, inputs[:, part], targets[:, part])
+        for row, scores in zip(sums, scored, strict=True):
+            row += scores.sum(axis=1)
+    losses, correct, characters, words = sums
+    return Totals(losses, correct, np.full(rows, float(length)), characters, words)
+
+
+def _score_sliding(
+    session: Session, ids: np.ndarray, *, context: int, stride: int
+) -> Iterator[tuple[Totals, int]]:
+    """The token after each window of `context` tokens, from a zero state."""
+    windows = np.lib.stride_tricks.sliding_window_view(ids[:-1], context)[::stride]
+    targets = ids[context::stride]
+    batch = max(1, _positions_at_once(session, context) // context)
+    scorer = _Scorer(session.vocabulary)
+    for start in range(0, len(windows), STREAM_BLOCK):
+        end = min(start + STREAM_BLOCK, len(windows))
+        sums = np.zeros(4)
+        for first in range(start, end, batch):
+            rows = slice(first, min(first + batch, end))
+            inputs = _as_ids(windows[rows])
+            logits, _ = session.step(inputs, session.zero_states(len(inputs)))
+            scores = scorer.score(logits[:, -1], inputs[:, -1], targets[rows])
+            sums += [values.sum() for values in scores]
+        losses, correct, characters, words = sums[:, np.newaxis]
+        totals = Totals(losses, correct, np.array([float(end - start)]), characters, words)
+        yield totals, (end - start) * context
+
+
+def _positions_at_once(session: Session, least: int) -> int:
+    return max(least, min(_TOKENS_AT_ONCE, _LOGITS_AT_ONCE // session.vocabulary.size))
+
+
+def _as_ids(ids: np.ndarray) -> np.ndarray:
+    return ids.astype(np.int64)
+
+
+_Scores = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
+
+
+class _Scorer:
+    """Scores of single predictions, in tokens and in what they stand for."""
+
+    def __init__(self, vocabulary: LanguageVocabulary) -> None:
+        self._extents = TokenExtents(vocabulary)
+
+    def score(self, logits: np.ndarray, before: np.ndarray, targets: np.ndarray) -> _Scores:
+        """Losses in nats, hits, characters and words that begin, float64[...] like `targets`.
+
+        `logits` is float32[..., vocabulary], `before` are the tokens before the targets. The
+        softmax is computed in float64.
+        """
+        targets = _as_ids(targets)
+        best = logits.argmax(axis=-1)
+        scores = logits.astype(np.float64)
+        scores -= np.take_along_axis(scores, best[..., np.newaxis], axis=-1)
+        chosen = np.take_along_axis(scores, targets[..., np.newaxis], axis=-1)[..., 0]
+        losses = np.log(np.exp(scores, out=scores).sum(axis=-1)) - chosen
+        if not np.isfinite(losses).all():
+            raise RunError(
+                "The model's output is not finite: its weights are damaged or training diverged. "
+                "Train it again."
+            )
+        correct = (best == targets).astype(np.float64)
+        return losses, correct, *self._extents.count(_as_ids(before), targets)
+
+
+def _sum_blocks(scores: _Scores, *, block: int) -> Totals:
+    """Sums over blocks of consecutive entries; the last block may be shorter."""
+    losses, correct, characters, words = scores
+    starts = np.arange(0, len(losses), block)
+    return Totals(
+        np.add.reduceat(losses, starts),
+        np.add.reduceat(correct, starts),
+        np.diff(np.append(starts, len(losses))).astype(np.float64),
+        np.add.reduceat(characters, starts),
+        np.add.reduceat(words, starts),
+    )
+
+
+def _concatenate(parts: Sequence[Totals]) -> Totals:
+    return Totals(
+        np.concatenate([part.losses for part in parts]),
+        np.concatenate([part.correct for part in parts]),
+        np.concatenate([part.tokens for part in parts]),
+        np.concatenate([part.characters for part in parts]),
+        np.concatenate([part.words for part in parts]),
+    )

@@ -1,0 +1,152 @@
+"""Training of language models: every token from those before it."""
+
+import math
+from collections.abc import Mapping
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from rnnkit.config.schema import LanguageConfig, SlidingWindows
+from rnnkit.data.batches import BatchPlan
+from rnnkit.data.extents import TextExtent, text_extent
+from rnnkit.data.windows import context_length
+from rnnkit.network.keras import build_training_model, state_sizes
+from rnnkit.network.weight_shapes import check_initial_weights
+from rnnkit.runs.directory import RunDirectory
+from rnnkit.tasks.language_model.data import Prepared
+from rnnkit.tasks.language_model.samples import sample_prime, write_samples
+from rnnkit.training.export import export_language_model
+from rnnkit.training.step import Learner, count_shards
+
+
+class LanguageModelling:
+    """What the loop needs of a language model: batches, carried states, scores, samples."""
+
+    def __init__(self, config: LanguageConfig, prepared: Prepared) -> None:
+        self._config, self._prepared = config, prepared
+        self._ids = prepared.split("train")
+        self._plan = BatchPlan(
+            windows=config.data.windows,
+            tokens=len(self._ids),
+            batch_size=config.training.batch_size,
+            seed=config.seed,
+        )
+        self._prime = sample_prime(config, prepared)
+        self._context = context_length(config.data.windows)
+        self._vector_size = None if prepared.vectors is None else prepared.vectors.shape[1]
+        self.batches_per_epoch = self._plan.batches_per_epoch
+        self.fingerprint = prepared.fingerprint
+        self.data_summary: dict[str, Any] | None = None  # the vocabulary says it all
+        self.learner = Learner(
+            build_training_model(
+                config.model,
+                vocabulary_size=prepared.vocabulary.size,
+                every_step=self._context is None,
+                vector_size=self._vector_size,
+            ),
+            config.training,
+            state_sizes=state_sizes(config.model),
+            shards=count_shards(config.model, config.training.batch_size),
+        )
+        self._states = self.learner.zero_states(config.training.batch_size)
+
+    def start(self) -> None:
+        """Replace random initial weights by those that are given, and by pretrained vectors."""
+        given = {
+            name: np.array(value, np.float32)
+            for name, value in (self._config.model.initial_weights or {}).items()
+        }
+        if given:
+            check_initial_weights(
+                self._config.model, self._prepared.vocabulary.size, self._vector_size
+            )
+        if self._prepared.vectors is not None:
+            given["embedding/embeddings"] = self._prepared.vectors
+        for layer in self.learner.model.layers:
+            for weight in layer.weights:
+                if (value := given.get(f"{layer.name}/{weight.name}")) is not None:
+                    weight.assign(value)
+        self.learner.restart_averages()
+
+    def update(self, epoch: int, index: int, learning_rate: float) -> int:
+        """One weight update on batch `index` of `epoch`, after the states of the one before.
+
+        Returns the number of targets."""
+        batch = self._plan.batch(self._ids, epoch, index)
+        if batch.starts_stream:
+            self._states = self.learner.zero_states(self._config.training.batch_size)
+        self._states = self.learner.update(batch, self._states, learning_rate)
+        return int(batch.weights.sum())
+
+    def score(self) -> dict[str, float]:
+        """Loss in nats per token and accuracy on the validation part, on as many streams as the
+        text fills; empty when nothing is held out."""
+        ids = self._prepared.split("validation")
+        if not len(ids):
+            return {}
+        windows = self._config.data.windows
+        streams = self._config.training.batch_size
+        if not isinstance(windows, SlidingWindows):
+            streams = min(streams, max(1, (len(ids) - 1) // windows.length))
+        plan = BatchPlan(windows=windows, tokens=len(ids), batch_size=streams, seed=0)
+        # Added up where they are computed: reading them would make a GPU wait at every batch.
+        sums, states = tf.zeros(3, tf.float64), self.learner.zero_states(streams)
+        for index in range(plan.batches_per_epoch):
+            batch = plan.batch(ids, 0, index)
+            if batch.starts_stream:
+                states = self.learner.zero_states(streams)
+            scores, states = self.learner.score(batch, states)
+            sums += tf.cast(scores, tf.float64)
+        loss, correct, targets = map(float, sums.numpy())
+        return {"loss": loss / targets, "accuracy": correct / targets}
+
+    def describe(self, loss: float) -> dict[str, float]:
+        """The loss in other units: bits per character, and where tokens are not those, the
+        perplexity per word. Both count as `rnnkit evaluate` does."""
+        extent = self._extent
+        units = {"bits_per_character": loss / math.log(2.0) * extent.tokens / extent.characters}
+        if self._config.task == "word_generation" and extent.words:
+            # Finite even where a word costs more nats than a number can hold.
+            nats = min(loss * extent.tokens / extent.words, 700.0)
+            units["perplexity_per_word"] = math.exp(nats)
+        return units
+
+    @cached_property
+    def _extent(self) -> TextExtent:
+        """That of the text that is scored."""
+        validation = self._prepared.split("validation")
+        ids = validation if len(validation) else self._ids
+        return text_extent(self._prepared.vocabulary, ids)
+
+    def show(self, step: int) -> dict[str, Any]:
+        """What the model can do by now: its samples, where they are wanted."""
+        if self._config.training.samples is None:
+            return {}
+        samples = write_samples(
+            self.learner,
+            self._prime,
+            self._config.training.samples,
+            vocabulary=self._prepared.vocabulary,
+            context=self._context,
+            seed=(self._config.seed, step),
+        )
+        return {"samples": samples}
+
+    def carried(self) -> dict[str, np.ndarray]:
+        """The recurrent states, for a checkpoint."""
+        return {f"state/{i}": state.numpy() for i, state in enumerate(self._states)}
+
+    def restore_carried(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Set them; raises KeyError when one is missing."""
+        self._states = [tf.constant(arrays[f"state/{index}"]) for index in range(len(self._states))]
+
+    def export(self, run: RunDirectory) -> int:
+        """Write the models of the best checkpoint; returns its step."""
+        return export_language_model(
+            self._config,
+            run,
+            vocabulary_size=self._prepared.vocabulary.size,
+            vector_size=self._vector_size,
+        )

@@ -1,0 +1,200 @@
+"""Labelled texts with what a run's classifier says of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, get_args
+
+import numpy as np
+
+from rnnkit.data.splits import SplitName
+from rnnkit.errors import DataError
+from rnnkit.inference.decision import Decision, softmax
+from rnnkit.runs.directory import RunDirectory, read_document
+from rnnkit.tasks.text_classification.classifier import (
+    Classifier,
+    Progress,
+    classify,
+    load_classifier,
+)
+
+if TYPE_CHECKING:
+    from rnnkit.config.schema import SentimentConfig
+    from rnnkit.tasks.text_classification.data import LabelledTexts, PreparedTexts
+
+_EXTRA_SPLIT_NOTES = {
+    "validation": "This run holds no test texts out, so its validation texts are scored: training "
+    "looked at them to decide when to stop, so the numbers are a little too good.",
+    "train": "This run holds no texts out, so its training texts are scored: the numbers say how "
+    "well they were learnt by heart.",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class ClassifiedTexts:
+    """Texts as they stand in their files, and what a classifier says of each.
+
+    `labels` int[texts] are the true classes, `logits` float32[texts, classes] what the network
+    said, `probabilities` float64[texts, classes] what that means by the run's decision.
+    `files` and `rows` have the place of every text. `split` is None for other files than the
+    run's own.
+    """
+
+    texts: list[str]
+    labels: np.ndarray
+    rows: np.ndarray
+    files: list[str]
+    classes: tuple[str, ...]
+    logits: np.ndarray
+    probabilities: np.ndarray
+    split: SplitName | None
+    notes: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def with_decision(self, decision: Decision) -> "ClassifiedTexts":
+        """The same texts with the probabilities of another decision."""
+        return replace(self, probabilities=softmax(self.logits, decision.temperature))
+
+
+def classify_split(
+    run: RunDirectory, config: "SentimentConfig", *, split: SplitName | None = None
+) -> ClassifiedTexts:
+    """The texts of one split of a run's own data, with its classifier's answers.
+
+    Without `split` the test part, or the validation or the training part where there is none
+    before it, and a note says so.
+
+    Raises:
+        DataError: the texts are missing or are no longer what they were, or that part is empty.
+        RunError: a file of the run is missing or damaged.
+    """
+    classifier = load_classifier(run)
+    return classify_part(classifier, prepared_texts(run, config), split=split)
+
+
+def classify_files(
+    run: RunDirectory, config: "SentimentConfig", files: Sequence[str]
+) -> ClassifiedTexts:
+    """Labelled texts of other files, in the layout of the run's own, with the answers.
+
+    Raises:
+        DataError: the files cannot be read, or have labels that the run does not know.
+        RunError: a file of the run is missing or damaged.
+    """
+    from rnnkit.tasks.text_classification.data import read_any_texts
+
+    classifier = load_classifier(run)
+    texts = read_any_texts(files, config, classes=classifier.classes)
+    return _classified(
+        classifier, texts, classifier.encoder.encode_many(texts.texts), split=None, notes=()
+    )
+
+
+def prepared_texts(run: RunDirectory, config: "SentimentConfig") -> "PreparedTexts":
+    """The run's own texts and splits, checked to be those that it was trained on.
+
+    Raises:
+        DataError: the texts are missing or are no longer what they were.
+        RunError: the run has no summary, or a damaged one.
+    """
+    from rnnkit.config.schema import LearnedEmbedding
+    from rnnkit.tasks.text_classification.data import prepare_texts
+
+    trained_on = read_document(run.summary, "summary").get("corpus_fingerprint")
+    # The vectors that training started from change nothing here, and may be gigabytes.
+    model = config.model.model_copy(update={"embedding": LearnedEmbedding()})
+    prepared = prepare_texts(config.model_copy(update={"model": model}))
+    if prepared.fingerprint != trained_on:
+        path = config.data.path
+        raise DataError(
+            f"{path if isinstance(path, str) else ', '.join(path)}: the texts have changed since "
+            "this run was trained, so its splits are no longer the same. Restore them, or score "
+            "other ones with --data FILE."
+        )
+    return prepared
+
+
+def classify_part(
+    classifier: Classifier,
+    prepared: "PreparedTexts",
+    *,
+    split: SplitName | None,
+    progress: Progress = lambda done, total: None,
+) -> ClassifiedTexts:
+    """One split of `prepared_texts`; without `split` as in `classify_split`.
+
+    Raises:
+        DataError: that part is empty.
+    """
+    notes: list[str] = []
+    if split is None:
+        split = next(name for name in ("test", "validation", "train") if len(prepared.split(name)))
+        if split in _EXTRA_SPLIT_NOTES:
+            notes.append(_EXTRA_SPLIT_NOTES[split])
+    encoded = prepared.split(split)
+    if not len(encoded):
+        available = [name for name in get_args(SplitName) if len(prepared.split(name))]
+        raise DataError(
+            f"This run has no {split} part (data.{split}_fraction is 0); there is: "
+            f"{', '.join(available)}."
+        )
+    ids = [encoded.row(i) for i in range(len(encoded))]
+    return _classified(
+        classifier, prepared.split_of(split), ids, split=split, notes=notes, progress=progress
+    )
+
+
+def check_same_texts(first: ClassifiedTexts, second: ClassifiedTexts) -> ClassifiedTexts:
+    """`second` with the classes in the order of `first`, for comparing the two text by text.
+
+    Raises:
+        DataError: they are different texts, or have different labels or classes.
+    """
+    if set(first.classes) != set(second.classes):
+        raise DataError(
+            f"The runs do not have the same classes ({', '.join(first.classes)}; "
+            f"{', '.join(second.classes)}), so they cannot be compared."
+        )
+    order = [second.classes.index(name) for name in first.classes]
+    position = np.argsort(order)
+    same_labels = len(first) == len(second) and np.array_equal(
+        first.labels, position[second.labels]
+    )
+    if not same_labels or first.texts != second.texts:
+        where = f"{first.split} parts" if first.split else "files"
+        raise DataError(
+            f"The {where} of the two runs hold different texts, so that one of them may have "
+            "learned from what the other is scored on. Compare them on texts that neither has "
+            "seen, with --data FILE."
+        )
+    return replace(
+        second,
+        labels=first.labels,
+        classes=first.classes,
+        logits=second.logits[:, order],
+        probabilities=second.probabilities[:, order],
+    )
+
+
+def _classified(
+    classifier: Classifier,
+    texts: "LabelledTexts",
+    ids: Sequence[Sequence[int]] | Sequence[np.ndarray],
+    *,
+    split: SplitName | None,
+    notes: Sequence[str],
+    progress: Progress = lambda done, total: None,
+) -> ClassifiedTexts:
+    logits = classify(classifier, ids, progress=progress)
+    return ClassifiedTexts(
+        texts=texts.texts,
+        labels=texts.labels,
+        rows=texts.rows,
+        files=[texts.files[number] for number in texts.file_numbers],
+        classes=classifier.classes,
+        logits=logits,
+        probabilities=softmax(logits, classifier.decision.temperature),
+        split=split,
+        notes=(*notes, *(texts.notes if split is None else ())),
+    )

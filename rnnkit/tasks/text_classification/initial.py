@@ -1,0 +1,210 @@
+"""Weights that training of a classifier starts from: pretrained word vectors, another run.
+
+NumPy alone: what does not fit is said before TensorFlow is loaded.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import assert_never
+
+import numpy as np
+
+from rnnkit.config.load import load_config
+from rnnkit.config.schema import (
+    Config,
+    LearnedEmbedding,
+    PretrainedEmbedding,
+    SentimentConfig,
+    layer_sizes,
+)
+from rnnkit.errors import ConfigError, RunError
+from rnnkit.runs.checkpoint import read_checkpoint
+from rnnkit.runs.directory import RunDirectory, read_document, verify_files
+from rnnkit.tasks.text_classification.data import PreparedTexts
+from rnnkit.text.encoder import TextEncoder
+from rnnkit.text.language import read_vocabulary
+from rnnkit.text.subword_vocabulary import SubwordVocabulary
+from rnnkit.text.vocabulary import Vocabulary
+from rnnkit.text.word_vocabulary import WordVocabulary
+
+_SPREAD = 0.05
+"""Largest initial number of a learned vector, the default of Keras."""
+
+_SALT = 0x12A710
+"""Keeps these draws apart from others of the same seed."""
+
+
+@dataclass(frozen=True)
+class InitialWeights:
+    """Arrays by name (`recurrent_0/kernel`), and where they come from."""
+
+    weights: Mapping[str, np.ndarray]
+    notes: tuple[str, ...]
+
+
+def initial_weights(config: SentimentConfig, prepared: PreparedTexts) -> InitialWeights:
+    """What replaces random initial values; empty where nothing is configured.
+
+    The rows of an embedding are matched by the text of their tokens. Rows of tokens that the
+    other run does not know keep the mean of those it does, so that they begin as common tokens.
+
+    Raises:
+        ConfigError: `training.init_from` is a run of another architecture.
+        RunError: it is no run, or a file of it is damaged.
+    """
+    if config.training.init_from is not None:
+        return _from_run(config, prepared, RunDirectory(Path(config.training.init_from)))
+    if prepared.vectors is not None:
+        return InitialWeights({"embedding/embeddings": prepared.vectors}, ())
+    embedding = config.model.embedding
+    if isinstance(embedding, LearnedEmbedding) and embedding.class_ratios > 0.0:
+        ratios = embedding.class_ratios * class_ratios(prepared)
+        draw = np.random.default_rng((config.seed, _SALT))
+        table = draw.uniform(-_SPREAD, _SPREAD, (len(ratios), embedding.size))
+        columns = min(embedding.size, ratios.shape[1])
+        table[:, :columns] = ratios[:, :columns]
+        return InitialWeights({"embedding/embeddings": table.astype(np.float32)}, ())
+    return InitialWeights({}, ())
+
+
+def class_ratios(prepared: PreparedTexts) -> np.ndarray:
+    """How much more often a text with a token is of a class than of the others, as logarithms.
+
+    A count is the number of training texts of a class with the token, plus one; a ratio compares
+    its share of the counts in the class with that in the other classes (Wang and Manning 2012).
+    Returns float64[vocabulary, columns]: one column for two classes, otherwise one for each.
+    Padding and tokens that no text has are 0.
+    """
+    texts, classes = prepared.split("train"), len(prepared.classes)
+    row_of = np.repeat(np.arange(len(texts)), texts.lengths)
+    pairs = np.unique(row_of * prepared.encoder.size + texts.ids)  # every token once a text
+    tokens, labels = pairs % prepared.encoder.size, texts.labels[pairs // prepared.encoder.size]
+    counts = np.zeros((prepared.encoder.size, classes))
+    np.add.at(counts, (tokens, labels), 1.0)
+    inside = counts + 1.0
+    outside = counts.sum(axis=1, keepdims=True) - counts + 1.0
+    ratios = np.log(inside / inside.sum(axis=0)) - np.log(outside / outside.sum(axis=0))
+    ratios[counts.sum(axis=1) == 0.0] = 0.0
+    return ratios[:, 1:] if classes == 2 else ratios
+
+
+def _from_run(
+    config: SentimentConfig, prepared: PreparedTexts, run: RunDirectory
+) -> InitialWeights:
+    if not run.manifest.is_file():
+        raise RunError(f"training.init_from: {run.path}: not a run directory of rnnkit")
+    verify_files(run, run.config)
+    source = load_config(run.config)
+    arrays, _ = read_checkpoint(run.best_checkpoint)
+    weights = dict(_recurrent(config, source, arrays, run))
+    notes = [f"training.init_from: {len(weights) // 3} recurrent layers of {run.path}"]
+    if prepared.vectors is not None:
+        weights["embedding/embeddings"] = prepared.vectors
+    else:
+        table, known = _embedding(config, prepared.encoder, arrays, run)
+        weights["embedding/embeddings"] = table
+        notes.append(
+            f"and the vectors of {known:,} of {len(prepared.encoder.tokens):,} tokens; the "
+            "others begin with their mean"
+        )
+    return InitialWeights(weights, ("; ".join(notes) + ".",))
+
+
+def _recurrent(
+    config: SentimentConfig, source: Config, arrays: Mapping[str, np.ndarray], run: RunDirectory
+) -> Iterator[tuple[str, np.ndarray]]:
+    """Weights of the layers that both networks have, from the first on."""
+    model, other = config.model, source.model
+    if model.cell != other.cell or model.activation != other.activation:
+        raise ConfigError(
+            f"training.init_from: {run.path} has cell {other.cell}, this configuration "
+            f"{model.cell}; make model.cell (and model.activation) equal"
+        )
+    ours, theirs = layer_sizes(model), layer_sizes(other)
+    for index, (units, wanted) in enumerate(zip(theirs, ours, strict=False)):
+        if units != wanted:
+            raise ConfigError(
+                f"training.init_from: {run.path} has layers of {list(theirs)} units, this "
+                f"configuration {list(ours)}; make model.units equal"
+            )
+        for there, here in _directions(config, source):
+            for name in ("kernel", "recurrent_kernel", "bias"):
+                key = f"recurrent_{index}{there}/{name}"
+                if key not in arrays:
+                    raise RunError(f"{run.best_checkpoint}: has no weight {key}; damaged?")
+                yield f"recurrent_{index}{here}/{name}", arrays[key]
+        if _is_bidirectional(source) != _is_bidirectional(config):
+            return  # the layers above read inputs of another width
+
+
+def _is_bidirectional(config: Config) -> bool:
+    return isinstance(config, SentimentConfig) and config.model.bidirectional
+
+
+def _directions(config: Config, source: Config) -> list[tuple[str, str]]:
+    """Endings of the layers' names, there and here. A language model reads forward only: a
+    bidirectional network takes its first layer for that direction."""
+    match _is_bidirectional(source), _is_bidirectional(config):
+        case True, True:
+            return [("_forward", "_forward"), ("_backward", "_backward")]
+        case False, True:
+            return [("", "_forward")]
+        case True, False:
+            return [("_forward", "")]
+        case _:
+            return [("", "")]
+
+
+def _embedding(
+    config: SentimentConfig,
+    encoder: TextEncoder,
+    arrays: Mapping[str, np.ndarray],
+    run: RunDirectory,
+) -> tuple[np.ndarray, int]:
+    """float32[vocabulary, size], and how many tokens of it the other run knows."""
+    table = arrays.get("embedding/embeddings")
+    if table is None:
+        raise ConfigError(
+            f"training.init_from: {run.path} has no embedding to begin with; train it with "
+            "model.input: {kind: embedding}"
+        )
+    assert not isinstance(config.model.embedding, PretrainedEmbedding)
+    if table.shape[1] != config.model.embedding.size:
+        raise ConfigError(
+            f"training.init_from: the vectors of {run.path} have {table.shape[1]} numbers; set "
+            f"model.embedding.size (now {config.model.embedding.size}) to that"
+        )
+    rows = _rows_by_token(run)
+    found = {token: rows[token] for token in encoder.tokens if token in rows}
+    if not found:
+        raise ConfigError(
+            f"training.init_from: {run.path} shares no token with these texts; choose the same "
+            "data.tokens"
+        )
+    values = table[list(found.values())]
+    ours = np.tile(values.mean(axis=0), (encoder.size, 1)).astype(np.float32)
+    ours[[encoder.id_of(token) for token in found]] = values
+    return ours, len(found)
+
+
+def _rows_by_token(run: RunDirectory) -> dict[str, int]:
+    """The row of every token of another run."""
+    content = read_document(run.vocabulary, "vocabulary")
+    try:
+        if "encoder" in content:
+            encoder = TextEncoder.from_dict(content["encoder"])
+            return {token: encoder.id_of(token) for token in encoder.tokens}
+        vocabulary = read_vocabulary(content)
+    except ValueError as error:
+        raise RunError(f"{run.vocabulary}: damaged: {error}") from error
+    match vocabulary:
+        case Vocabulary():
+            first = int(vocabulary.has_unknown)
+            return {token: row for row, token in enumerate(vocabulary.tokens, start=first)}
+        case WordVocabulary():
+            return {token: row for row, token in enumerate(vocabulary.tokens, start=1)}
+        case SubwordVocabulary():
+            return {token: row for row, token in enumerate(vocabulary.spellings)}
+        case _:
+            assert_never(vocabulary)

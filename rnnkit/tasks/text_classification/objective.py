@@ -1,0 +1,158 @@
+"""Training of classifiers: one class for every text."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from rnnkit.config.schema import PretrainedEmbedding, SentimentConfig
+from rnnkit.data.buckets import TextBatchPlan, evaluation_batches
+from rnnkit.network.keras_classifier import build_training_classifier
+from rnnkit.runs.directory import RunDirectory
+from rnnkit.tasks.text_classification.data import EncodedTexts, PreparedTexts
+from rnnkit.tasks.text_classification.initial import initial_weights
+from rnnkit.training.export import export_classification_model
+from rnnkit.training.step import Learner, count_shards
+
+_EVALUATED_AT_ONCE = 256
+"""Texts of a batch that is only scored; no activations are kept for a backward pass."""
+
+
+class Classification:
+    """What the loop needs of a classifier: batches, scores, models."""
+
+    def __init__(self, config: SentimentConfig, prepared: PreparedTexts) -> None:
+        self._config, self._prepared = config, prepared
+        training = config.training
+        self._train = prepared.split("train")
+        self._plan = TextBatchPlan(
+            lengths=self._train.lengths, batch_size=training.batch_size, seed=config.seed
+        )
+        self._class_weights = class_weights(config, prepared)
+        self._embedding_size = embedding_size(config, prepared)
+        self.batches_per_epoch = self._plan.batches_per_epoch
+        self.fingerprint = prepared.fingerprint
+        self.classes = prepared.classes
+        self.data_summary: dict[str, Any] | None = prepared.summary
+        self.learner = Learner(
+            build_training_classifier(
+                config.model,
+                vocabulary_size=prepared.encoder.size,
+                classes=len(prepared.classes),
+                embedding_size=self._embedding_size,
+            ),
+            training,
+            shards=count_shards(config.model, training.batch_size),
+            label_smoothing=training.label_smoothing,
+        )
+
+    def start(self) -> None:
+        """Replace random initial weights where others are configured."""
+        by_name = {
+            f"{layer.name}/{weight.name}": weight
+            for layer in self.learner.model.layers
+            for weight in layer.weights
+        }
+        for name, value in initial_weights(self._config, self._prepared).weights.items():
+            by_name[name].assign(value)
+        self.learner.restart_averages()
+
+    def update(self, epoch: int, index: int, learning_rate: float) -> int:
+        """One weight update on batch `index` of `epoch`; returns the number of its tokens."""
+        batch = self._plan.batch(self._train, epoch, index, self._class_weights)
+        self.learner.update(batch, [], learning_rate)
+        return int(np.count_nonzero(batch.inputs))
+
+    def score(self) -> dict[str, float]:
+        """Scores of the validation part by name, empty when nothing is held out.
+
+        The loss is that of the texts as they are: without class weights and label smoothing.
+        """
+        texts = self._prepared.split("validation")
+        if not len(texts):
+            return {}
+        return classification_scores(self._logits(texts), texts.labels)
+
+    def _logits(self, texts: EncodedTexts) -> np.ndarray:
+        """float32[rows, classes] in the order of the texts."""
+        logits = np.empty((len(texts), len(self._prepared.classes)), np.float32)
+        for rows, ids in evaluation_batches(texts, _EVALUATED_AT_ONCE):
+            logits[rows], _ = self.learner.logits(ids)
+        return logits
+
+    def describe(self, loss: float) -> dict[str, float]:
+        """The loss in other units: none are usual for classes."""
+        return {}
+
+    def show(self, step: int) -> dict[str, Any]:
+        """Nothing beyond scores."""
+        return {}
+
+    def carried(self) -> dict[str, np.ndarray]:
+        """Nothing is carried from batch to batch."""
+        return {}
+
+    def restore_carried(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Nothing to set."""
+
+    def export(self, run: RunDirectory) -> int:
+        """Write the models of the best checkpoint; returns its step."""
+        return export_classification_model(
+            self._config,
+            run,
+            vocabulary_size=self._prepared.encoder.size,
+            classes=self._prepared.classes,
+            embedding_size=self._embedding_size,
+        )
+
+
+def embedding_size(config: SentimentConfig, prepared: PreparedTexts) -> int:
+    """Length of the word vectors: that of the file they come from, or as configured."""
+    embedding = config.model.embedding
+    if isinstance(embedding, PretrainedEmbedding):
+        assert prepared.vectors is not None
+        return prepared.vectors.shape[1]
+    return embedding.size
+
+
+def class_weights(config: SentimentConfig, prepared: PreparedTexts) -> np.ndarray | None:
+    """float32[classes], inversely proportional to the classes' frequency with mean 1 over the
+    training texts (King and Zeng 2001); None where all count the same."""
+    if config.training.class_weights == "none":
+        return None
+    counts = np.bincount(prepared.split("train").labels, minlength=len(prepared.classes))
+    return (counts.sum() / (len(counts) * counts)).astype(np.float32)
+
+
+def classification_scores(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
+    """Loss (nats per text), accuracy, balanced accuracy, macro F1 and ROC-AUC.
+
+    Args:
+        logits: float32[rows, classes].
+        labels: int32[rows].
+    """
+    from sklearn import metrics
+
+    scores = logits.astype(np.float64)
+    scores -= scores.max(axis=1, keepdims=True)
+    logarithms = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
+    loss = -logarithms[np.arange(len(labels)), labels].mean()
+    if not np.isfinite(loss):  # diverged: the loop goes back, and metrics would raise
+        return {"loss": float(loss)}
+    predicted, number = logits.argmax(axis=1), logits.shape[1]
+    hits = np.bincount(labels[labels == predicted], minlength=number)
+    true, said = (np.bincount(values, minlength=number) for values in (labels, predicted))
+    found = {
+        "loss": float(loss),
+        "accuracy": float((labels == predicted).mean()),
+        "balanced_accuracy": float((hits[true > 0] / true[true > 0]).mean()),
+        "macro_f1": float((2.0 * hits / np.maximum(true + said, 1)).mean()),
+    }
+    probabilities = np.exp(logarithms)
+    if (true > 0).all():
+        found["roc_auc"] = float(
+            metrics.roc_auc_score(labels, probabilities[:, 1])
+            if number == 2
+            else metrics.roc_auc_score(labels, probabilities, multi_class="ovr")
+        )
+    return found
