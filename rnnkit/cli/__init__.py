@@ -25,6 +25,7 @@ from rnnkit.cli import (
     suggest,
     train,
 )
+from rnnkit.cli.answer import printable
 from rnnkit.errors import InterruptedTrainingError, RnnkitError, RunError
 
 BROKEN_PIPE_EXIT_CODE = 141
@@ -73,7 +74,8 @@ class Program(click.Group):
 def _tell(message: str) -> None:
     """Print an error on stderr, its later lines aligned below the first."""
     title = "Error: "
-    click.echo(title + message.strip().replace("\n", "\n" + " " * len(title)), err=True)
+    lines = [printable(line) for line in message.strip().split("\n")]
+    click.echo(title + ("\n" + " " * len(title)).join(lines), err=True)
 
 
 def _describe(error: OSError) -> str:

@@ -43,7 +43,7 @@ def format_table(
         rows: cells, as many in each row as in the header.
         left: the columns that are aligned on the left; numbers belong on the right.
     """
-    lines = [list(header), *(list(row) for row in rows)]
+    lines = [[printable(cell) for cell in line] for line in (header, *rows)]
     widths = [max(display_width(line[i]) for line in lines) for i in range(len(header))]
     formatted = []
     for line in lines:
@@ -53,6 +53,14 @@ def format_table(
             cells.append(cell + padding if name in left else padding + cell)
         formatted.append("  ".join(cells).rstrip())
     return "\n".join(formatted)
+
+
+def printable(text: str) -> str:
+    """Return the text on one line, without characters that would move the cursor of a terminal.
+
+    Those that change the direction of writing (U+202E) are among them.
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
 
 
 def display_width(text: str) -> int:

@@ -10,8 +10,7 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from rnnkit.cli.answer import display_width
-from rnnkit.cli.predictions import printable
+from rnnkit.cli.answer import display_width, printable
 
 # Indices of the 256 colours, from weak to strong.
 _ABOVE = (230, 223, 222, 215, 208)

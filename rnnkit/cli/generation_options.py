@@ -1,12 +1,12 @@
 """The options of `rnnkit generate` that say how tokens are chosen, and which go together."""
 
-import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
+from rnnkit.cli.options import FiniteRange
 from rnnkit.errors import UsageError
 
 LARGEST_SEED = 2**31 - 1
@@ -28,19 +28,6 @@ _NOT_INTERACTIVE = (
     "--highlight",
     "--json",
 )
-
-
-class FiniteRange(click.FloatRange):
-    """A range of numbers without `nan` and `inf`, which no comparison keeps out reliably."""
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> float:
-        """Convert as `click.FloatRange` does."""
-        number = super().convert(value, param, ctx)
-        if not math.isfinite(number):
-            self.fail(f"{value!r} is not a finite number.", param, ctx)
-        return number
 
 
 _SAMPLING = (

@@ -1,18 +1,23 @@
 """`rnnkit inspect attributions`: which words of a text made the decision of a classifier."""
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnnkit.cli.answer import format_table, keep_numpy_to_one_thread, print_json, progress_bar
+from rnnkit.cli.answer import (
+    format_table,
+    keep_numpy_to_one_thread,
+    print_json,
+    printable,
+    progress_bar,
+)
 from rnnkit.cli.coloured_text import has_colour, legend, text_lines
 from rnnkit.cli.options import complete_run, json_option, runs_dir_option
 from rnnkit.cli.page_files import check_files, html_option, png_option, write_files
-from rnnkit.cli.predictions import print_line, printable
-from rnnkit.cli.text_arguments import run_and_texts, stdin_pieces
+from rnnkit.cli.predictions import print_line
+from rnnkit.cli.text_arguments import is_typed, run_and_texts, stdin_pieces
 from rnnkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -101,7 +106,7 @@ def command(
     for name, (option, its_method) in _OWN_OPTIONS.items():
         if given[name] is not None and method_name != its_method:
             raise UsageError(f"{option} is for --method {its_method}; this is {method_name}.")
-    if not texts and sys.stdin.isatty():
+    if not texts and is_typed():
         raise UsageError(
             "Nothing to explain: give texts as arguments, or lines on standard input "
             "(- reads them from the terminal)."

@@ -13,7 +13,7 @@ from rnnkit.cli.answer import (
     progress_bar,
 )
 from rnnkit.cli.inspected import open_subject, subject_argument
-from rnnkit.cli.options import json_option, runs_dir_option
+from rnnkit.cli.options import FiniteRange, json_option, runs_dir_option
 from rnnkit.cli.page_files import check_files, html_option, png_option, write_files
 from rnnkit.errors import UsageError
 
@@ -61,7 +61,7 @@ _BAR = 24
 )
 @click.option(
     "--recurrent-scale",
-    type=click.FloatRange(min=0.0),
+    type=FiniteRange(min=0.0),
     default=1.0,
     show_default=True,
     metavar="S",
@@ -70,7 +70,7 @@ _BAR = 24
 )
 @click.option(
     "--clip-norm",
-    type=click.FloatRange(min=0.0, min_open=True),
+    type=FiniteRange(min=0.0, min_open=True),
     metavar="C",
     help="Show what `training.clip_norm: C` does to the gradient [default: as configured].",
 )

@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnnkit.cli.answer import progress_bar
-from rnnkit.cli.predictions import printable
+from rnnkit.cli.answer import printable, progress_bar
 
 if TYPE_CHECKING:
     from rnnkit.inference.writing import Completion

@@ -1,5 +1,6 @@
 """Options and arguments that several commands share, spelled and documented once."""
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,20 @@ import click
 from click.shell_completion import CompletionItem
 
 DEFAULT_RUNS_DIR = "runs"
+
+
+class FiniteRange(click.FloatRange):
+    """A number option in a range, which refuses `nan` and `inf`: comparisons let nan through."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Convert as `click.FloatRange` does."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value!r} is not a finite number.", param, ctx)
+        return number
+
 
 type_of_directory = click.Path(path_type=Path, file_okay=True, dir_okay=True)
 

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rnnkit.cli.answer import keep_numpy_to_one_thread, print_json, progress_bar
-from rnnkit.cli.options import complete_run, json_option, runs_dir_option
+from rnnkit.cli.options import FiniteRange, complete_run, json_option, runs_dir_option
 from rnnkit.cli.predictions import prediction_document, print_explanation, print_line
-from rnnkit.cli.text_arguments import run_and_texts, stdin_pieces
+from rnnkit.cli.text_arguments import is_typed, run_and_texts, stdin_pieces
 from rnnkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ _TABLE_OPTIONS = {
 @click.option("--force", is_flag=True, help="Replace an existing --output.")
 @click.option(
     "--threshold",
-    type=click.FloatRange(0.0, 1.0),
+    type=FiniteRange(0.0, 1.0),
     help="Least probability of the positive class at which it is chosen (two classes) "
     "[default: what `rnnkit evaluate --threshold` stored, else the most probable class].",
 )
@@ -103,7 +103,7 @@ def command(
     asked = {"column": column, "header": None if header else False, "separator": separator}
     _check_options(texts, source, output, asked, force=force, explain=explain, as_json=as_json)
     reads_stdin = source is None and (not texts or texts == ["-"])
-    if reads_stdin and not texts and sys.stdin.isatty():
+    if reads_stdin and not texts and is_typed():
         raise UsageError(
             "Nothing to predict: give texts as arguments, a table with --input, or lines on "
             "standard input (- reads them from the terminal)."

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnnkit.cli.answer import format_table
+from rnnkit.cli.answer import display_width, format_table, printable
 
 if TYPE_CHECKING:
     import numpy as np
@@ -28,21 +28,17 @@ def print_line(
     every: bool,
 ) -> None:
     """`positive 0.97`, before the text where there are several; `every` shows all classes."""
-    wide = max(map(len, classes)) if text is not None else 0
-    parts = [f"{classes[label]:<{wide}}"]
+    names = [printable(name) for name in classes]
+    wide = max(map(display_width, names)) if text is not None else 0
+    parts = [names[label] + " " * (wide - display_width(names[label]))]
     if every:
-        shares = zip(classes, probabilities, strict=True)
-        parts[0] += "  " + "  ".join(f"{name} {share:.2f}" for name, share in shares)
+        pairs = zip(names, probabilities, strict=True)
+        parts[0] += "  " + "  ".join(f"{name} {value:.2f}" for name, value in pairs)
     else:
         parts[0] += f" {probabilities[label]:.2f}"
     if text is not None:
         parts.append(printable(text))
     click.echo("  ".join(parts).rstrip())
-
-
-def printable(text: str) -> str:
-    """The text on one line, without characters that would move the cursor of a terminal."""
-    return "".join(c if c.isprintable() else " " for c in text)
 
 
 def print_explanation(classifier: "Classifier", text: str, label: int) -> None:

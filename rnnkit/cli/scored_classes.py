@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnnkit.cli.answer import format_number, format_table, print_json, progress_bar
-from rnnkit.cli.predictions import printable
+from rnnkit.cli.answer import format_number, format_table, print_json, printable, progress_bar
 from rnnkit.errors import DataError, UsageError
 
 if TYPE_CHECKING:

@@ -96,6 +96,21 @@ def test_control_characters_do_not_reach_the_terminal(predict: Any, small: RunDi
     )
 
 
+def test_control_characters_in_labels_do_not_reach_the_terminal(
+    predict: Any, make_class_run: Callable[..., RunDirectory]
+) -> None:
+    labels = {"negative": "bad\u202e\x1b[2J", "positive": "good"}
+    make_class_run(ROWS, data={"labels": labels})
+    result = predict("small", "great", "awful", "--probabilities")
+    assert result.exit_code == 0, result.stderr
+    assert not {"\x1b", "\u202e"} & set(result.stdout)
+    first, second = result.stdout.splitlines()
+    assert first.index("  great") - first.index("0.") == second.index("  awful") - second.index(
+        "0."
+    )
+    assert "bad  [2J" in predict("small", "great", "awful", "--explain").stdout
+
+
 def test_json(predict: Any, small: RunDirectory) -> None:
     answer = json.loads(predict("small", "great xyzzy", "", "--json", "--explain").stdout)
     assert {key: answer[key] for key in ("run", "classes", "temperature", "threshold")} == {
