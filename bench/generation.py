@@ -15,29 +15,224 @@ softmax. The sides take their turns one after the other, each in a process of it
     tensorflow_step  one `tf.function` for a character, state and draw inside, as TensorFlow's own
                      tutorial of text generation has it
     torch            `torch.nn.GRU`, the state carried along, on one thread
-
-The floor: every weight is read once for each character (of the embedding one row), so no way of
-generating one text is faster than the weights' bytes at the speed at which a core reads that many
-bytes over and over. What holds them is the nearest cache that is large enough; the speed of main
-memory is measured too, with an array that no cache holds.
 """
 
 import argparse
+import importlib
 import json
 import tempfile
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from bench.bandwidth import level_of, memory_bytes, reader
-from bench.commands import rnnkit_command, seconds_of
-from bench.figures import ratios, rounded, spread
-from bench.generation_sides import SIDES
-from bench.machine import busy_beside, caches, machine
-from bench.sample_runs import Weights, make_writer
-from bench.workers import Side, Worker, in_turns, missing, working
+from bench.measure import (
+    Side,
+    Worker,
+    busy_beside,
+    in_turns,
+    machine,
+    missing,
+    ratios,
+    rnnkit_command,
+    rounded,
+    seconds_of,
+    spread,
+    working,
+)
+from bench.start import EMBEDDING, UNITS, Weights, make_writer
+from bench.training_sides import Task, torch_weights
+
+CONTEXT = 64
+"""Characters that the sliding window holds."""
+
+
+class Writer(NamedTuple):
+    """A model that writes."""
+
+    logits: Callable[[np.ndarray], np.ndarray]
+    """Of the last of the ids int[time], from a zero state: float32[vocabulary]."""
+    write: Callable[[int], float]
+    """Writes that many characters and returns the seconds."""
+
+
+def rnnkit_writer(run: Path, weights: Weights) -> Writer:
+    """What `rnnkit generate` does."""
+    from rnnkit.inference.sampling import SamplingOptions
+    from rnnkit.runs.directory import RunDirectory
+    from rnnkit.tasks.language_model.generate import generate, read_prime
+    from rnnkit.tasks.language_model.session import load_session
+
+    session = load_session(RunDirectory(run))
+    prime = read_prime(session.vocabulary, "ROMEO:", unseen="skip")
+
+    def logits(ids: np.ndarray) -> np.ndarray:
+        found, _ = session.step(ids[np.newaxis].astype(np.int64), session.zero_states(1))
+        return found[0, -1]
+
+    def write(length: int) -> float:
+        begin = time.perf_counter()
+        for _ in generate(session, prime=prime, length=length, options=SamplingOptions()):
+            pass
+        return time.perf_counter() - begin
+
+    return Writer(logits, write)
+
+
+def keras_window(run: Path, weights: Weights) -> Writer:
+    """The loop of the classic tutorials: `Model.predict` of a window that slides, for each
+    character."""
+    model = _keras_model(weights, batch_shape=(None, None))
+
+    def logits(ids: np.ndarray) -> np.ndarray:
+        return model.predict(ids[np.newaxis], verbose=0)[0, -1]
+
+    def write(length: int) -> float:
+        window = np.zeros((1, CONTEXT), np.int32)
+        draw = np.random.default_rng(0)
+        begin = time.perf_counter()
+        for _ in range(length):
+            chosen = _drawn(draw, model.predict(window, verbose=0)[0, -1])
+            window = np.append(window[:, 1:], [[chosen]], axis=1)
+        return time.perf_counter() - begin
+
+    return Writer(logits, write)
+
+
+def keras_stateful(run: Path, weights: Weights) -> Writer:
+    """The same of one character, by a model that keeps its state."""
+    model = _keras_model(weights, batch_shape=(1, None), stateful=True)
+
+    def logits(ids: np.ndarray) -> np.ndarray:
+        for layer in model.layers:
+            if hasattr(layer, "reset_states"):
+                layer.reset_states()
+        return model.predict(ids[np.newaxis], verbose=0)[0, -1]
+
+    def write(length: int) -> float:
+        chosen, draw = 0, np.random.default_rng(0)
+        begin = time.perf_counter()
+        for _ in range(length):
+            read = np.array([[chosen]], np.int32)
+            chosen = _drawn(draw, model.predict(read, verbose=0)[0, -1])
+        return time.perf_counter() - begin
+
+    return Writer(logits, write)
+
+
+def tensorflow_step(run: Path, weights: Weights) -> Writer:
+    """One compiled step with the state and the draw inside, as TensorFlow's own tutorial of text
+    generation has it; its result stays a tensor until the end."""
+    import keras
+    import tensorflow as tf
+
+    embedding = keras.layers.Embedding(*weights["embedding/embeddings"].shape)
+    recurrent = keras.layers.GRU(UNITS, return_sequences=True, return_state=True)
+    output = keras.layers.Dense(weights["logits/bias"].size)
+
+    def call(ids: Any, state: Any) -> tuple[Any, Any]:
+        y, state = recurrent(embedding(ids), initial_state=state)
+        return output(y)[:, -1], state
+
+    @tf.function(input_signature=[tf.TensorSpec((1, 1), tf.int32), tf.TensorSpec((1, UNITS))])
+    def step(ids: Any, state: Any) -> tuple[Any, Any]:
+        scores, state = call(ids, state)
+        return tf.random.categorical(scores, 1, tf.int32), state
+
+    call(np.zeros((1, 1), np.int32), np.zeros((1, UNITS), np.float32))
+    values = list(weights.values())
+    for layer in (embedding, recurrent, output):
+        layer.set_weights([values.pop(0) for _ in layer.weights])
+
+    def logits(ids: np.ndarray) -> np.ndarray:
+        found, _ = call(ids[np.newaxis], tf.zeros((1, UNITS)))
+        return np.asarray(found)[0]
+
+    def write(length: int) -> float:
+        ids, state = tf.zeros((1, 1), tf.int32), tf.zeros((1, UNITS))
+        made = []
+        begin = time.perf_counter()
+        for _ in range(length):
+            ids, state = step(ids, state)
+            made.append(ids)
+        tf.concat(made, axis=1).numpy()
+        return time.perf_counter() - begin
+
+    return Writer(logits, write)
+
+
+def torch_loop(run: Path, weights: Weights) -> Writer:
+    """`torch.nn` with the usual loop, on one thread: of so small products, two make it slower."""
+    torch: Any = importlib.import_module("torch")  # an optional dependency
+    nn = torch.nn
+    torch.set_num_threads(1)
+    size = weights["logits/bias"].size
+    network = nn.ModuleDict(
+        {
+            "embedding": nn.Embedding(size, EMBEDDING),
+            "recurrent": nn.GRU(EMBEDDING, UNITS),
+            "logits": nn.Linear(UNITS, size),
+        }
+    )
+    named = torch_weights(Task("gru", UNITS, 1, 1), weights)
+    network.load_state_dict({name: torch.from_numpy(values) for name, values in named})
+
+    def call(ids: Any, state: Any) -> tuple[Any, Any]:
+        y, state = network["recurrent"](network["embedding"](ids), state)
+        return network["logits"](y[-1]), state
+
+    @torch.inference_mode()
+    def logits(ids: np.ndarray) -> np.ndarray:
+        found, _ = call(torch.from_numpy(ids.astype(np.int64)[:, np.newaxis]), None)
+        return found[0].numpy()
+
+    @torch.inference_mode()
+    def write(length: int) -> float:
+        ids, state = torch.zeros((1, 1), dtype=torch.int64), None
+        begin = time.perf_counter()
+        for _ in range(length):
+            scores, state = call(ids, state)
+            ids = torch.multinomial(torch.softmax(scores, -1), 1)
+            ids.item()
+        return time.perf_counter() - begin
+
+    return Writer(logits, write)
+
+
+def _keras_model(
+    weights: Weights, *, batch_shape: tuple[int | None, ...], stateful: bool = False
+) -> Any:
+    """The network from stock Keras layers."""
+    import keras
+
+    size = weights["logits/bias"].size
+    model = keras.Sequential(
+        [
+            keras.Input(batch_shape=batch_shape, dtype="int32"),
+            keras.layers.Embedding(size, EMBEDDING),
+            keras.layers.GRU(UNITS, return_sequences=True, stateful=stateful),
+            keras.layers.Dense(size),
+        ]
+    )
+    model.set_weights(list(weights.values()))
+    return model
+
+
+def _drawn(draw: np.random.Generator, logits: np.ndarray) -> int:
+    """A character from the softmax of its logits, by the Gumbel-max trick (Gumbel 1954)."""
+    return int((logits + draw.gumbel(size=logits.shape)).argmax())
+
+
+SIDES = {
+    "rnnkit": Side("rnnkit.tasks.language_model.generate", rnnkit_writer),
+    "keras_window": Side("keras", keras_window),
+    "keras_stateful": Side("keras", keras_stateful),
+    "tensorflow_step": Side("keras", tensorflow_step),
+    "torch": Side("torch", torch_loop),
+}
+
 
 SHORT, LONG = 200, 20_000
 """Characters of the two commands whose difference is the speed without the start."""
@@ -66,14 +261,6 @@ def main() -> None:
     for name, side in found["sides"].items():
         ratio = spread(found["rnnkit_over"][name], 2) if name in found["rnnkit_over"] else ""
         print(f"{name:18}{spread(side['characters_per_second'], 0):>32}{ratio:>32}")
-    floor = found["floor"]
-    print(
-        f"{'floor':18}{spread(floor['characters_per_second'], 0):>32}"
-        f"{spread(floor['rnnkit_share'], 2):>32}\n\n"
-        f"{floor['weight_bytes']:,} bytes for a character, in {floor['level']} at "
-        f"{spread(floor['gigabytes_per_second']['weights'], 0)} GB/s; memory: "
-        f"{spread(floor['gigabytes_per_second']['memory'], 0)} GB/s"
-    )
 
 
 def measure(
@@ -88,25 +275,17 @@ def measure(
         worker.call("write", WARM_UP)
         pace = worker.call("write", WARM_UP) / WARM_UP
         lengths[name] = max(WARM_UP, round(seconds / pace))
-    memory = Worker(Side("numpy", reader))
-    memory.start(bytes_read(weights))
     busy = busy_beside()
 
     def turn(name: str, worker: Worker) -> Any:
         match name:
             case "command":
                 return command_rate(run)
-            case "bandwidth":
-                return worker.call("read")
             case _:
                 return lengths[name] / worker.call("write", lengths[name])
 
-    everyone = {**workers, "command": workers["rnnkit"], "bandwidth": memory}
+    everyone = {**workers, "command": workers["rnnkit"]}
     rates = in_turns(everyone, repeats, turn)
-    memory.close()
-    read = {key: [found[key] for found in rates["bandwidth"]] for key in ("weights", "memory")}
-    del rates["bandwidth"]
-    floor = [speed / bytes_read(weights) for speed in read["weights"]]
     return {
         "repeats": repeats,
         "busy_beside": busy,
@@ -127,26 +306,7 @@ def measure(
             for name, theirs in rates.items()
             if name not in ("rnnkit", "command")
         },
-        "floor": {
-            "weight_bytes": bytes_read(weights),
-            "level": level_of(bytes_read(weights)),
-            "caches": caches(),
-            "memory_bytes": memory_bytes(),
-            "gigabytes_per_second": {
-                key: rounded([value / 1e9 for value in values], 1) for key, values in read.items()
-            },
-            "characters_per_second": rounded(floor, 0),
-            "rnnkit_share": rounded(ratios(rates["rnnkit"], floor), 3),
-        },
     }
-
-
-def bytes_read(weights: Weights) -> int:
-    """Of all weights, each once, but of the embedding one row."""
-    return sum(
-        values[0].nbytes if name == "embedding/embeddings" else values.nbytes
-        for name, values in weights.items()
-    )
 
 
 def logits_apart(workers: Mapping[str, Worker], *, size: int) -> dict[str, float]:

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench.commands import REPOSITORY, answer
+from bench.measure import REPOSITORY, answer
 
 CONFIGS = REPOSITORY / "configs"
 HOURS = ("ptb", "shakespeare_gpu")

@@ -3,9 +3,9 @@
     python -m bench.run [PART ..] [--full] [--output bench/results.json]
 
 Each part is a module here that can be run by itself and says what it measures. This one runs them
-with `--json` and writes the file that the figures in README.md are taken from, after every part, so
-that nothing is lost when a later one fails. Parts that are named are measured anew; the others keep
-their figures, which must be of this machine.
+with `--json` and writes the file that docs/BENCHMARKS.md takes its figures from, after every part, so
+that nothing is lost when a later one fails. Parts that are named are measured again; the others
+keep their figures, which must be of this machine.
 
 `--full` trains every network of `bench.training`, not only the usual ones, which takes three times
 as long. The machine has to be idle: how busy it was before each part is in the file.
@@ -21,19 +21,17 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench.commands import REPOSITORY
-from bench.machine import busy_beside, machine, versions
+from bench.measure import REPOSITORY, busy_beside, machine, versions
 
 MEASUREMENTS = {
-    "cold_start": ["--repeats", "7"],
+    "start": ["--repeats", "7"],
     "generation": ["--repeats", "7"],
     "training": ["--repeats", "5"],
-    "sentiment_epoch": ["--epochs", "6"],
     "time_to_loss": ["--repeats", "3"],
     "quality": [],
     "words": [],
     "sentiment": [],
-    "training_memory": ["--megabytes", "1,10,100,1000"],
+    "memory": ["--megabytes", "1,10,100,1000"],
 }
 """Part, which is a module here, and its options: those that have to be quiet first."""
 BUSY = 0.05

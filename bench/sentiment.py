@@ -26,7 +26,7 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
-from bench.commands import REPOSITORY, answer, rnnkit_command
+from bench.measure import REPOSITORY, answer, rnnkit_command
 
 DATA = Path(os.environ["RNNKIT_DATA"]) if "RNNKIT_DATA" in os.environ else None
 PREDICTED_ROWS = (20_000, 100_000)

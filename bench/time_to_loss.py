@@ -21,8 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from bench.commands import REPOSITORY, rnnkit_command
-from bench.figures import spread, summarize
+from bench.measure import REPOSITORY, rnnkit_command, spread, summarize
 
 CONFIG = REPOSITORY / "configs" / "shakespeare.yaml"
 INTERRUPTED = 130

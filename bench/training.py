@@ -39,11 +39,18 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from bench.figures import ratios, rounded, spread
-from bench.machine import busy_beside, machine
-from bench.training_sides import SIDES
-from bench.training_task import LENGTH, Started, Task, Text, Turn
-from bench.workers import Worker, in_turns, missing, working
+from bench.measure import (
+    Worker,
+    busy_beside,
+    in_turns,
+    machine,
+    missing,
+    ratios,
+    rounded,
+    spread,
+    working,
+)
+from bench.training_sides import LENGTH, SIDES, Started, Task, Text, Turn
 
 CELLS = ("simple_rnn", "lstm", "gru")
 SIZES = (64, 128, 256, 512)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from experiments import train_new
 
-from bench.kneser_ney import best_discounts, count_trigrams
+from bench.words import best_discounts, count_trigrams
 from rnnkit.config.load import parse_config
 from rnnkit.config.schema import WordGenerationConfig
 from rnnkit.tasks.language_model.data import prepare

@@ -1,4 +1,4 @@
-"""The figures that README.md shows are those of bench/results.json."""
+"""The figures that the pages show are those of bench/results.json."""
 
 import copy
 import importlib
@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text("utf-8")
+PAGES = "".join((ROOT / page).read_text("utf-8") for page in ("README.md", "docs/BENCHMARKS.md"))
 RESULTS = json.loads((ROOT / "bench" / "results.json").read_text("utf-8"))
 MARK = r"<!-- measured: (\w+) -->\n(.*?)\n<!-- end -->"
-SHOWN = re.findall(r"<!-- measured: (\w+) -->", README)
+SHOWN = re.findall(r"<!-- measured: (\w+) -->", PAGES)
 
 
 @pytest.fixture
@@ -25,38 +25,38 @@ def tables(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 
 def test_measured_tables_are_those_of_the_results(tables: ModuleType) -> None:
-    assert tables.with_tables(README, RESULTS) == README, "run: python -m bench.tables"
-    assert len(re.findall(MARK, README, flags=re.DOTALL)) == len(SHOWN) == len(set(SHOWN))
+    assert tables.with_tables(PAGES, RESULTS) == PAGES, "run: python -m bench.tables"
+    assert len(re.findall(MARK, PAGES, flags=re.DOTALL)) == len(SHOWN) == len(set(SHOWN))
 
 
 def test_what_is_measured_is_shown(tables: ModuleType) -> None:
     assert set(SHOWN) <= set(tables.TABLES)
     for name in set(tables.TABLES) - set(SHOWN):
         text = tables.with_tables(f"<!-- measured: {name} -->\n\n<!-- end -->", RESULTS)
-        assert tables.NOT_MEASURED in text, f"README.md does not show the table {name}"
+        assert tables.NOT_MEASURED in text, f"no page shows the table {name}"
 
 
 @pytest.mark.parametrize("name", [name for name in SHOWN if name != "machine"])
 def test_a_figure_that_differs_is_seen(tables: ModuleType, name: str) -> None:
-    [table] = [text for shown, text in re.findall(MARK, README, flags=re.DOTALL) if shown == name]
+    [table] = [text for shown, text in re.findall(MARK, PAGES, flags=re.DOTALL) if shown == name]
     digits = [match.start() for match in re.finditer(r"\d", table)]
     assert digits or table == tables.NOT_MEASURED
     for place in digits[:: max(1, len(digits) // 20)]:
         other = str((int(table[place]) + 1) % 10)
-        changed = README.replace(table, table[:place] + other + table[place + 1 :])
-        assert changed != README
-        assert tables.with_tables(changed, RESULTS) == README
+        changed = PAGES.replace(table, table[:place] + other + table[place + 1 :])
+        assert changed != PAGES
+        assert tables.with_tables(changed, RESULTS) == PAGES
 
 
 @pytest.mark.parametrize("part", [part for part in RESULTS if isinstance(RESULTS[part], dict)])
 def test_what_is_not_measured_shows_no_figures(tables: ModuleType, part: str) -> None:
     results = {name: value for name, value in RESULTS.items() if name != part}
-    text = tables.with_tables(README, results)
+    text = tables.with_tables(PAGES, results)
     if part != "parts":
-        assert text != README
+        assert text != PAGES
     for (name, shown), (_, before) in zip(
         re.findall(MARK, text, flags=re.DOTALL),
-        re.findall(MARK, README, flags=re.DOTALL),
+        re.findall(MARK, PAGES, flags=re.DOTALL),
         strict=True,
     ):
         assert shown in (before, tables.NOT_MEASURED) or name in ("machine", "start"), name
@@ -84,30 +84,10 @@ def made_up_results() -> dict[str, Any]:
         row["rnnkit_bf16_over"] = {"rnnkit": figures, **row["rnnkit_over"]}
     names = ("import_tensorflow", "python", "help", "generate_200", "predict", "evaluate_1000")
     side = {"characters_per_second": figures}
-    results["cold_start"] = {"values": {f"{name}_seconds": [2.0, 1.0] for name in names}}
+    results["start"] = {"values": {f"{name}_seconds": [2.0, 1.0] for name in names}}
     results["generation"] |= {
         "sides": dict.fromkeys(("rnnkit", "command", "torch", "keras_window"), side),
         "rnnkit_over": {"torch": figures, "keras_window": figures},
-        "floor": {
-            "weight_bytes": 1_056_260,
-            "level": "L3",
-            "characters_per_second": figures,
-            "gigabytes_per_second": {"weights": figures},
-            "rnnkit_share": figures,
-        },
-    }
-    trained = {"epoch_seconds": figures, "accuracy": [0.5, 0.7]}
-    results["sentiment_epoch"] = {
-        "rows": [
-            {
-                "texts": texts,
-                "cell": "lstm",
-                "training_texts": 8_530,
-                "sides": dict.fromkeys(("rnnkit", "keras", "keras_bucketed"), trained),
-                "over_rnnkit": dict.fromkeys(("keras", "keras_bucketed"), figures),
-            }
-            for texts in ("rt_polarity", "sentiment140")
-        ]
     }
     results["words"] = {
         "trigram": {"perplexity": 100.0},

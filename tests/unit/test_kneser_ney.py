@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench.kneser_ney import best_discounts, count_trigrams
+from bench.words import best_discounts, count_trigrams
 
 SIZE = 9
 RNG = np.random.default_rng(0)

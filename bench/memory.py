@@ -1,6 +1,6 @@
 """Measure the peak memory of `rnnkit train` against the size of the text.
 
-    python -m bench.training_memory --megabytes 1,1000 --steps 300
+    python -m bench.memory --megabytes 1,1000 --steps 300
 
 Every size is trained by the real command in a process of its own, with the same model and the same
 number of steps. The smallest text shows what TensorFlow and the model take; "above" is what a
@@ -16,10 +16,11 @@ import tempfile
 import time
 from pathlib import Path
 
-from bench.commands import REPOSITORY, rnnkit_command
-from bench.prepare_memory import MEGABYTE, write_text
+from bench.measure import REPOSITORY, rnnkit_command
 
 CONFIG = REPOSITORY / "configs" / "shakespeare.yaml"
+SOURCE = REPOSITORY / "data" / "tinyshakespeare.txt"
+MEGABYTE = 10**6
 VALIDATION_CHARACTERS = 20_000
 """The same for every size, so that scoring takes the same time."""
 
@@ -34,7 +35,7 @@ def main() -> None:
     rows = []
     for size in sorted(map(int, arguments.megabytes.split(","))):
         with tempfile.TemporaryDirectory() as folder:
-            write_text(Path(folder) / "text.txt", size * MEGABYTE, unicode=False)
+            write_text(Path(folder) / "text.txt", size * MEGABYTE)
             peak, seconds = train(Path(folder), size * MEGABYTE, steps=arguments.steps)
         above = peak - rows[0]["peak_mb"] if rows else 0.0
         rows.append({"text_mb": size, "peak_mb": peak, "above_mb": above, "seconds": seconds})
@@ -72,6 +73,19 @@ def train(folder: Path, size: int, *, steps: int) -> tuple[float, float]:
         raise SystemExit(f"training on {size / MEGABYTE:,.0f} MB failed with status {status}")
     peak = usage.ru_maxrss if sys.platform == "darwin" else usage.ru_maxrss * 1024
     return peak / MEGABYTE, time.perf_counter() - began
+
+
+def write_text(path: Path, size: int) -> None:
+    """Write about `size` bytes of Shakespeare: in each repetition the paragraphs have another
+    order, and every third is in capitals."""
+    paragraphs = SOURCE.read_text("utf-8").split("\n\n")
+    step = 0
+    with path.open("w", encoding="utf-8") as file:
+        while size > 0:
+            step += 1
+            order = [paragraphs[index * step % len(paragraphs)] for index in range(len(paragraphs))]
+            text = "\n\n".join(order)
+            size -= file.write(f"{text.upper() if step % 3 == 0 else text}\n\n{step}\n\n")
 
 
 if __name__ == "__main__":
