@@ -3,9 +3,9 @@
     python -m bench.run [PART ..] [--full] [--output bench/results.json]
 
 Each part is a module here that can be run by itself and says what it measures. This one runs them
-with `--json` and writes the file that docs/BENCHMARKS.md takes its figures from, after every part, so
-that nothing is lost when a later one fails. Parts that are named are measured again; the others
-keep their figures, which must be of this machine.
+with `--json` and writes the file that docs/BENCHMARKS.md takes its figures from, after every part:
+nothing is lost when a later one fails. Parts that are named are measured again; the others keep
+their figures, which must be of this machine.
 
 `--full` trains every network of `bench.training`, not only the usual ones, which takes three times
 as long. The machine has to be idle: how busy it was before each part is in the file.
