@@ -1,80 +1,81 @@
-"""Encoded texts on disk, found again by their content.
+"""Encoded data on disk, found again by what it was made from.
 
-    CACHE/corpora/KEY/ids.npy      the ids, opened memory-mapped
+    CACHE/corpora/KEY/NAME.npy     arrays, opened memory-mapped
     CACHE/corpora/KEY/meta.json    everything else, with format version and checksums
-    CACHE/index/NAME.json          what the last preparation of the same `data.path` was made of,
-                                   only to be able to say why it was not enough
 
-KEY is a hash of the content of the files in their order and of every option that decides the
-ids. A folder is built under another name, flushed to the disk and renamed, so it is complete or
-not there, and of two processes that build the same one the first wins. The whole cache may be
-deleted at any time.
+KEY is a hash of everything that decides the content. A folder is built under another name,
+flushed to the disk and renamed, so it is complete or absent, and of two processes that build the
+same one the first wins. The whole cache may be deleted at any time.
 
-On every use meta.json is checked in full, and of ids.npy the size, the type and a checksum of
-up to 64 blocks of 1 MiB spread evenly over it: everything up to 64 MiB, a sample beyond, so that
-a large text does not have to be read before training begins.
+On every use meta.json is checked in full, and of every array the size and a checksum of up to 64
+blocks of 1 MiB spread evenly over it: everything up to 64 MiB, a sample beyond, so that large
+data does not have to be read before training begins.
+
+When a new entry brings the cache above 20 GiB, the entries whose last use is longest ago are
+removed until it fits. Arrays that are in use stay readable: the system keeps the pages of a
+removed file as long as it is mapped.
 """
 
 import hashlib
 import json
 import os
 import shutil
+import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnkit.data.encode import CorpusFacts, PartFacts, id_dtype
-from rnnkit.data.sources import SourceFile, changed_file
-from rnnkit.text.language import read_vocabulary
-
 FORMAT = "rnnkit corpus"
-FORMAT_VERSION = 2
+FORMAT_VERSION = 3
+LIMIT_BYTES = 20 * 2**30
 _BLOCK_BYTES = 2**20
 _BLOCKS = 64
 _ABANDONED_AFTER_SECONDS = 24 * 3600.0
 _BUILDING = ".building-"
 
+Json = Mapping[str, Any]
+"""An object of JSON values."""
 
-@dataclass(frozen=True)
-class Ingredients:
-    """What the ids depend on."""
 
-    files: tuple[tuple[str, str], ...]
-    """Path and SHA-256 of every file."""
-    options: Mapping[str, str | int | bool]
-    """The data options that decide the ids, by their key below `data`."""
-    unicode: str
-    """Version of Python's Unicode tables; "" where they do not matter."""
-    format_version: int = FORMAT_VERSION
+class ArrayWriter(Protocol):
+    """Storage for the arrays of an entry."""
 
-    @property
-    def key(self) -> str:
-        """Hash of everything but the paths."""
-        content = asdict(self) | {"files": [sha256 for _, sha256 in self.files]}
-        return hashlib.sha256(_json(content)).hexdigest()
+    def __call__(
+        self, name: str, pieces: Iterable[NDArray[Any]], *, dtype: np.dtype[Any], length: int
+    ) -> None:
+        """Store a one-dimensional array of `length` items of `dtype`, piece by piece."""
+        ...
+
+
+Build = Callable[[ArrayWriter], Json]
+"""Write the arrays of an entry and return its document."""
 
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """An encoded text, opened."""
+    """Cached data, opened."""
 
-    ids: NDArray[np.unsignedinteger]
-    facts: CorpusFacts
-    fingerprint: str
+    arrays: Mapping[str, NDArray[Any]]
+    """Read-only, memory-mapped from NAME.npy."""
+    document: Json
+    """What the building function returned."""
+    note: str = ""
+    """Where the data comes from, for the user."""
 
 
 class DamagedEntryError(ValueError):
-    """A cache folder that is not what it should be; never reaches the user as an error."""
+    """A cache folder with wrong content; never reaches the user as an error."""
 
 
 def default_folder(environment: Mapping[str, str]) -> Path:
-    """`$RNNKIT_CACHE`, or else `rnnkit` in `$XDG_CACHE_HOME` or `~/.cache`.
+    """Return `$RNNKIT_CACHE`, or else `rnnkit` in `$XDG_CACHE_HOME` or `~/.cache`.
 
     Raises RuntimeError when there is no home directory either.
     """
@@ -85,69 +86,113 @@ def default_folder(environment: Mapping[str, str]) -> Path:
     return Path.home() / ".cache" / "rnnkit"
 
 
-def entry_folder(cache: Path, key: str) -> Path:
-    """Where the entry of `key` lies."""
-    return cache / "corpora" / key[:32]
+def cached(key: Json, build: Build, *, folder: Path | None = None) -> Entry:
+    """Open the entry of `key`, which is built if it is missing or damaged.
+
+    `key` holds everything that decides the content, as JSON values. `folder` is the cache (None:
+    the default one); where it cannot be written the entry is kept for this process only, in a
+    temporary file or else in memory. What `build` raises is raised, OSError apart.
+    """
+    try:
+        folder = folder or default_folder(os.environ)
+    except RuntimeError:
+        entry, place = _build_for_this_process(build)
+        return replace(
+            entry,
+            note="There is no home directory to keep the encoded data in, so it is "
+            f"{place} for this run only. Set RNNKIT_CACHE to a folder to keep it.",
+        )
+    path = entry_folder(folder, key)
+    reason = "it was not in the cache"
+    try:
+        if entry := load_entry(path, key):
+            return replace(entry, note=f"The encoded data is reused from {path}")
+    except DamagedEntryError as error:
+        reason = f"the cached copy is damaged: {error}"
+    try:
+        entry = _build_entry(path, key, build)
+    except OSError as error:
+        entry, place = _build_for_this_process(build)
+        return replace(
+            entry,
+            note=f"The cache folder {folder} cannot be used ({error.strerror or error}), so the "
+            f"encoded data is {place} for this run only. Set RNNKIT_CACHE to another folder to "
+            "keep it.",
+        )
+    _evict(path)
+    return replace(entry, note=f"The data was encoded into {path} ({reason}).")
 
 
-def load_entry(folder: Path, *, key: str) -> Entry | None:
+def entry_folder(cache: Path, key: Json) -> Path:
+    """Return the folder of the entry of `key`."""
+    digest = hashlib.sha256(_json({"version": FORMAT_VERSION, "key": key}))
+    return cache / "corpora" / digest.hexdigest()[:32]
+
+
+def load_entry(folder: Path, key: Json) -> Entry | None:
     """Open the entry in `folder`; None when there is none.
 
     Raises DamagedEntryError saying what is wrong with it.
     """
-    meta_path, ids_path = folder / "meta.json", folder / "ids.npy"
     try:
         if not folder.exists():
             return None
-        meta = json.loads(meta_path.read_bytes())
+        meta = json.loads((folder / "meta.json").read_bytes())
         content = meta["content"]
         if (meta["format"], meta["version"]) != (FORMAT, FORMAT_VERSION):
             raise DamagedEntryError("meta.json is of another format")
         if meta["sha256"] != hashlib.sha256(_json(content)).hexdigest():
             raise DamagedEntryError("the checksum of meta.json does not match")
-        if content["key"] != key:
-            raise DamagedEntryError("meta.json belongs to another text")
-        facts = _facts_from_dict(content["facts"])
-        if ids_path.stat().st_size != content["ids_bytes"]:
-            raise DamagedEntryError("ids.npy has not the recorded size")
-        if _sampled_checksum(ids_path) != content["ids_checksum"]:
-            raise DamagedEntryError("the checksum of ids.npy does not match")
-        ids = np.load(ids_path, mmap_mode="r", allow_pickle=False)
-        if ids.shape != (facts.tokens,) or ids.dtype != id_dtype(facts.vocabulary.size):
-            raise DamagedEntryError("ids.npy has not the recorded shape and type")
-        return Entry(ids, facts, content["fingerprint"])
+        if content["key"] != json.loads(_json(key)):
+            raise DamagedEntryError("meta.json belongs to other data")
+        for name, recorded in content["arrays"].items():
+            path = folder / f"{name}.npy"
+            if path.stat().st_size != recorded["bytes"]:
+                raise DamagedEntryError(f"{path.name} has not the recorded size")
+            if _sampled_checksum(path) != recorded["checksum"]:
+                raise DamagedEntryError(f"the checksum of {path.name} does not match")
+        arrays = {
+            name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
+            for name in content["arrays"]
+        }
+        _mark_used(folder)
+        return Entry(arrays, content["document"])
     except DamagedEntryError:
         raise
     except FileNotFoundError as error:
         raise DamagedEntryError(f"{Path(error.filename).name} is missing") from None
     except OSError as error:
         raise DamagedEntryError(f"it cannot be read: {error.strerror or error}") from None
-    except (ValueError, KeyError, TypeError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise DamagedEntryError("meta.json is not what rnnkit writes") from None
 
 
-def build_entry(
-    folder: Path,
-    *,
-    key: str,
-    facts: CorpusFacts,
-    pieces: Iterator[NDArray[np.unsignedinteger]],
-) -> Entry:
-    """Write the entry and put it in its place, unless reading `pieces` raises.
+def _build_entry(folder: Path, key: Json, build: Build) -> Entry:
+    """Write the entry and put it in its place, unless `build` raises.
 
-    Raises OSError when the disk does not let it.
+    Raises OSError when the disk refuses it.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     _remove_abandoned(folder.parent)
     building = _new_folder(folder.parent)
+    names: list[str] = []
+
+    def write(
+        name: str, pieces: Iterable[NDArray[Any]], *, dtype: np.dtype[Any], length: int
+    ) -> None:
+        _write_array(building / f"{name}.npy", pieces, dtype=dtype, length=length)
+        names.append(name)
+
     try:
-        fingerprint = _write_ids(building / "ids.npy", facts, pieces)
+        document = build(write)
+        paths = {name: building / f"{name}.npy" for name in names}
         content = {
             "key": key,
-            "facts": asdict(facts) | {"vocabulary": facts.vocabulary.to_dict()},
-            "fingerprint": fingerprint,
-            "ids_bytes": (building / "ids.npy").stat().st_size,
-            "ids_checksum": _sampled_checksum(building / "ids.npy"),
+            "document": document,
+            "arrays": {
+                name: {"bytes": path.stat().st_size, "checksum": _sampled_checksum(path)}
+                for name, path in paths.items()
+            },
         }
         meta = {
             "format": FORMAT,
@@ -157,82 +202,39 @@ def build_entry(
         }
         _write_flushed(building / "meta.json", _json(meta))
         _flush_folder(building)
-        return _install(building, folder, key=key)
+        return _install(building, folder, key)
     finally:
         shutil.rmtree(building, ignore_errors=True)
 
 
-def hold_entry(facts: CorpusFacts, pieces: Iterator[NDArray[np.unsignedinteger]]) -> Entry:
-    """The entry in memory, for when no disk takes it."""
-    ids = np.empty(facts.tokens, id_dtype(facts.vocabulary.size))
-
-    def keep(position: int, piece: NDArray[np.unsignedinteger]) -> None:
-        ids[position : position + len(piece)] = piece
-
-    fingerprint = _for_each_piece(facts, pieces, keep)
-    ids.flags.writeable = False
-    return Entry(ids, facts, fingerprint)
-
-
-def remember(cache: Path, patterns: tuple[str, ...], ingredients: Ingredients) -> None:
-    """Note what this `data.path` was last prepared from. A failure does no harm."""
-    path = _index_file(cache, patterns)
+def _build_for_this_process(build: Build) -> tuple[Entry, str]:
+    """Return the entry without a cache, and where it is: in a temporary folder, which is removed
+    at once (the open files stay readable), or in memory when no disk takes it."""
+    folder = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f"{path.name}.{os.getpid()}")
-        _write_flushed(temporary, _json(asdict(ingredients)))
-        temporary.replace(path)
+        folder = Path(tempfile.mkdtemp(prefix="rnnkit-"))
+        return _build_entry(folder / "entry", {}, build), "kept in a temporary file"
     except OSError:
-        pass
+        arrays: dict[str, NDArray[Any]] = {}
+
+        def hold(
+            name: str, pieces: Iterable[NDArray[Any]], *, dtype: np.dtype[Any], length: int
+        ) -> None:
+            arrays[name] = array = np.empty(length, dtype)
+            position = 0
+            for piece in pieces:
+                array[position : position + len(piece)] = piece
+                position += len(piece)
+            array.flags.writeable = False
+
+        document = build(hold)
+        return Entry(arrays, json.loads(_json(document))), "held in memory"
+    finally:
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
-def reason_to_build(cache: Path, patterns: tuple[str, ...], now: Ingredients) -> str:
-    """Why there is no entry, by comparison with the last preparation of the same `data.path`:
-    `data.tokens changed from 'characters' to 'bytes'`."""
-    try:
-        recorded = json.loads(_index_file(cache, patterns).read_bytes())
-        before = Ingredients(
-            files=tuple((str(path), str(sha256)) for path, sha256 in recorded["files"]),
-            options=dict(recorded["options"]),
-            unicode=recorded["unicode"],
-            format_version=recorded["format_version"],
-        )
-    except FileNotFoundError:
-        return "this text is new"
-    except (OSError, ValueError, KeyError, TypeError):
-        return "the record of the last preparation is unreadable"
-    changes = [
-        f"data.{name} changed from {before.options[name]!r} to {value!r}"
-        for name, value in now.options.items()
-        if name in before.options and before.options[name] != value
-    ]
-    changes += _file_changes(dict(before.files), dict(now.files))
-    if not changes and before.files != now.files:
-        changes.append("the files come in another order")
-    if before.unicode and now.unicode and before.unicode != now.unicode:
-        changes.append(f"Python's Unicode tables changed from {before.unicode} to {now.unicode}")
-    if before.format_version != now.format_version:
-        changes.append(
-            f"the format of the cache changed from {before.format_version} to {now.format_version}"
-        )
-    return "; ".join(changes) or "the cached copy is gone"
-
-
-def _file_changes(before: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    changes = []
-    for verb, paths in (
-        ("changed", [path for path in now if path in before and before[path] != now[path]]),
-        ("was added", [path for path in now if path not in before]),
-        ("was removed", [path for path in before if path not in now]),
-    ):
-        if len(paths) > 3:
-            changes.append(f"{len(paths):,} files {verb.replace('was', 'were')}")
-        else:
-            changes += [f"{path} {verb}" for path in paths]
-    return changes
-
-
-def _install(building: Path, folder: Path, *, key: str) -> Entry:
+def _install(building: Path, folder: Path, key: Json) -> Entry:
     for _ in range(3):
         try:
             building.rename(folder)
@@ -241,7 +243,7 @@ def _install(building: Path, folder: Path, *, key: str) -> Entry:
             if not folder.exists():
                 raise
         try:
-            if entry := load_entry(folder, key=key):
+            if entry := load_entry(folder, key):
                 return entry
         except DamagedEntryError:
             _discard(folder)
@@ -250,19 +252,43 @@ def _install(building: Path, folder: Path, *, key: str) -> Entry:
     raise OSError("the cache folder does not keep what is written to it")
 
 
+def _evict(newest: Path) -> None:
+    """Remove the entries used longest ago until the cache is at most LIMIT_BYTES large."""
+    used: list[tuple[float, int, Path]] = []
+    for path in newest.parent.iterdir():
+        try:
+            size = sum(file.stat().st_size for file in path.iterdir())
+            used.append((path.stat().st_mtime, size, path))
+        except OSError:
+            continue  # another process removed it
+    total = sum(size for _, size, _ in used)
+    for _, size, path in sorted(used):
+        if total <= LIMIT_BYTES:
+            return
+        if path != newest and not path.name.startswith(_BUILDING):
+            _discard(path)
+            total -= size
+
+
+def _mark_used(folder: Path) -> None:
+    """Set the time of the last use; a cache that may only be read keeps the old one."""
+    with suppress(OSError):
+        os.utime(folder)
+
+
 def _discard(folder: Path) -> None:
-    """Take a damaged entry out of the way; a process that has it open keeps its pages."""
-    grave = _new_folder(folder.parent)
-    try:
-        folder.replace(grave / "damaged")
-    except FileNotFoundError:
-        pass  # another process was faster
-    finally:
-        shutil.rmtree(grave, ignore_errors=True)
+    """Remove an entry in one step; a process that has it open keeps its pages."""
+    with suppress(OSError):  # another process was faster, or the folder may only be read
+        trash = _new_folder(folder.parent)
+        try:
+            folder.replace(trash / "discarded")
+        finally:
+            shutil.rmtree(trash, ignore_errors=True)
 
 
 def _new_folder(corpora: Path) -> Path:
-    """A folder under a name of its own, with the usual permissions: a cache may be shared."""
+    """Create a folder under a name of its own, with the usual permissions: a cache may be
+    shared."""
     path = corpora / f"{_BUILDING}{uuid.uuid4().hex}"
     path.mkdir()
     return path
@@ -278,43 +304,27 @@ def _remove_abandoned(corpora: Path) -> None:
             continue
 
 
-def _write_ids(
-    path: Path, facts: CorpusFacts, pieces: Iterator[NDArray[np.unsignedinteger]]
-) -> str:
-    """Write a .npy file front to back; returns the fingerprint."""
-    dtype = id_dtype(facts.vocabulary.size)
+def _write_array(
+    path: Path, pieces: Iterable[NDArray[Any]], *, dtype: np.dtype[Any], length: int
+) -> None:
+    """Write a .npy file front to back."""
+    written = 0
     with path.open("wb") as file:
         np.lib.format.write_array_header_1_0(
             file,
             {
                 "descr": np.lib.format.dtype_to_descr(dtype),
                 "fortran_order": False,
-                "shape": (facts.tokens,),
+                "shape": (length,),
             },
         )
-        fingerprint = _for_each_piece(facts, pieces, lambda _, piece: file.write(piece.data))
+        for piece in pieces:
+            file.write(np.ascontiguousarray(piece, dtype).data)
+            written += len(piece)
         file.flush()
         os.fsync(file.fileno())
-    return fingerprint
-
-
-def _for_each_piece(
-    facts: CorpusFacts,
-    pieces: Iterator[NDArray[np.unsignedinteger]],
-    keep: Callable[[int, NDArray[np.unsignedinteger]], object],
-) -> str:
-    """Give every piece to `keep` with its position; returns the hash of vocabulary and ids."""
-    digest = hashlib.sha256(_json(facts.vocabulary.to_dict()))
-    position = 0
-    for piece in pieces:
-        if position + len(piece) > facts.tokens:
-            break
-        digest.update(piece.data)
-        keep(position, piece)
-        position += len(piece)
-    if position != facts.tokens:
-        raise changed_file(Path(facts.files[0].path))
-    return digest.hexdigest()
+    if written != length:
+        raise ValueError(f"{path.name} has {written} items instead of {length}")
 
 
 def _sampled_checksum(path: Path) -> str:
@@ -331,21 +341,6 @@ def _sampled_checksum(path: Path) -> str:
                 file.seek(last * index // (_BLOCKS - 1))
                 digest.update(file.read(_BLOCK_BYTES))
     return digest.hexdigest()
-
-
-def _facts_from_dict(content: Mapping[str, Any]) -> CorpusFacts:
-    return CorpusFacts(
-        **{
-            **content,
-            "vocabulary": read_vocabulary(content["vocabulary"]),
-            "files": tuple(SourceFile(**file) for file in content["files"]),
-            "parts": tuple(PartFacts(**part) for part in content["parts"]),
-        }
-    )
-
-
-def _index_file(cache: Path, patterns: tuple[str, ...]) -> Path:
-    return cache / "index" / f"{hashlib.sha256(_json(list(patterns))).hexdigest()[:32]}.json"
 
 
 def _json(content: object) -> bytes:

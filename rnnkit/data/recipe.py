@@ -4,12 +4,11 @@ import unicodedata
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnkit.data.cache import Ingredients
 from rnnkit.data.encode import CorpusFacts, count_corpus, encode_corpus
 from rnnkit.data.sources import FileIdentity, check_unchanged
 from rnnkit.data.word_corpus import (
@@ -39,10 +38,10 @@ class CharacterRecipe:
     minimum_count: int
     chunk_bytes: int
 
-    def ingredients(self) -> Ingredients:
+    def key(self) -> dict[str, Any]:
         """What the ids depend on."""
         options = {"tokens": self.kind, "minimum_count": self.minimum_count}
-        return _ingredients(self.sources, self.rules, self.encoding, options)
+        return _key(self.sources, self.rules, self.encoding, options)
 
     def count(self) -> CorpusFacts:
         """Everything but the ids."""
@@ -76,7 +75,7 @@ class WordRecipe:
         """All files, those of the training part first."""
         return tuple(file for part in self.source.files for file in part)
 
-    def ingredients(self) -> Ingredients:
+    def key(self) -> dict[str, Any]:
         """What the ids depend on, the division among them."""
         source = self.source
         options = {
@@ -89,8 +88,8 @@ class WordRecipe:
             "parts": " + ".join(str(len(files)) for files in source.files),
         }
         # The expression that finds words knows letters from Python's tables.
-        ingredients = _ingredients(self.sources, source.rules, source.encoding, options)
-        return Ingredients(ingredients.files, ingredients.options, unicodedata.unidata_version)
+        key = _key(self.sources, source.rules, source.encoding, options)
+        return key | {"unicode": unicodedata.unidata_version}
 
     def count(self) -> CorpusFacts:
         """Everything but the ids."""
@@ -148,12 +147,14 @@ def word_recipe(
     return WordRecipe(source, data.tokens, data.vocabulary_size, data.minimum_count)
 
 
-def _ingredients(
+def _key(
     sources: Identities, rules: TextRules, encoding: str, options: dict[str, str | int]
-) -> Ingredients:
+) -> dict[str, Any]:
     unicode_matters = rules.normalization != "none" or rules.lowercase
-    return Ingredients(
-        files=tuple((str(source.path), source.sha256) for source in sources),
-        options={"encoding": encoding, **asdict(rules), **options},
-        unicode=unicodedata.unidata_version if unicode_matters else "",
-    )
+    return {
+        "files": [source.sha256 for source in sources],
+        "encoding": encoding,
+        **asdict(rules),
+        **options,
+        "unicode": unicodedata.unidata_version if unicode_matters else "",
+    }

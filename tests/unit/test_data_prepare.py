@@ -185,7 +185,7 @@ def test_what_was_met_is_told(tmp_path: Path) -> None:
         "2 rare characters (2 of 11) became <unk>.",
         "The text holds U+FFFD 1 times: an earlier conversion replaced what it could not read.",
     ]
-    assert "this text is new" in cache_note
+    assert "was not in the cache" in cache_note
     kept = prepare(configure(names, newlines="keep"))
     assert "kept as they are" in kept.notes[1]
     dos, mac, unix = kept.files

@@ -1,31 +1,43 @@
 """From the `data` section of a configuration to token ids, splits and vocabulary."""
 
-import os
-import shutil
-import tempfile
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING, Any, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnkit.data import cache
-from rnnkit.data.encode import CorpusFacts
+from rnnkit.data.cache import ArrayWriter, Json, cached
+from rnnkit.data.encode import CorpusFacts, PartFacts, id_dtype
 from rnnkit.data.recipe import Recipe, character_recipe, word_recipe
-from rnnkit.data.sources import FileIdentity, SourceFile, find_files, identify
+from rnnkit.data.sources import (
+    FileIdentity,
+    SourceFile,
+    changed_file,
+    find_files,
+    identify,
+)
 from rnnkit.data.splits import SplitName, Splits, split_contiguous
 from rnnkit.data.windows import check_splits
 from rnnkit.data.word_vectors import read_word_vectors
 from rnnkit.tasks.language_model.notes import describe_corpus
-from rnnkit.text.language import LanguageVocabulary
+from rnnkit.text.language import LanguageVocabulary, read_vocabulary
 
 if TYPE_CHECKING:
     from rnnkit.config.schema import LanguageConfig
 
 CHUNK_BYTES = 2**20
 """How much of a file is in memory at a time."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Corpus:
+    ids: NDArray[np.unsignedinteger]
+    facts: CorpusFacts
+    fingerprint: str
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +89,7 @@ def prepare(
             recipe = word_recipe(config, identities, chunk_bytes=chunk_bytes)
         case _:
             assert_never(config)
-    entry, cache_note = _open_corpus(recipe, _patterns(data.path), cache_dir)
+    entry, cache_note = _open_corpus(recipe, cache_dir)
     facts = entry.facts
     splits = _splits(config, facts)
     check_splits(
@@ -124,59 +136,49 @@ def _splits(config: "LanguageConfig", facts: CorpusFacts) -> Splits:
     )
 
 
-def _open_corpus(
-    recipe: Recipe, patterns: tuple[str, ...], cache_dir: Path | None
-) -> tuple[cache.Entry, str]:
-    """The encoded text from the cache or newly encoded, and a note saying which and why."""
-    try:
-        cache_dir = cache_dir or cache.default_folder(os.environ)
-    except RuntimeError:
-        entry, place = _encode_for_this_run(recipe, recipe.count())
-        return entry, (
-            f"There is no home directory to keep the encoded text in, so it is {place} for this "
-            "run only. Set RNNKIT_CACHE to a folder to keep it."
-        )
-    ingredients = recipe.ingredients()
-    folder = cache.entry_folder(cache_dir, ingredients.key)
-    try:
-        if entry := cache.load_entry(folder, key=ingredients.key):
-            cache.remember(cache_dir, patterns, ingredients)
-            facts = _at_present_paths(entry.facts, recipe.sources)
-            return replace(entry, facts=facts), f"The encoded text is reused from {folder}"
-        reason = cache.reason_to_build(cache_dir, patterns, ingredients)
-    except cache.DamagedEntryError as error:
-        reason = f"the cached copy is damaged: {error}"
-    facts = recipe.count()
-    try:
-        entry = cache.build_entry(
-            folder, key=ingredients.key, facts=facts, pieces=recipe.encode(facts)
-        )
-    except OSError as error:
-        entry, place = _encode_for_this_run(recipe, facts)
-        return entry, (
-            f"The cache folder {cache_dir} cannot be used ({error.strerror or error}), so the "
-            f"encoded text is {place} for this run only. Set RNNKIT_CACHE to another folder to "
-            "keep it."
-        )
-    cache.remember(cache_dir, patterns, ingredients)
-    return entry, f"The text was encoded into {folder} ({reason})."
+def _open_corpus(recipe: Recipe, cache_dir: Path | None) -> tuple[_Corpus, str]:
+    """The encoded text from the cache or newly encoded, and a note saying which."""
+
+    def build(write: ArrayWriter) -> Json:
+        facts = recipe.count()
+        digest = hashlib.sha256(_json(facts.vocabulary.to_dict()))
+        pieces = _checked(recipe.encode(facts), facts, digest)
+        write("ids", pieces, dtype=id_dtype(facts.vocabulary.size), length=facts.tokens)
+        document = asdict(facts) | {"vocabulary": facts.vocabulary.to_dict()}
+        return {"facts": document, "fingerprint": digest.hexdigest()}
+
+    entry = cached(recipe.key(), build, folder=cache_dir)
+    facts = _at_present_paths(_facts_from_dict(entry.document["facts"]), recipe.sources)
+    return _Corpus(entry.arrays["ids"], facts, entry.document["fingerprint"]), entry.note
 
 
-def _encode_for_this_run(recipe: Recipe, facts: CorpusFacts) -> tuple[cache.Entry, str]:
-    """The entry without a cache, and where it is: in a temporary folder, which is removed at
-    once (the open file stays readable), or in memory when no disk takes it."""
-    folder = None
-    try:
-        folder = Path(tempfile.mkdtemp(prefix="rnnkit-"))
-        entry = cache.build_entry(
-            folder / "corpus", key="", facts=facts, pieces=recipe.encode(facts)
-        )
-        return entry, "kept in a temporary file"
-    except OSError:
-        return cache.hold_entry(facts, recipe.encode(facts)), "held in memory"
-    finally:
-        if folder is not None:
-            shutil.rmtree(folder, ignore_errors=True)
+def _checked(
+    pieces: Iterator[NDArray[np.unsignedinteger]], facts: CorpusFacts, digest: "hashlib._Hash"
+) -> Iterator[NDArray[np.unsignedinteger]]:
+    position = 0
+    for piece in pieces:
+        position += len(piece)
+        if position > facts.tokens:
+            break
+        digest.update(piece.data)
+        yield piece
+    if position != facts.tokens:
+        raise changed_file(Path(facts.files[0].path))
+
+
+def _facts_from_dict(content: Mapping[str, Any]) -> CorpusFacts:
+    return CorpusFacts(
+        **{
+            **content,
+            "vocabulary": read_vocabulary(content["vocabulary"]),
+            "files": tuple(SourceFile(**file) for file in content["files"]),
+            "parts": tuple(PartFacts(**part) for part in content["parts"]),
+        }
+    )
+
+
+def _json(content: object) -> bytes:
+    return json.dumps(content, sort_keys=True, separators=(",", ":")).encode("ascii")
 
 
 def _at_present_paths(facts: CorpusFacts, sources: Sequence[FileIdentity]) -> CorpusFacts:
