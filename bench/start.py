@@ -36,7 +36,8 @@ def make_writer(folder: Path) -> tuple[Path, Weights]:
     under the names and in the layout of Keras."""
     from rnnkit.config.schema import GenerationConfig, ModelConfig
     from rnnkit.network.onnx import InferenceFacts, export_onnx
-    from rnnkit.runs.directory import create_run, write_atomically, write_document, write_manifest
+    from rnnkit.runs.directory import create_run, write_manifest
+    from rnnkit.runs.files import write_atomically, write_document
     from rnnkit.text.tokenize import TextRules
     from rnnkit.text.vocabulary import Vocabulary
 
@@ -72,7 +73,8 @@ def make_judge(folder: Path) -> Path:
     from rnnkit.config.schema import SentimentConfig, layer_sizes
     from rnnkit.network.classifier_parts import logit_units, recurrent_names
     from rnnkit.network.onnx_classifier import export_classifier
-    from rnnkit.runs.directory import create_run, write_atomically, write_document, write_manifest
+    from rnnkit.runs.directory import create_run, write_manifest
+    from rnnkit.runs.files import write_atomically, write_document
     from rnnkit.tasks.text_classification.data import prepare_texts
 
     config = load_config(REPOSITORY / "configs" / "sentiment.yaml")

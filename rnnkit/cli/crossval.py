@@ -79,7 +79,8 @@ def _start(
 ) -> tuple[Path, int]:
     """A new directory with the configuration and the number of folds."""
     from rnnkit.config.describe import to_yaml
-    from rnnkit.runs.directory import check_name, write_atomically, write_document
+    from rnnkit.runs.directory import check_name
+    from rnnkit.runs.files import write_atomically, write_document
 
     resolved = _configuration(config, overrides)
     stamp = f"{config.stem}-crossval-{datetime.datetime.now():%Y%m%d-%H%M%S}"
@@ -102,7 +103,7 @@ def _start(
 
 def _find(name: str, *, runs_dir: Path) -> tuple[Path, int]:
     """A directory that was started before, and its number of folds."""
-    from rnnkit.runs.directory import read_document
+    from rnnkit.runs.files import read_document
 
     for directory in (Path(name), runs_dir / name):
         if (directory / "crossval.json").is_file():
@@ -148,7 +149,7 @@ def _train_fold(directory: Path, fold: int, *, of: int) -> "RunDirectory":
 def _answer(directory: Path, runs: "list[RunDirectory]", *, as_json: bool) -> None:
     """Score every fold on its own test part, keep and print the result."""
     from rnnkit.inference.crossval import summarize_folds
-    from rnnkit.runs.directory import read_document, write_atomically, write_document
+    from rnnkit.runs.files import read_document, write_atomically, write_document
 
     texts, scores, seconds = [], [], []
     for run in runs:

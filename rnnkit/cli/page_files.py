@@ -74,7 +74,7 @@ def write_files(
 
     `page` and `picture` are called only for a file that was asked for.
     """
-    from rnnkit.runs.directory import write_atomically
+    from rnnkit.runs.files import write_atomically
 
     for path, content in (
         (html_path, lambda: page().encode()),

@@ -41,7 +41,8 @@ def command(
     """
     from rnnkit.report.gather import gather
     from rnnkit.report.page import MARK, render
-    from rnnkit.runs.directory import named_run, write_atomically
+    from rnnkit.runs.directory import named_run
+    from rnnkit.runs.files import write_atomically
     from rnnkit.runs.listing import newest_run
 
     directory = newest_run(runs_dir) if run is None else named_run(run, runs_dir=runs_dir)

@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 
     from rnnkit.config.schema import SentimentConfig
     from rnnkit.inference.compare import Comparison
-    from rnnkit.inference.intervals import Estimate
     from rnnkit.runs.directory import RunDirectory
+    from rnnkit.runs.records import Estimate
     from rnnkit.tasks.text_classification.classifier import Classifier
     from rnnkit.tasks.text_classification.data import PreparedTexts
     from rnnkit.tasks.text_classification.evaluation import ClassifiedTexts

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnnkit.inference.intervals import Estimate
+from rnnkit.runs.records import Estimate
 
 EXACT_UP_TO = 1000
 """Disagreements up to which McNemar's test is computed from the binomial distribution."""

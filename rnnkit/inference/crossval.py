@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnnkit.inference.intervals import Estimate
+from rnnkit.runs.records import Estimate
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 
 from rnnkit.errors import DataError, RunError, UsageError
-from rnnkit.runs.directory import RunDirectory, read_document, write_document
+from rnnkit.runs.directory import RunDirectory
+from rnnkit.runs.files import read_document, write_document
 
 _COLDEST, _HOTTEST = 1e-2, 1e2
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rnnkit.runs.records import Estimate
+
 LEAST_BLOCKS = 10
 """With fewer blocks an interval would say more about the blocks than about the model."""
 
@@ -13,15 +15,6 @@ MOST_BLOCKS = 4096
 
 _DRAWS_AT_ONCE = 2**20
 _PERCENTILES = (2.5, 97.5)
-
-
-@dataclass(frozen=True)
-class Estimate:
-    """A score with the ends of its 95 % interval, None when there is too little text for one."""
-
-    value: float
-    low: float | None
-    high: float | None
 
 
 @dataclass(frozen=True)

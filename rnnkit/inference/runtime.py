@@ -8,7 +8,8 @@ from typing import Any
 import onnxruntime
 
 from rnnkit.errors import RunError
-from rnnkit.runs.directory import RunDirectory, check_version, verify_files
+from rnnkit.runs.directory import RunDirectory, verify_files
+from rnnkit.runs.files import check_version
 
 _ONLY_ERRORS = 3  # severity for onnxruntime's log: its warnings concern devices we do not use
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnkit.inference.intervals import Estimate
+from rnnkit.runs.records import Estimate
 
 LEAST_ROWS = 10
 """With fewer rows an interval would say more about the rows than about the model."""

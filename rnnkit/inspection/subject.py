@@ -25,7 +25,8 @@ from rnnkit.network.reference import (
     language_network,
 )
 from rnnkit.network.weight_shapes import check_initial_weights
-from rnnkit.runs.directory import RunDirectory, read_document, verify_files
+from rnnkit.runs.directory import RunDirectory, verify_files
+from rnnkit.runs.files import read_document
 from rnnkit.text.encoder import TextEncoder
 from rnnkit.text.language import LanguageVocabulary, read_vocabulary
 

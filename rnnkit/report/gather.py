@@ -6,8 +6,10 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING, Any, Literal
 
 from rnnkit.errors import DataError
-from rnnkit.runs.directory import RunDirectory, is_in_training, read_document, read_metrics
+from rnnkit.runs.directory import RunDirectory, is_in_training
+from rnnkit.runs.files import read_document
 from rnnkit.runs.listing import Story, story
+from rnnkit.runs.records import read_metrics
 
 if TYPE_CHECKING:
     import numpy as np

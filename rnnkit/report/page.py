@@ -2,11 +2,11 @@
 
 from collections.abc import Iterator, Mapping
 
-from rnnkit.inference.intervals import Estimate
 from rnnkit.report.data_part import data_part
 from rnnkit.report.gather import LanguageDetails, Report, SentimentDetails
 from rnnkit.report.training_part import training_part
 from rnnkit.runs.listing import number as finite
+from rnnkit.runs.records import Estimate
 from rnnkit.tasks.language_model.sections import corpus_part, position_part, samples_part
 from rnnkit.tasks.text_classification.sections import result_parts
 from rnnkit.views.frame import whole_page

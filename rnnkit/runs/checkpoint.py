@@ -16,7 +16,8 @@ import numpy as np
 
 from rnnkit.config.schema import Config
 from rnnkit.errors import RunError
-from rnnkit.runs.directory import FORMAT_VERSION, RunDirectory, check_version, write_atomically
+from rnnkit.runs.directory import RunDirectory
+from rnnkit.runs.files import FORMAT_VERSION, check_version, write_atomically
 
 _FACTS = "facts.json"
 

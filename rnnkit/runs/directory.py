@@ -14,7 +14,6 @@ at once.
 
 import contextlib
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,8 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from rnnkit.errors import RunError
-
-FORMAT_VERSION = 1
+from rnnkit.runs.files import read_bytes, read_document, write_atomically, write_document
 
 
 @dataclass(frozen=True)
@@ -114,115 +112,12 @@ class RunDirectory:
         return self.summary.is_file()
 
 
-# ---------------------------------------------------------------------------- atomic writing
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Replace `path` by `data`, so that a kill or a full disk leaves the old file or the new one.
-
-    Raises:
-        RunError: the file cannot be written; what was there before is untouched.
-    """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-        _sync_folder(path.parent)
-    except OSError as error:
-        kept = "; the previous version is intact" if path.exists() else ""
-        raise RunError(f"{path}: cannot be written: {error.strerror or error}{kept}") from error
-    finally:
-        # Gone already when all went well; a second Ctrl-C comes through here too.
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename in `folder` survive a power cut, where the system can open folders."""
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
-
-
-# ------------------------------------------------------------- documents with their own checksum
-
-
-def _canonical(content: Mapping[str, Any]) -> bytes:
-    return _encode(json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False))
-
-
-def _encode(text: str) -> bytes:
-    # A path that is not UTF-8 is a str with lone surrogates; `json.loads` takes them back.
-    return text.encode(errors="surrogatepass")
-
-
-def write_document(path: Path, kind: str, content: Mapping[str, Any]) -> None:
-    """Write `content` as JSON in an envelope of format, version and sha256."""
-    envelope = {
-        "format": f"rnnkit/{kind}",
-        "version": FORMAT_VERSION,
-        "sha256": hashlib.sha256(_canonical(content)).hexdigest(),
-        "content": content,
-    }
-    write_atomically(path, _encode(json.dumps(envelope, indent=1, ensure_ascii=False) + "\n"))
-
-
-def read_document(path: Path, kind: str) -> dict[str, Any]:
-    """Read what `write_document` wrote.
-
-    Raises:
-        RunError: the file is missing, damaged, of another kind, or from a newer version.
-    """
-    data = _read_bytes(path)
-    try:
-        envelope = json.loads(data)
-        kind_found, version = envelope["format"], envelope["version"]
-        checksum, content = envelope["sha256"], envelope["content"]
-    except (ValueError, KeyError, TypeError, RecursionError) as error:
-        raise RunError(
-            f"{path}: damaged or not written by rnnkit (expected a JSON document "
-            f"'rnnkit/{kind}' with format, version, sha256 and content)"
-        ) from error
-    if kind_found != f"rnnkit/{kind}":
-        raise RunError(f"{path}: holds {kind_found!r}, expected 'rnnkit/{kind}'")
-    check_version(path, version)
-    if not isinstance(content, dict) or hashlib.sha256(_canonical(content)).hexdigest() != checksum:
-        raise RunError(f"{path}: the checksum does not match; the file was changed or damaged")
-    return content
-
-
-def check_version(path: Path, version: object) -> None:
-    """Refuse files of a later format version."""
-    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
-        raise RunError(f"{path}: format version {version!r} is not a version number; damaged?")
-    if version > FORMAT_VERSION:
-        raise RunError(
-            f"{path}: format version {version} is newer than this rnnkit, which reads up to "
-            f"{FORMAT_VERSION}; upgrade rnnkit to use this run"
-        )
-
-
-def _read_bytes(path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except FileNotFoundError as error:
-        raise RunError(f"{path}: missing; the run directory is incomplete") from error
-    except OSError as error:
-        raise RunError(f"{path}: cannot be read: {error.strerror or error}") from error
-
-
 # ------------------------------------------------------------------------------- the manifest
 
 
 def write_manifest(run: RunDirectory, files: Sequence[Path]) -> None:
     """Record the sha256 of `files`, which must lie inside the run directory."""
-    _write_sums(run, {_recorded_name(run, file): [_digest(_read_bytes(file))] for file in files})
+    _write_sums(run, {_recorded_name(run, file): [_digest(read_bytes(file))] for file in files})
 
 
 def replace_recorded(run: RunDirectory, path: Path, data: bytes) -> None:
@@ -249,7 +144,7 @@ def verify_files(run: RunDirectory, *paths: Path) -> None:
         if name not in sums:
             hint = "" if run.is_finished else f"; {_unfinished(run)}"
             raise RunError(f"{path}: not part of this run (manifest.json does not list it){hint}")
-        if _digest(_read_bytes(path)) not in sums[name]:
+        if _digest(read_bytes(path)) not in sums[name]:
             raise RunError(
                 f"{path}: the checksum differs from the one in manifest.json; "
                 "the file was changed or damaged"
@@ -424,31 +319,3 @@ def named_run(run: str, *, runs_dir: Path) -> RunDirectory:
 
 def _unfinished(run: RunDirectory) -> str:
     return f"training has not finished; go on with: rnnkit train --resume {run.path}"
-
-
-# ----------------------------------------------------------------------------------- metrics
-
-
-def encode_metrics(records: Sequence[Mapping[str, Any]]) -> bytes:
-    """`metrics.jsonl` as bytes: one record a line."""
-    return b"".join(_encode(json.dumps(record, ensure_ascii=False) + "\n") for record in records)
-
-
-def read_metrics(run: RunDirectory) -> list[dict[str, Any]]:
-    """The records of `metrics.jsonl`; none when nothing has been evaluated yet.
-
-    Raises:
-        RunError: a line is damaged.
-    """
-    if not run.metrics.exists():
-        return []
-    records = []
-    for number, line in enumerate(_read_bytes(run.metrics).splitlines(), start=1):
-        try:
-            record = json.loads(line)
-        except (ValueError, RecursionError):
-            record = None
-        if not isinstance(record, dict) or not isinstance(record.get("step"), int):
-            raise RunError(f"{run.metrics}:{number}: damaged, expected one evaluation in JSON")
-        records.append(record)
-    return records

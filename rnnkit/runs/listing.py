@@ -11,14 +11,9 @@ from pathlib import Path
 from typing import Any, Literal
 
 from rnnkit.errors import ConfigError, RunError
-from rnnkit.runs.directory import (
-    RunDirectory,
-    is_in_training,
-    list_runs,
-    read_document,
-    read_metrics,
-    verify_files,
-)
+from rnnkit.runs.directory import RunDirectory, is_in_training, list_runs, verify_files
+from rnnkit.runs.files import read_document
+from rnnkit.runs.records import read_metrics
 
 Status = Literal["finished", "unfinished", "in training", "damaged"]
 

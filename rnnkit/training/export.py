@@ -15,7 +15,8 @@ from rnnkit.network.keras_classifier import build_saved_classifier
 from rnnkit.network.onnx import InferenceFacts, export_onnx
 from rnnkit.network.onnx_classifier import export_classifier
 from rnnkit.runs.checkpoint import read_checkpoint
-from rnnkit.runs.directory import RunDirectory, write_atomically, write_manifest
+from rnnkit.runs.directory import RunDirectory, write_manifest
+from rnnkit.runs.files import write_atomically
 
 
 def export_language_model(

@@ -28,13 +28,9 @@ from rnnkit.runs.checkpoint import (
     read_last_checkpoint,
     write_checkpoint,
 )
-from rnnkit.runs.directory import (
-    RunDirectory,
-    encode_metrics,
-    read_metrics,
-    write_atomically,
-    write_document,
-)
+from rnnkit.runs.directory import RunDirectory
+from rnnkit.runs.files import write_atomically, write_document
+from rnnkit.runs.records import encode_metrics, read_metrics
 from rnnkit.tasks.language_model.data import Prepared
 from rnnkit.tasks.language_model.objective import LanguageModelling
 from rnnkit.tasks.text_classification.data import PreparedTexts

@@ -16,13 +16,8 @@ from rnnkit.config.describe import to_yaml
 from rnnkit.config.load import load_config
 from rnnkit.config.schema import SentimentConfig
 from rnnkit.network.onnx import InferenceFacts, export_onnx
-from rnnkit.runs.directory import (
-    RunDirectory,
-    create_run,
-    write_atomically,
-    write_document,
-    write_manifest,
-)
+from rnnkit.runs.directory import RunDirectory, create_run, write_manifest
+from rnnkit.runs.files import write_atomically, write_document
 from rnnkit.tasks.language_model.data import prepare
 from rnnkit.tasks.text_classification.data import prepare_texts
 from rnnkit.text.encoder import UNKNOWN

@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from rnnkit.runs.directory import RunDirectory, read_document, write_document
+from rnnkit.runs.directory import RunDirectory
+from rnnkit.runs.files import read_document, write_document
 
 DATA = {
     "labels": {"negative": "negative", "positive": "positive"},

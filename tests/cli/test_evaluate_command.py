@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from rnnkit.runs.directory import RunDirectory, read_document, write_document
+from rnnkit.runs.directory import RunDirectory
+from rnnkit.runs.files import read_document, write_document
 
 TEXT = "".join(random.Random(0).choices("etaoin shrdlu.\n", k=9000))
 FRACTIONS = {"validation_fraction": 0.4, "test_fraction": 0.2}

@@ -8,7 +8,8 @@ from typing import Any
 import onnx
 import pytest
 
-from rnnkit.runs.directory import RunDirectory, read_document, write_document, write_manifest
+from rnnkit.runs.directory import RunDirectory, write_manifest
+from rnnkit.runs.files import read_document, write_document
 
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 20
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 
-from rnnkit.runs.directory import RunDirectory, write_document
+from rnnkit.runs.directory import RunDirectory
+from rnnkit.runs.files import write_document
 
 ROWS = [
     (label, f"{word} {thing} {number}")

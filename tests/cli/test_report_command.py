@@ -14,7 +14,9 @@ import pytest
 from rnnkit.config.load import load_config
 from rnnkit.config.schema import SentimentConfig
 from rnnkit.report.page import MARK
-from rnnkit.runs.directory import RunDirectory, encode_metrics, write_atomically, write_document
+from rnnkit.runs.directory import RunDirectory
+from rnnkit.runs.files import write_atomically, write_document
+from rnnkit.runs.records import encode_metrics
 from rnnkit.tasks.text_classification.data import prepare_texts
 
 TEXT = "the quick brown fox jumps over the lazy dog; pack my box with five dozen jugs.\n" * 40

@@ -9,14 +9,9 @@ from typing import Any
 
 import pytest
 
-from rnnkit.runs.directory import (
-    RunDirectory,
-    create_run,
-    encode_metrics,
-    locked,
-    write_atomically,
-    write_document,
-)
+from rnnkit.runs.directory import RunDirectory, create_run, locked
+from rnnkit.runs.files import write_atomically, write_document
+from rnnkit.runs.records import encode_metrics
 
 CONFIG = """\
 version: 1

@@ -18,13 +18,9 @@ import pytest
 
 import rnnkit.cli.train
 from rnnkit.runs.checkpoint import read_checkpoint
-from rnnkit.runs.directory import (
-    RunDirectory,
-    is_in_training,
-    read_document,
-    read_metrics,
-    verify_files,
-)
+from rnnkit.runs.directory import RunDirectory, is_in_training, verify_files
+from rnnkit.runs.files import read_document
+from rnnkit.runs.records import read_metrics
 
 RunCli = Callable[..., Any]
 

@@ -17,7 +17,8 @@ from rnnkit.config.schema import (
     SentimentConfig,
     WordGenerationConfig,
 )
-from rnnkit.runs.directory import RunDirectory, create_run, locked, read_metrics
+from rnnkit.runs.directory import RunDirectory, create_run, locked
+from rnnkit.runs.records import read_metrics
 from rnnkit.tasks.language_model.data import Prepared, prepare
 from rnnkit.tasks.text_classification.data import PreparedTexts, prepare_texts
 from rnnkit.training.events import Event

@@ -12,7 +12,9 @@ import numpy as np
 import pytest
 from experiments import TEXT, arrays, configure, train_new
 
-from rnnkit.runs.directory import RunDirectory, read_document, read_metrics
+from rnnkit.runs.directory import RunDirectory
+from rnnkit.runs.files import read_document
+from rnnkit.runs.records import read_metrics
 from rnnkit.training.events import Started
 
 RunCli = Callable[..., Any]

@@ -16,7 +16,8 @@ from experiments import (
 )
 
 from rnnkit.errors import InterruptedTrainingError, RunError, TrainingDivergedError
-from rnnkit.runs.directory import RunDirectory, read_metrics
+from rnnkit.runs.directory import RunDirectory
+from rnnkit.runs.records import read_metrics
 from rnnkit.training.events import Recovered
 from rnnkit.training.step import Learner
 

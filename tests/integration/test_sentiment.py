@@ -18,7 +18,8 @@ from experiments import (
 )
 
 from rnnkit.errors import ConfigError, InterruptedTrainingError, RunError
-from rnnkit.runs.directory import read_document, read_metrics
+from rnnkit.runs.files import read_document
+from rnnkit.runs.records import read_metrics
 from rnnkit.tasks.text_classification.data import prepare_texts
 from rnnkit.tasks.text_classification.initial import class_ratios, initial_weights
 

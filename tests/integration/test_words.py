@@ -19,7 +19,9 @@ from experiments import (
 
 from rnnkit.config.schema import WordGenerationConfig
 from rnnkit.errors import InterruptedTrainingError
-from rnnkit.runs.directory import RunDirectory, read_document, read_metrics
+from rnnkit.runs.directory import RunDirectory
+from rnnkit.runs.files import read_document
+from rnnkit.runs.records import read_metrics
 from rnnkit.tasks.language_model.data import prepare
 from rnnkit.tasks.language_model.session import load_session
 from rnnkit.text.word_vocabulary import WordVocabulary

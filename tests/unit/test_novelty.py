@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from rnnkit.config.load import parse_config
 from rnnkit.config.schema import SentimentConfig
 from rnnkit.errors import DataError, UsageError
-from rnnkit.runs.directory import RunDirectory, write_document
+from rnnkit.runs.directory import RunDirectory
+from rnnkit.runs.files import write_document
 from rnnkit.tasks.language_model import suffix_automaton
 from rnnkit.tasks.language_model.data import prepare
 from rnnkit.tasks.language_model.novelty import SIZES, Copy, TrainingText, measure, training_text

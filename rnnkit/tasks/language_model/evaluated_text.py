@@ -10,7 +10,8 @@ from rnnkit.config.schema import LanguageConfig
 from rnnkit.data.encode_files import EncodedText, encode_files
 from rnnkit.data.splits import SplitName
 from rnnkit.errors import DataError
-from rnnkit.runs.directory import RunDirectory, read_document
+from rnnkit.runs.directory import RunDirectory
+from rnnkit.runs.files import read_document
 from rnnkit.tasks.language_model.data import prepare
 from rnnkit.text.language import LanguageVocabulary, name_unit, unit_of
 

@@ -12,7 +12,8 @@ import numpy as np
 
 from rnnkit.data.extents import TokenExtents
 from rnnkit.errors import DataError, RunError
-from rnnkit.inference.intervals import LEAST_BLOCKS, Estimate, Totals, estimate
+from rnnkit.inference.intervals import LEAST_BLOCKS, Totals, estimate
+from rnnkit.runs.records import Estimate
 from rnnkit.tasks.language_model.session import Session
 from rnnkit.text.language import LanguageVocabulary
 

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 
 from rnnkit.data.decoding import read_pieces
 from rnnkit.errors import DataError, UsageError
-from rnnkit.runs.directory import RunDirectory, read_document
+from rnnkit.runs.directory import RunDirectory
+from rnnkit.runs.files import read_document
 from rnnkit.tasks.language_model.data import CHUNK_BYTES, Prepared, prepare
 from rnnkit.tasks.language_model.suffix_automaton import TooLargeError, build, compare
 from rnnkit.text.language import LanguageVocabulary

@@ -9,7 +9,8 @@ import onnxruntime
 
 from rnnkit.errors import RunError
 from rnnkit.inference.runtime import check_vocabulary_size, damaged_metadata, open_model
-from rnnkit.runs.directory import RunDirectory, read_document
+from rnnkit.runs.directory import RunDirectory
+from rnnkit.runs.files import read_document
 from rnnkit.text.language import LanguageVocabulary, read_vocabulary
 
 TASKS = ("char_generation", "word_generation")

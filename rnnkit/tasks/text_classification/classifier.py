@@ -16,7 +16,8 @@ from rnnkit.inference.runtime import (
     open_model,
 )
 from rnnkit.inference.scores import predicted_classes
-from rnnkit.runs.directory import RunDirectory, read_document
+from rnnkit.runs.directory import RunDirectory
+from rnnkit.runs.files import read_document
 from rnnkit.text.encoder import PAD, UNKNOWN, TextEncoder
 
 TASKS = ("sentiment",)

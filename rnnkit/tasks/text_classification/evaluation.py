@@ -9,7 +9,8 @@ import numpy as np
 from rnnkit.data.splits import SplitName
 from rnnkit.errors import DataError
 from rnnkit.inference.decision import Decision, softmax
-from rnnkit.runs.directory import RunDirectory, read_document
+from rnnkit.runs.directory import RunDirectory
+from rnnkit.runs.files import read_document
 from rnnkit.tasks.text_classification.classifier import (
     Classifier,
     Progress,

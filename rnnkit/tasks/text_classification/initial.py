@@ -20,7 +20,8 @@ from rnnkit.config.schema import (
 )
 from rnnkit.errors import ConfigError, RunError
 from rnnkit.runs.checkpoint import read_checkpoint
-from rnnkit.runs.directory import RunDirectory, read_document, verify_files
+from rnnkit.runs.directory import RunDirectory, verify_files
+from rnnkit.runs.files import read_document
 from rnnkit.tasks.text_classification.data import PreparedTexts
 from rnnkit.text.encoder import TextEncoder
 from rnnkit.text.language import read_vocabulary

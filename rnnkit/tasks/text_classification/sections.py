@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from rnnkit.inference.intervals import Estimate
 from rnnkit.report.gather import Classification, SentimentDetails
 from rnnkit.runs.listing import number as finite
+from rnnkit.runs.records import Estimate
 from rnnkit.tasks.text_classification.curves import curves_part
 from rnnkit.views.markup import Html, Part, details, join, paragraphs, part, table, tag
 from rnnkit.views.words import DASH, clip, count, number, share, short

@@ -16,25 +16,22 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 import rnnkit.runs.directory
+import rnnkit.runs.files
 from rnnkit.errors import RunError
 from rnnkit.runs.directory import (
-    FORMAT_VERSION,
     RunDirectory,
     create_run,
-    encode_metrics,
     find_run,
     is_in_training,
     list_runs,
     locked,
     named_run,
-    read_document,
-    read_metrics,
     replace_recorded,
     verify_files,
-    write_atomically,
-    write_document,
     write_manifest,
 )
+from rnnkit.runs.files import FORMAT_VERSION, read_document, write_atomically, write_document
+from rnnkit.runs.records import encode_metrics, read_metrics
 
 # What JSON can hold, any string included: lone surrogates stand for bytes of a path that is not
 # UTF-8, and the directory of a run may be such a path.
@@ -494,14 +491,15 @@ def test_replacing_a_recorded_file_is_valid_at_every_moment(
 ) -> None:
     run = create_run(tmp_path, "run", config_text="old", vocabulary={})
     left = iter([True] * writes_before_the_kill)
-    write = rnnkit.runs.directory.write_atomically
+    write = rnnkit.runs.files.write_atomically
 
     def killed(path: Path, data: bytes) -> None:
         if not next(left, False):
             raise KeyboardInterrupt
         write(path, data)
 
-    monkeypatch.setattr(rnnkit.runs.directory, "write_atomically", killed)
+    for module in (rnnkit.runs.directory, rnnkit.runs.files):
+        monkeypatch.setattr(module, "write_atomically", killed)
     with contextlib.suppress(KeyboardInterrupt):
         replace_recorded(run, run.config, b"new")
     verify_files(run, run.config)
