@@ -1,23 +1,23 @@
 """`rnnkit crossval`: how well a configuration does on every part of its texts in turn."""
 
 import csv
-import datetime
 import io
 import shlex
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from rnnkit.cli.display import click_line, stop_signals, training_display
 from rnnkit.cli.options import json_option, runs_dir_option
-from rnnkit.cli.train import free_name, new_run, old_run, say, train_here
 from rnnkit.errors import ConfigError, InterruptedTrainingError, RunError, UsageError
 
 if TYPE_CHECKING:
     from rnnkit.config.schema import SentimentConfig
     from rnnkit.runs.directory import RunDirectory
     from rnnkit.tasks.text_classification.evaluation import ClassifiedTexts
+    from rnnkit.training.events import Observer
 
 
 @click.command("crossval")
@@ -65,7 +65,11 @@ def command(
         else _find(str(resume), runs_dir=runs_dir)
     )
     try:
-        runs = [_train_fold(directory, fold, of=number) for fold in range(1, number + 1)]
+        with stop_signals() as should_stop, training_display() as observe:
+            runs = [
+                _train_fold(directory, fold, of=number, observe=observe, should_stop=should_stop)
+                for fold in range(1, number + 1)
+            ]
     except InterruptedTrainingError as error:
         raise InterruptedTrainingError(
             f"{str(error).splitlines()[0]}\nGo on with:\n"
@@ -79,12 +83,12 @@ def _start(
 ) -> tuple[Path, int]:
     """A new directory with the configuration and the number of folds."""
     from rnnkit.config.describe import to_yaml
+    from rnnkit.experiment import free_name
     from rnnkit.runs.directory import check_name
     from rnnkit.runs.files import write_atomically, write_document
 
     resolved = _configuration(config, overrides)
-    stamp = f"{config.stem}-crossval-{datetime.datetime.now():%Y%m%d-%H%M%S}"
-    name = name if name is not None else free_name(runs_dir, stamp)
+    name = name if name is not None else free_name(runs_dir, f"{config.stem}-crossval")
     check_name(name)
     directory = runs_dir / name
     try:
@@ -125,25 +129,27 @@ def _configuration(config: Path, overrides: tuple[str, ...]) -> "SentimentConfig
     return plain
 
 
-def _train_fold(directory: Path, fold: int, *, of: int) -> "RunDirectory":
+def _train_fold(
+    directory: Path, fold: int, *, of: int, observe: "Observer", should_stop: Callable[[int], bool]
+) -> "RunDirectory":
     """Train what is not trained yet of one fold."""
+    from rnnkit import experiment
     from rnnkit.config.load import load_config
-    from rnnkit.runs.directory import RunDirectory, locked
+    from rnnkit.runs.directory import RunDirectory
 
     run = RunDirectory(directory / f"fold-{fold:02}")
     if run.is_finished:
-        say(f"Fold {fold} of {of} is trained.")
+        click_line(f"Fold {fold} of {of} is trained.")
         return run
-    say(f"Fold {fold} of {of}:")
+    click_line(f"Fold {fold} of {of}:")
     if run.path.exists():
-        config, prepared, run = old_run(str(run.path), (), runs_dir=directory)
-    else:
-        held_out = f"data.fold={{number: {fold}, of: {of}}}"
-        resolved = load_config(directory / "config.yaml", (held_out,))
-        config, prepared, run = new_run(resolved, name=run.name, runs_dir=directory)
-    with locked(run):
-        train_here(config, prepared, run)
-    return run
+        return experiment.resume(
+            str(run.path), runs_dir=directory, observe=observe, should_stop=should_stop
+        ).run
+    config = load_config(directory / "config.yaml", (f"data.fold={{number: {fold}, of: {of}}}",))
+    return experiment.start(
+        config, name=run.name, runs_dir=directory, observe=observe, should_stop=should_stop
+    ).run
 
 
 def _answer(directory: Path, runs: "list[RunDirectory]", *, as_json: bool) -> None:

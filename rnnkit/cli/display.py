@@ -1,12 +1,14 @@
-"""How training looks while it runs: a progress bar on a terminal, plain lines elsewhere.
+"""Show training while it runs, a progress bar on a terminal, plain lines elsewhere; and stop it.
 
 Everything goes to standard error.
 """
 
 import contextlib
 import math
+import signal
 import sys
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, assert_never
 
 import click
@@ -21,27 +23,98 @@ Observer = Callable[["Event"], None]
 
 @contextlib.contextmanager
 def training_display() -> Iterator[Observer]:
-    """An observer of training events that shows them, with a bar where there is a terminal."""
+    """Yield an observer that shows the events of training, with a bar where there is a terminal."""
     if not sys.stderr.isatty():
         yield lambda event: _show(event, click_line)
         return
+    with contextlib.ExitStack() as stack:
+        bar: _Bar | None = None
+
+        def observe(event: "Event") -> None:
+            from rnnkit.training.events import Started
+
+            nonlocal bar
+            if bar is None and isinstance(event, Started):
+                bar = stack.enter_context(_bar())  # rich is not loaded before
+            if bar is None:
+                _show(event, click_line)
+            else:
+                bar.show(event)
+
+        yield observe
+
+
+@contextlib.contextmanager
+def stop_signals() -> Iterator[Callable[[int], bool]]:
+    """Yield `should_stop`, which is true once Ctrl-C, SIGTERM or SIGHUP has been received.
+
+    Before `should_stop` is asked for the first time nothing is lost by quitting at once, and a
+    signal does; so does the second one.
+    """
+    received: list[int] = []
+    is_training = False
+
+    def note(number: int, frame: object) -> None:
+        if received or not is_training:
+            raise KeyboardInterrupt
+        received.append(number)
+        click_line("Stopping after this step; Ctrl-C again quits at once.")
+
+    def should_stop(step: int) -> bool:
+        nonlocal is_training
+        is_training = True
+        return bool(received)
+
+    names = ("SIGINT", "SIGTERM", "SIGHUP")  # Windows has no SIGHUP
+    numbers = [getattr(signal, name) for name in names if hasattr(signal, name)]
+    before = [signal.signal(number, note) for number in numbers]
+    try:
+        yield should_stop
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)
+
+
+@dataclass(frozen=True)
+class _Bar:
+    """The progress bar of one training."""
+
+    progress: "Progress"
+    task: "TaskID"
+
+    def show(self, event: "Event") -> None:
+        """Move the bar, or print a line above it."""
+        from rnnkit.training.events import Stepped
+
+        if isinstance(event, Stepped):
+            total = f"/{event.total_steps:,}" if event.total_steps else ""
+            self.progress.update(
+                self.task,
+                description=f"{event.step:,}{total}",
+                completed=event.step,
+                total=event.total_steps,
+                numbers=_step_numbers(event),
+            )
+        else:
+            _show(event, self._line)
+
+    def _line(self, text: str) -> None:
+        self.progress.console.print(text, markup=False, soft_wrap=True)
+
+
+@contextlib.contextmanager
+def _bar() -> Iterator[_Bar]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn
 
-    console = Console(stderr=True, highlight=False)
     with Progress(
         TextColumn("{task.description}"),
         BarColumn(bar_width=None),
         TextColumn("{task.fields[numbers]}"),
-        console=console,
+        console=Console(stderr=True, highlight=False),
         transient=True,
     ) as progress:
-        task = progress.add_task("compiling", total=None, numbers="")
-
-        def line(text: str) -> None:
-            console.print(text, markup=False, soft_wrap=True)
-
-        yield lambda event: _show_with_bar(event, progress, task, line)
+        yield _Bar(progress, progress.add_task("compiling", total=None, numbers=""))
 
 
 def click_line(text: str) -> None:
@@ -50,9 +123,18 @@ def click_line(text: str) -> None:
 
 
 def _show(event: "Event", line: Callable[[str], None]) -> None:
-    from rnnkit.training.events import Evaluated, Exporting, Recovered, Started, Stepped
+    from rnnkit.training.events import (
+        Evaluated,
+        Exporting,
+        Notice,
+        Recovered,
+        Started,
+        Stepped,
+    )
 
     match event:
+        case Notice(text=text):
+            line(text)
         case Started():
             going_on = f", going on after step {event.step:,}" if event.step else ""
             total = f", {_steps(event.total_steps)} in all" if event.total_steps else ""
@@ -77,24 +159,6 @@ def _show(event: "Event", line: Callable[[str], None]) -> None:
             line(f"Writing model.keras and model.onnx (best step: {event.best_step:,}).")
         case _:
             assert_never(event)
-
-
-def _show_with_bar(
-    event: "Event", progress: "Progress", task: "TaskID", line: Callable[[str], None]
-) -> None:
-    from rnnkit.training.events import Stepped
-
-    if isinstance(event, Stepped):
-        total = f"/{event.total_steps:,}" if event.total_steps else ""
-        progress.update(
-            task,
-            description=f"{event.step:,}{total}",
-            completed=event.step,
-            total=event.total_steps,
-            numbers=_step_numbers(event),
-        )
-    else:
-        _show(event, line)
 
 
 def _step_numbers(event: "Stepped") -> str:

@@ -6,6 +6,13 @@ from typing import Any
 
 
 @dataclass(frozen=True)
+class Notice:
+    """A sentence for the user, such as a note about the data."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Started:
     """The model stands; training begins or goes on."""
 
@@ -61,5 +68,5 @@ class Exporting:
     best_step: int
 
 
-Event = Started | Stepped | Evaluated | Recovered | Exporting
+Event = Notice | Started | Stepped | Evaluated | Recovered | Exporting
 Observer = Callable[[Event], None]

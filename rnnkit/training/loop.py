@@ -14,12 +14,7 @@ import shlex
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rnnkit.config.schema import (
-    CharGenerationConfig,
-    Config,
-    SentimentConfig,
-    WordGenerationConfig,
-)
+from rnnkit.config.schema import Config
 from rnnkit.errors import DataError, InterruptedTrainingError, RunError, TrainingDivergedError
 from rnnkit.network.keras import weights_by_name
 from rnnkit.runs.checkpoint import (
@@ -31,10 +26,6 @@ from rnnkit.runs.checkpoint import (
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.runs.files import write_atomically, write_document
 from rnnkit.runs.records import encode_metrics, read_metrics
-from rnnkit.tasks.language_model.data import Prepared
-from rnnkit.tasks.language_model.objective import LanguageModelling
-from rnnkit.tasks.text_classification.data import PreparedTexts
-from rnnkit.tasks.text_classification.objective import Classification
 from rnnkit.training.clock import Clock
 from rnnkit.training.course import Course, planned_steps
 from rnnkit.training.environment import (
@@ -44,6 +35,7 @@ from rnnkit.training.environment import (
 )
 from rnnkit.training.events import Evaluated, Exporting, Observer, Recovered, Started, Stepped
 from rnnkit.training.step import set_up
+from rnnkit.training.task import Learning, TrainingData
 
 RECOVERIES = 3
 """How often a diverged run goes back to its last checkpoint before it gives up."""
@@ -53,20 +45,21 @@ _SECONDS_BETWEEN_REPORTS = 0.25
 
 def train(
     config: Config,
-    prepared: Prepared | PreparedTexts,
+    data: TrainingData,
     run: RunDirectory,
     *,
     observe: Observer,
-    should_stop: Callable[[], bool],
+    should_stop: Callable[[int], bool],
 ) -> dict[str, Any]:
     """Train in `run`, from its last checkpoint if there is one, and return its summary.
 
     Args:
         config: what `run.config` holds.
-        prepared: what `config.data` describes.
+        data: the data of `config`.
         run: made by `create_run`, and locked by the caller.
         observe: is told what happens.
-        should_stop: asked after every step; True saves everything and raises.
+        should_stop: asked after every step, with the number of updates made; True saves
+            everything and raises.
 
     Raises:
         InterruptedTrainingError: `should_stop` said so; the run can be resumed.
@@ -74,35 +67,21 @@ def train(
         RunError: a file of the run is damaged, of another text, or cannot be written.
     """
     set_up(config.seed)
-    subject = _subject(config, prepared)
-    return _Training(config, subject, run, observe).run_to_the_end(should_stop)
-
-
-Subject = LanguageModelling | Classification
-
-
-def _subject(config: Config, prepared: Prepared | PreparedTexts) -> Subject:
-    """What is learned: everything the loop does not know about a task."""
-    match config, prepared:
-        case ((CharGenerationConfig() | WordGenerationConfig()), Prepared()):
-            return LanguageModelling(config, prepared)
-        case SentimentConfig(), PreparedTexts():
-            return Classification(config, prepared)
-        case _:
-            raise TypeError(f"task {config.task} with {type(prepared).__name__}")
+    return _Training(config, data, run, observe).run_to_the_end(should_stop)
 
 
 class _Training:
     """The living state of one run."""
 
     def __init__(
-        self, config: Config, subject: Subject, run: RunDirectory, observe: Observer
+        self, config: Config, data: TrainingData, run: RunDirectory, observe: Observer
     ) -> None:
-        self._config, self._training = config, config.training
-        self._subject, self._learner = subject, subject.learner
+        self._config, self._training, self._data = config, config.training, data
+        self._subject: Learning = data.build()
+        self._learner = self._subject.learner
         self._run, self._observe = run, observe
         self._total_steps = planned_steps(
-            config.training, batches_per_epoch=subject.batches_per_epoch
+            config.training, batches_per_epoch=self._subject.batches_per_epoch
         )
         self._course = Course()
         self._records: list[dict[str, Any]] = []
@@ -112,7 +91,7 @@ class _Training:
 
     # ------------------------------------------------------------------------------ the loop
 
-    def run_to_the_end(self, should_stop: Callable[[], bool]) -> dict[str, Any]:
+    def run_to_the_end(self, should_stop: Callable[[int], bool]) -> dict[str, Any]:
         kernel = describe_kernel(self._learner)
         if self._run.last_checkpoint.exists():
             self._restore()
@@ -122,8 +101,8 @@ class _Training:
             environment = describe_environment(self._config.seed, kernel=kernel)
             write_document(self._run.environment, "environment", environment)
             self._subject.start()
-            if self._subject.data_summary is not None:
-                write_document(self._run.data_summary, "data", self._subject.data_summary)
+            if self._data.summary is not None:
+                write_document(self._run.data_summary, "data", self._data.summary)
             self._save()
         self._observe(
             Started(
@@ -142,7 +121,7 @@ class _Training:
                 return self._finish(reason)
             if reason:
                 self._evaluate()
-            elif should_stop():
+            elif should_stop(self._course.step):
                 self._stop_early()
             else:
                 self._after_update(ended_epoch=self._update())
@@ -261,22 +240,22 @@ class _Training:
         self._course.seconds = self._clock.seconds
         facts = {
             "course": self._course.to_dict(),
-            "corpus": self._subject.fingerprint,
+            "corpus": self._data.fingerprint,
             "metrics": digest(_without_times(self._records)),
         }
         write_checkpoint(
-            self._run.last_checkpoint, self._learner.arrays() | self._subject.carried(), facts
+            self._run.last_checkpoint,
+            self._learner.arrays() | self._subject.recurrent_state(),
+            facts,
         )
 
     def _restore(self) -> None:
         path = self._run.last_checkpoint
-        arrays, facts = read_last_checkpoint(
-            self._run, self._config, corpus=self._subject.fingerprint
-        )
+        arrays, facts = read_last_checkpoint(self._run, self._config, corpus=self._data.fingerprint)
         try:
             self._course = Course.from_dict(facts["course"])
             self._learner.restore(arrays)
-            self._subject.restore_carried(arrays)
+            self._subject.restore_recurrent_state(arrays)
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(f"{path}: does not fit {self._run.config}: {error}") from error
         records = read_metrics(self._run)[: self._course.evaluations]
@@ -355,14 +334,14 @@ class _Training:
             "best_step": best_step,
             "stopped_by": reason,
             "metrics": {key: value for key, value in best.items() if _is_metric(key)},
-            "corpus_fingerprint": self._subject.fingerprint,
+            "corpus_fingerprint": self._data.fingerprint,
             "parameters": self._learner.model.count_params(),
             "cell": model.cell,
             "units": model.units if isinstance(model.units, int) else list(model.units),
             "layers": model.layers,
         }
-        if isinstance(self._subject, Classification):
-            summary["classes"] = list(self._subject.classes)
+        if self._data.classes:
+            summary["classes"] = list(self._data.classes)
         write_document(self._run.summary, "summary", summary)
         return summary
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -255,8 +255,12 @@ class Learner:
             weight.assign(average)
             average.assign(current)
 
-    def restart_averages(self) -> None:
-        """Begin the averages with the weights as they are now."""
+    def set_weights(self, weights: Mapping[str, np.ndarray]) -> None:
+        """Set weights by name, such as `recurrent_0/kernel`; averages begin with them."""
+        for layer in self.model.layers:
+            for weight in layer.weights:
+                if (value := weights.get(f"{layer.name}/{weight.name}")) is not None:
+                    weight.assign(value)
         for average, weight in zip(self._averages, self._averaged_variables(), strict=True):
             average.assign(weight.value)
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-import rnnkit.cli.train
+import rnnkit.experiment
 from rnnkit.runs.checkpoint import read_checkpoint
 from rnnkit.runs.directory import RunDirectory, is_in_training, verify_files
 from rnnkit.runs.files import read_document
@@ -158,7 +158,7 @@ class StoppedClock(datetime.datetime):
 def test_runs_of_the_same_second_get_names_of_their_own(
     run_cli: RunCli, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(rnnkit.cli.train.datetime, "datetime", StoppedClock)
+    monkeypatch.setattr(rnnkit.experiment.datetime, "datetime", StoppedClock)
     answers = [
         run_cli("train", "tiny.yaml", "--set", "training.max_steps=1").stdout for _ in range(3)
     ]

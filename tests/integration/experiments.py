@@ -19,10 +19,10 @@ from rnnkit.config.schema import (
 )
 from rnnkit.runs.directory import RunDirectory, create_run, locked
 from rnnkit.runs.records import read_metrics
-from rnnkit.tasks.language_model.data import Prepared, prepare
-from rnnkit.tasks.text_classification.data import PreparedTexts, prepare_texts
+from rnnkit.tasks.task import prepare
 from rnnkit.training.events import Event
 from rnnkit.training.loop import train
+from rnnkit.training.task import TrainingData
 
 TEXT = "the quick brown fox jumps over the lazy dog; pack my box with five dozen jugs.\n" * 12
 
@@ -129,29 +129,24 @@ def write_reviews(path: Path, *, rows: int = 96, seed: int = 0) -> None:
             writer.writerow([row, f"{' '.join(words)} sooooo {row}!", "pos" if good else "neg"])
 
 
-def start(folder: Path, config: Config, name: str) -> tuple[Prepared | PreparedTexts, RunDirectory]:
+def start(folder: Path, config: Config, name: str) -> tuple[TrainingData, RunDirectory]:
     """A fresh run directory for `config`."""
-    if isinstance(config, SentimentConfig):
-        prepared = prepare_texts(config)
-        vocabulary = {"encoder": prepared.encoder.to_dict(), "classes": list(prepared.classes)}
-    else:
-        prepared = prepare(config)
-        vocabulary = prepared.vocabulary.to_dict()
-    run = create_run(folder / "runs", name, config_text=to_yaml(config), vocabulary=vocabulary)
-    return prepared, run
+    data = prepare(config)
+    run = create_run(folder / "runs", name, config_text=to_yaml(config), vocabulary=data.vocabulary)
+    return data, run
 
 
 def train_here(
     config: Config,
-    prepared: Prepared | PreparedTexts,
+    data: TrainingData,
     run: RunDirectory,
     *,
     observe: Callable[[Event], None] = lambda event: None,
-    should_stop: Callable[[], bool] = lambda: False,
+    should_stop: Callable[[int], bool] = lambda step: False,
 ) -> dict[str, Any]:
     """Train in this process."""
     with locked(run):
-        return train(config, prepared, run, observe=observe, should_stop=should_stop)
+        return train(config, data, run, observe=observe, should_stop=should_stop)
 
 
 def train_new(folder: Path, config: Config, name: str, **options: Any) -> RunDirectory:
@@ -161,10 +156,15 @@ def train_new(folder: Path, config: Config, name: str, **options: Any) -> RunDir
     return run
 
 
-def stop_after(steps: int) -> Callable[[], bool]:
+def stop_after(steps: int) -> Callable[[int], bool]:
     """A `should_stop` that lets so many updates happen."""
-    asked = iter(range(steps + 1))
-    return lambda: next(asked) == steps
+    first: list[int] = []
+
+    def should_stop(step: int) -> bool:
+        first.append(step)
+        return step - first[0] >= steps
+
+    return should_stop
 
 
 def arrays(path: Path) -> dict[str, np.ndarray]:

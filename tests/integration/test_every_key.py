@@ -363,7 +363,7 @@ def observe(folder: Path, run_cli: Callable[..., Any]) -> Callable[..., object]:
         prepared, run = start(folder, config, f"run{len(list(folder.glob('runs/*')))}")
         asked = iter([False] * 5)
         with pytest.raises(StopIteration):
-            train_here(config, prepared, run, should_stop=lambda: next(asked))
+            train_here(config, prepared, run, should_stop=lambda step: next(asked))
         return read_checkpoint(run.last_checkpoint)[1]["course"]["step"]
 
     def generation(overrides: tuple[str, ...]) -> object:

@@ -174,7 +174,7 @@ def test_changed_text_is_refused(tmp_path: Path) -> None:
     prepared, run = start(tmp_path, config, "run")
     with pytest.raises(InterruptedTrainingError):
         train_here(config, prepared, run, should_stop=stop_after(5))
-    from rnnkit.tasks.language_model.data import prepare
+    from rnnkit.tasks.task import prepare
 
     other = prepare(configure(tmp_path, text="a different text altogether. " * 40))
     with pytest.raises(RunError, match="another text"):

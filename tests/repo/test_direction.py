@@ -32,6 +32,7 @@ ORDER = (
     "inspection",
     "experiment",
     "report",
+    "api",
     "cli",
 )
 
@@ -112,7 +113,6 @@ PENDING: frozenset[str] = frozenset(
         "tasks/text_classification/classifier.py -> imports onnxruntime",
         "tasks/text_classification/curves.py -> report",
         "tasks/text_classification/sections.py -> report",
-        "training/loop.py -> tasks",
     }
 )
 
@@ -226,7 +226,7 @@ def _pending_name(offence: str) -> str:
 
 
 def test_every_package_of_the_order_exists() -> None:
-    for name in set(ORDER) - {"experiment"}:
+    for name in set(ORDER):
         assert (PACKAGE / f"{name}.py").is_file() or (PACKAGE / name / "__init__.py").is_file(), (
             name
         )

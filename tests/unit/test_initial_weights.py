@@ -126,15 +126,14 @@ def test_shapes_are_those_of_the_classifier(bidirectional: bool, options: dict[s
 
 
 def test_training_begins_with_them(tmp_path: Path) -> None:
-    from rnnkit.tasks.language_model.data import prepare
-    from rnnkit.tasks.language_model.objective import LanguageModelling
+    from rnnkit.tasks.task import prepare
 
     (tmp_path / "text.txt").write_text("hello")
     text = f"{START}  initial_weights: {{recurrent_0/recurrent_kernel: [[1, 2], [3, 4]]}}\n"
     overrides = ["training.weight_average=0.9"]
     config = parse_config(text, source="x.yaml", base=tmp_path, overrides=overrides)
     assert isinstance(config, CharGenerationConfig)
-    subject = LanguageModelling(config, prepare(config))
+    subject = prepare(config).build()
     before = {w.path: w.numpy() for w in subject.learner.model.weights}
     subject.start()
     for weight in subject.learner.model.weights:

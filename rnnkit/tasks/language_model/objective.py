@@ -1,7 +1,7 @@
 """Training of language models: every token from those before it."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -13,19 +13,28 @@ from rnnkit.data.batches import BatchPlan
 from rnnkit.data.extents import TextExtent, text_extent
 from rnnkit.data.windows import context_length
 from rnnkit.network.keras import build_training_model, state_sizes
-from rnnkit.network.weight_shapes import check_initial_weights
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.tasks.language_model.data import Prepared
-from rnnkit.tasks.language_model.samples import sample_prime, write_samples
+from rnnkit.tasks.language_model.samples import write_samples
 from rnnkit.training.export import export_language_model
 from rnnkit.training.step import Learner, count_shards
 
 
 class LanguageModelling:
-    """What the loop needs of a language model: batches, carried states, scores, samples."""
+    """What the loop needs of a language model: batches, recurrent states, scores, samples."""
 
-    def __init__(self, config: LanguageConfig, prepared: Prepared) -> None:
+    def __init__(
+        self,
+        config: LanguageConfig,
+        prepared: Prepared,
+        *,
+        prompt: Sequence[int] = (),
+        weights: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
+        """`prompt` is the beginning of samples; `weights` replace random initial ones, by name,
+        such as `recurrent_0/kernel`."""
         self._config, self._prepared = config, prepared
+        self._prompt, self._initial_weights = prompt, weights or {}
         self._ids = prepared.split("train")
         self._plan = BatchPlan(
             windows=config.data.windows,
@@ -33,12 +42,9 @@ class LanguageModelling:
             batch_size=config.training.batch_size,
             seed=config.seed,
         )
-        self._prime = sample_prime(config, prepared)
         self._context = context_length(config.data.windows)
         self._vector_size = None if prepared.vectors is None else prepared.vectors.shape[1]
         self.batches_per_epoch = self._plan.batches_per_epoch
-        self.fingerprint = prepared.fingerprint
-        self.data_summary: dict[str, Any] | None = None  # the vocabulary says it all
         self.learner = Learner(
             build_training_model(
                 config.model,
@@ -54,21 +60,7 @@ class LanguageModelling:
 
     def start(self) -> None:
         """Replace random initial weights by those that are given, and by pretrained vectors."""
-        given = {
-            name: np.array(value, np.float32)
-            for name, value in (self._config.model.initial_weights or {}).items()
-        }
-        if given:
-            check_initial_weights(
-                self._config.model, self._prepared.vocabulary.size, self._vector_size
-            )
-        if self._prepared.vectors is not None:
-            given["embedding/embeddings"] = self._prepared.vectors
-        for layer in self.learner.model.layers:
-            for weight in layer.weights:
-                if (value := given.get(f"{layer.name}/{weight.name}")) is not None:
-                    weight.assign(value)
-        self.learner.restart_averages()
+        self.learner.set_weights(self._initial_weights)
 
     def update(self, epoch: int, index: int, learning_rate: float) -> int:
         """One weight update on batch `index` of `epoch`, after the states of the one before.
@@ -126,7 +118,7 @@ class LanguageModelling:
             return {}
         samples = write_samples(
             self.learner,
-            self._prime,
+            self._prompt,
             self._config.training.samples,
             vocabulary=self._prepared.vocabulary,
             context=self._context,
@@ -134,11 +126,11 @@ class LanguageModelling:
         )
         return {"samples": samples}
 
-    def carried(self) -> dict[str, np.ndarray]:
-        """The recurrent states, for a checkpoint."""
+    def recurrent_state(self) -> dict[str, np.ndarray]:
+        """Return the final states of the last batch, for a checkpoint."""
         return {f"state/{i}": state.numpy() for i, state in enumerate(self._states)}
 
-    def restore_carried(self, arrays: Mapping[str, np.ndarray]) -> None:
+    def restore_recurrent_state(self, arrays: Mapping[str, np.ndarray]) -> None:
         """Set them; raises KeyError when one is missing."""
         self._states = [tf.constant(arrays[f"state/{index}"]) for index in range(len(self._states))]
 

@@ -1,5 +1,6 @@
 """Text written during training, by the model as it is at that step."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -9,11 +10,11 @@ from rnnkit.errors import DataError
 from rnnkit.tasks.language_model.data import Prepared
 from rnnkit.text.language import LanguageVocabulary, name_unseen, unit_of
 
-if TYPE_CHECKING:  # step.py imports TensorFlow; the prime text is checked before that
+if TYPE_CHECKING:  # step.py imports TensorFlow; the prompt is checked before that
     from rnnkit.training.step import Learner
 
 
-def sample_prime(config: LanguageConfig, prepared: Prepared) -> list[int]:
+def sample_prompt(config: LanguageConfig, prepared: Prepared) -> list[int]:
     """Token ids that samples start from; empty when none are wanted.
 
     Raises:
@@ -22,11 +23,11 @@ def sample_prime(config: LanguageConfig, prepared: Prepared) -> list[int]:
     """
     if config.training.samples is None:
         return []
-    prime = config.training.samples.prime
-    if prime is None:
+    prompt = config.training.samples.prime
+    if prompt is None:
         return [int(prepared.split("train")[0])]
     vocabulary = prepared.vocabulary
-    beginning = vocabulary.opening(prime)
+    beginning = vocabulary.opening(prompt)
     unseen = vocabulary.unseen(beginning)
     if unseen or not beginning:
         named = name_unseen(vocabulary, unseen)
@@ -38,7 +39,7 @@ def sample_prime(config: LanguageConfig, prepared: Prepared) -> list[int]:
 
 def write_samples(
     learner: "Learner",
-    prime: list[int],
+    prompt: Sequence[int],
     samples: SamplesConfig,
     *,
     vocabulary: LanguageVocabulary,
@@ -49,7 +50,7 @@ def write_samples(
 
     Args:
         learner: the model.
-        prime: token ids to start from, at least one.
+        prompt: token ids to start from, at least one.
         samples: temperatures and length.
         vocabulary: turns ids into text.
         context: tokens seen at once by a model of sliding windows; None carries the state.
@@ -58,7 +59,7 @@ def write_samples(
     generator = np.random.default_rng(seed)
     temperatures = np.array(samples.temperatures, np.float64)[:, None]
     rows = len(temperatures)
-    ids = np.tile(np.array(prime, np.int32), (rows, 1))
+    ids = np.tile(np.array(prompt, np.int32), (rows, 1))
     states = learner.zero_states(rows)
     fed = ids if context is None else ids[:, -context:]
     for _ in range(samples.length):

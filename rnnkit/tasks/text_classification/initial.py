@@ -22,18 +22,45 @@ from rnnkit.errors import ConfigError, RunError
 from rnnkit.runs.checkpoint import read_checkpoint
 from rnnkit.runs.directory import RunDirectory, verify_files
 from rnnkit.runs.files import read_document
-from rnnkit.tasks.text_classification.data import PreparedTexts
+from rnnkit.tasks.text_classification.data import PreparedTexts, prepare_texts
 from rnnkit.text.encoder import TextEncoder
 from rnnkit.text.language import read_vocabulary
 from rnnkit.text.subword_vocabulary import SubwordVocabulary
 from rnnkit.text.vocabulary import Vocabulary
 from rnnkit.text.word_vocabulary import WordVocabulary
+from rnnkit.training.task import Learning, TrainingData
 
 _SPREAD = 0.05
 """Largest initial number of a learned vector, the default of Keras."""
 
 _SALT = 0x12A710
 """Keeps these draws apart from others of the same seed."""
+
+
+def prepare_training(config: SentimentConfig, *, is_new: bool) -> TrainingData:
+    """Prepare the texts, and check everything that can be checked without TensorFlow.
+
+    Raises:
+        DataError: the texts cannot be used.
+        ConfigError: `training.init_from` is a run of another architecture.
+        RunError: it is no run, or a file of it is damaged.
+    """
+    prepared = prepare_texts(config)
+    initial = initial_weights(config, prepared) if is_new else InitialWeights({}, ())
+
+    def build() -> Learning:
+        from rnnkit.tasks.text_classification.objective import Classification
+
+        return Classification(config, prepared, weights=initial.weights)
+
+    return TrainingData(
+        fingerprint=prepared.fingerprint,
+        notes=(*prepared.notes, *initial.notes),
+        vocabulary={"encoder": prepared.encoder.to_dict(), "classes": list(prepared.classes)},
+        summary=prepared.summary,
+        classes=prepared.classes,
+        build=build,
+    )
 
 
 @dataclass(frozen=True)

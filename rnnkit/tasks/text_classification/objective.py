@@ -10,7 +10,6 @@ from rnnkit.data.buckets import TextBatchPlan, evaluation_batches
 from rnnkit.network.keras_classifier import build_training_classifier
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.tasks.text_classification.data import EncodedTexts, PreparedTexts
-from rnnkit.tasks.text_classification.initial import initial_weights
 from rnnkit.training.export import export_classification_model
 from rnnkit.training.step import Learner, count_shards
 
@@ -21,8 +20,16 @@ _EVALUATED_AT_ONCE = 256
 class Classification:
     """What the loop needs of a classifier: batches, scores, models."""
 
-    def __init__(self, config: SentimentConfig, prepared: PreparedTexts) -> None:
+    def __init__(
+        self,
+        config: SentimentConfig,
+        prepared: PreparedTexts,
+        *,
+        weights: Mapping[str, np.ndarray] | None = None,
+    ) -> None:
+        """`weights` replace random initial ones, by name, such as `recurrent_0/kernel`."""
         self._config, self._prepared = config, prepared
+        self._initial_weights = weights or {}
         training = config.training
         self._train = prepared.split("train")
         self._plan = TextBatchPlan(
@@ -31,9 +38,6 @@ class Classification:
         self._class_weights = class_weights(config, prepared)
         self._embedding_size = embedding_size(config, prepared)
         self.batches_per_epoch = self._plan.batches_per_epoch
-        self.fingerprint = prepared.fingerprint
-        self.classes = prepared.classes
-        self.data_summary: dict[str, Any] | None = prepared.summary
         self.learner = Learner(
             build_training_classifier(
                 config.model,
@@ -48,14 +52,7 @@ class Classification:
 
     def start(self) -> None:
         """Replace random initial weights where others are configured."""
-        by_name = {
-            f"{layer.name}/{weight.name}": weight
-            for layer in self.learner.model.layers
-            for weight in layer.weights
-        }
-        for name, value in initial_weights(self._config, self._prepared).weights.items():
-            by_name[name].assign(value)
-        self.learner.restart_averages()
+        self.learner.set_weights(self._initial_weights)
 
     def update(self, epoch: int, index: int, learning_rate: float) -> int:
         """One weight update on batch `index` of `epoch`; returns the number of its tokens."""
@@ -88,12 +85,12 @@ class Classification:
         """Nothing beyond scores."""
         return {}
 
-    def carried(self) -> dict[str, np.ndarray]:
-        """Nothing is carried from batch to batch."""
+    def recurrent_state(self) -> dict[str, np.ndarray]:
+        """Return nothing: every text begins with zero states."""
         return {}
 
-    def restore_carried(self, arrays: Mapping[str, np.ndarray]) -> None:
-        """Nothing to set."""
+    def restore_recurrent_state(self, arrays: Mapping[str, np.ndarray]) -> None:
+        """Set nothing."""
 
     def export(self, run: RunDirectory) -> int:
         """Write the models of the best checkpoint; returns its step."""

@@ -1,0 +1,189 @@
+"""Experiments: train a new run, resume or extend one, cross-validate a configuration.
+
+The library behind `rnnkit train` and `rnnkit crossval`. The order is always the same: check the
+names, the configuration and the data, make the run directory, load TensorFlow, train. Everything
+that an experiment has to say goes to its observer as an event.
+"""
+
+import contextlib
+import datetime
+import os
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rnnkit.config.describe import differences, to_yaml
+from rnnkit.config.load import load_config
+from rnnkit.config.schema import Config
+from rnnkit.errors import RunError, UsageError
+from rnnkit.runs.checkpoint import read_last_checkpoint
+from rnnkit.runs.directory import (
+    RunDirectory,
+    check_name,
+    create_run,
+    locked,
+    named_run,
+    replace_recorded,
+    verify_files,
+)
+from rnnkit.tasks.task import prepare
+from rnnkit.training.events import Notice, Observer
+from rnnkit.training.task import TrainingData
+
+LIMITS = frozenset({"training.max_steps", "training.max_epochs", "training.max_minutes"})
+"""Keys that a resumed run may change."""
+
+ShouldStop = Callable[[int], bool]
+"""Asked after every step, with the number of updates made; True saves everything and raises
+InterruptedTrainingError."""
+
+
+@dataclass(frozen=True)
+class Trained:
+    """A run whose training ended by one of its limits."""
+
+    run: RunDirectory
+    summary: dict[str, Any]
+    """Content of summary.json."""
+
+
+def start(
+    config: Config, *, name: str, runs_dir: Path, observe: Observer, should_stop: ShouldStop
+) -> Trained:
+    """Train `config` in the new run directory `runs_dir/name`.
+
+    Raises:
+        UsageError: `name` is no plain folder name.
+        DataError, ConfigError: the data cannot be used, or do not fit the configuration.
+        RunError: the name is taken, or a file cannot be written.
+        InterruptedTrainingError: `should_stop` said so; the run can be resumed.
+        TrainingDivergedError: the loss became NaN or infinite once too often.
+    """
+    check_name(name)
+    data = prepare_data(config, observe=observe)
+    run = create_run(runs_dir, name, config_text=to_yaml(config), vocabulary=data.vocabulary)
+    with locked(run):
+        return _train(config, data, run, observe=observe, should_stop=should_stop)
+
+
+def resume(
+    name: str,
+    *,
+    runs_dir: Path,
+    overrides: Sequence[str] = (),
+    observe: Observer,
+    should_stop: ShouldStop,
+) -> Trained:
+    """Continue an interrupted run, or with higher limits a finished one.
+
+    Args:
+        name: path of a run directory, or its name in `runs_dir`.
+        runs_dir: folder of the runs.
+        overrides: `KEY=VALUE` for keys in `LIMITS`.
+        observe: receives the events.
+        should_stop: asked after every step.
+
+    Raises:
+        UsageError: an override changes anything but a limit.
+        RunError: the run has finished, is damaged, or was trained on another text; and the
+            errors of `start`.
+    """
+    run = named_run(name, runs_dir=runs_dir)
+    observe(Notice(f"Reading {run.path} and its text ..."))
+    verify_files(run, run.config)
+    config = load_config(run.config)
+    if overrides:
+        config = _with_other_limits(run, config, overrides)
+    elif run.is_finished:
+        raise RunError(
+            f"{run.path}: has finished, there is nothing to resume. To train it longer, raise a "
+            "limit: rnnkit train --resume "
+            f"{run.path} --set training.max_steps=N (or max_epochs, max_minutes)"
+        )
+    data = prepare_data(config, observe=observe, is_new=False)
+    if run.last_checkpoint.exists():
+        # Training reads it again; its faults are reported before TensorFlow is loaded.
+        read_last_checkpoint(run, config, corpus=data.fingerprint)
+    with locked(run):
+        if overrides:
+            _write_limits(run, config)
+        return _train(config, data, run, observe=observe, should_stop=should_stop)
+
+
+def prepare_data(config: Config, *, observe: Observer, is_new: bool = True) -> TrainingData:
+    """Read, check and encode the data of an experiment, and report the notes about them."""
+    data = prepare(config, is_new=is_new)
+    for note in data.notes:
+        observe(Notice(note))
+    return data
+
+
+def free_name(runs_dir: Path, stem: str) -> str:
+    """Return `stem` and the time, `tiny-20260102-030405`, with a number where that is taken."""
+    stamped = f"{stem}-{datetime.datetime.now():%Y%m%d-%H%M%S}"
+    names = [stamped, *(f"{stamped}-{number}" for number in range(2, 1000))]
+    return next(name for name in names if not (runs_dir / name).exists())
+
+
+def _with_other_limits(run: RunDirectory, old: Config, overrides: Sequence[str]) -> Config:
+    """Return the configuration of a run with `overrides`, which may change limits only."""
+    new = load_config(run.config, overrides)
+    others = sorted({path for path, *_ in differences(new, old)} - LIMITS)
+    if others:
+        raise UsageError(
+            f"--set {others[0]}: a resumed run can change its limits only "
+            f"({', '.join(sorted(LIMITS))}); start a new run for anything else"
+        )
+    return new
+
+
+def _write_limits(run: RunDirectory, config: Config) -> None:
+    """Give a run, which may have finished, the limits of `config`; its models stay valid."""
+    replace_recorded(run, run.config, to_yaml(config).encode())
+    run.summary.unlink(missing_ok=True)
+
+
+def _train(
+    config: Config,
+    data: TrainingData,
+    run: RunDirectory,
+    *,
+    observe: Observer,
+    should_stop: ShouldStop,
+) -> Trained:
+    observe(Notice("Loading TensorFlow ..."))
+    with _native_log_held_back():
+        from rnnkit.training.loop import train
+    return Trained(run, train(config, data, run, observe=observe, should_stop=should_stop))
+
+
+@contextlib.contextmanager
+def _native_log_held_back() -> Iterator[None]:
+    """Keep the messages of TensorFlow's C++ libraries off the screen while they load.
+
+    They are written to the file descriptor before any setting of TensorFlow is read; they are
+    shown when loading fails.
+    """
+    # Read once, at the import. What goes wrong later comes as an exception.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # Not a default: a user's own setting for other programs would name a backend we cannot use.
+    os.environ["KERAS_BACKEND"] = "tensorflow"
+    if "tensorflow" in sys.modules:
+        yield
+        return
+    sys.stderr.flush()
+    screen = os.dup(2)
+    with tempfile.TemporaryFile() as native_log:
+        os.dup2(native_log.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            native_log.seek(0)
+            os.write(screen, native_log.read())
+            raise
+        finally:
+            os.dup2(screen, 2)
+            os.close(screen)

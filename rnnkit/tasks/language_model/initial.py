@@ -1,0 +1,51 @@
+"""What training of a language model starts from: data, prompt of the samples, given weights."""
+
+import numpy as np
+
+from rnnkit.config.schema import LanguageConfig
+from rnnkit.network.weight_shapes import check_initial_weights
+from rnnkit.tasks.language_model.data import Prepared, prepare
+from rnnkit.tasks.language_model.samples import sample_prompt
+from rnnkit.training.task import Learning, TrainingData
+
+
+def prepare_training(config: LanguageConfig, *, is_new: bool) -> TrainingData:
+    """Prepare the text, and check everything that can be checked without TensorFlow.
+
+    Raises:
+        DataError: the text cannot be used, or the prompt of the samples is not made of its tokens.
+        ConfigError: `model.initial_weights` do not fit the vocabulary.
+    """
+    prepared = prepare(config)
+    prompt = sample_prompt(config, prepared)
+    weights = initial_weights(config, prepared) if is_new else {}
+
+    def build() -> Learning:
+        from rnnkit.tasks.language_model.objective import LanguageModelling
+
+        return LanguageModelling(config, prepared, prompt=prompt, weights=weights)
+
+    return TrainingData(
+        fingerprint=prepared.fingerprint,
+        notes=prepared.notes,
+        vocabulary=prepared.vocabulary.to_dict(),
+        summary=None,  # the vocabulary has all of it
+        classes=(),
+        build=build,
+    )
+
+
+def initial_weights(config: LanguageConfig, prepared: Prepared) -> dict[str, np.ndarray]:
+    """Return what replaces random initial weights, by name, such as `recurrent_0/kernel`.
+
+    Raises:
+        ConfigError: a weight that the configuration gives has another shape.
+    """
+    vectors = prepared.vectors
+    width = None if vectors is None else vectors.shape[1]
+    check_initial_weights(config.model, prepared.vocabulary.size, width)
+    weights = {
+        name: np.array(value, np.float32)
+        for name, value in (config.model.initial_weights or {}).items()
+    }
+    return weights if vectors is None else {**weights, "embedding/embeddings": vectors}
