@@ -1,18 +1,13 @@
 """`rnnkit inspect summary`: the layers of a network in numbers."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnnkit.cli.answer import format_table, keep_numpy_to_one_thread, print_json
+from rnnkit.cli.answer import emit, keep_numpy_to_one_thread
 from rnnkit.cli.inspected import open_subject, subject_argument
 from rnnkit.cli.options import json_option, runs_dir_option
-from rnnkit.cli.page_files import check_files, html_option, png_option, write_files
-
-if TYPE_CHECKING:
-    from rnnkit.inspection.summary import Summary
-
+from rnnkit.cli.page_files import check_files, html_option, png_option
 
 @click.command("summary")
 @subject_argument()
@@ -41,82 +36,8 @@ def command(
     check_files(html_path=html_path, png_path=png_path)
     keep_numpy_to_one_thread()
     from rnnkit.inspection.subject import summary_of
+    from rnnkit.inspection.summary import summary_view
 
     subject = open_subject(target, runs_dir=runs_dir)
-    summary = summary_of(subject)
-    if as_json:
-        print_json({"subject": subject.name, "weights_are": subject.origin, **_document(summary)})
-    else:
-        click.echo(f"{subject.name} ({subject.origin})\n")
-        _print(summary)
-
-    from rnnkit.inspection.page_summary import summary_page, summary_picture
-
-    write_files(
-        html_path=html_path,
-        png_path=png_path,
-        page=lambda: summary_page(summary, name=subject.name, origin=subject.origin),
-        picture=lambda: summary_picture(summary),
-    )
-
-
-def _print(summary: "Summary") -> None:
-    from rnnkit.inspection.page_summary import memory, shape
-
-    rows = [
-        (
-            layer.name,
-            layer.kind,
-            shape(layer.output),
-            f"{layer.parameters:,}" if layer.parameters else "-",
-            memory(layer.weight_bytes) if layer.parameters else "-",
-            memory(layer.state_bytes) if layer.state_bytes else "-",
-            f"{layer.multiply_adds:,}" if layer.multiply_adds else "-",
-            layer.per if layer.multiply_adds else "",
-        )
-        for layer in summary.layers
-    ]
-    total = (
-        "total",
-        "",
-        "",
-        f"{summary.parameters:,}",
-        memory(summary.weight_bytes),
-        memory(summary.state_bytes),
-    )
-    rows.append((*total, f"{summary.multiply_adds('token'):,}", "token"))
-    if per_text := summary.multiply_adds("text"):
-        rows.append(("", "", "", "", "", "", f"{per_text:,}", "text"))
-    header = ("layer", "kind", "output", "parameters", "weights", "state", "multiply-adds", "per")
-    click.echo(format_table(header, rows, left=("layer", "kind", "output", "per")))
-    if summary.fixed:
-        click.echo(f"{summary.fixed:,} of the parameters are not trained by gradients.")
-    click.echo()
-    weights = [(name, shape(size)) for layer in summary.layers for name, size in layer.weights]
-    click.echo(format_table(("weight", "shape"), weights, left=("weight", "shape")))
-
-
-def _document(summary: "Summary") -> dict[str, Any]:
-    return {
-        "layers": [
-            {
-                "name": layer.name,
-                "kind": layer.kind,
-                "output": list(layer.output),
-                "parameters": layer.parameters,
-                "fixed_parameters": layer.fixed,
-                "weight_bytes": layer.weight_bytes,
-                "state_bytes": layer.state_bytes,
-                "multiply_adds": layer.multiply_adds,
-                "per": layer.per,
-                "weights": {name: list(size) for name, size in layer.weights},
-            }
-            for layer in summary.layers
-        ],
-        "parameters": summary.parameters,
-        "fixed_parameters": summary.fixed,
-        "weight_bytes": summary.weight_bytes,
-        "state_bytes": summary.state_bytes,
-        "multiply_adds_per_token": summary.multiply_adds("token"),
-        "multiply_adds_per_text": summary.multiply_adds("text"),
-    }
+    view = summary_view(summary_of(subject), name=subject.name, origin=subject.origin)
+    emit(view, as_json=as_json, html_path=html_path, png_path=png_path)

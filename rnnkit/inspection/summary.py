@@ -2,11 +2,14 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Literal, assert_never
+from typing import Any, Literal, assert_never
 
 import numpy as np
 
 from rnnkit.network.reference import ClassifierNetwork, LanguageNetwork, Layer, Network
+from rnnkit.views.formats import MISSING, memory, number
+from rnnkit.views.plot import Axis, Bars, Figure, Panel
+from rnnkit.views.view import Section, Table, Text, Tile, View, table
 
 _BYTES = 4
 """Of a float32 number, the type of all weights."""
@@ -189,3 +192,132 @@ def _of(
         per=per,
         weights=tuple((weight, value.shape) for weight, value in own.items()),
     )
+
+
+# ----------------------------------------------------------------------------------------- view
+
+
+def summary_view(summary: Summary, *, name: str, origin: str) -> View:
+    """Return the layers of the network called `name`; `origin` says where its weights come from."""
+    shares = _shares(summary)
+    lead = (
+        "Multiply-adds are those of the matrix products; what is computed element by element is "
+        "not counted. Memory is in float32."
+    )
+    fixed = f"{summary.fixed:,} of the parameters are not trained by gradients."
+    weights = [(name, shape(size)) for layer in summary.layers for name, size in layer.weights]
+    listed = table(
+        ("weight", "shape"), weights, left="all", caption="Names and shapes, as in the saved model"
+    )
+    return View(
+        title="Layers",
+        subject=name.rpartition("/")[2],
+        sections=(
+            Section("", printed=f"{name} ({origin})", on="terminal"),
+            Section(
+                "Layers",
+                (_layers(summary), *([Text(fixed, muted=True)] if summary.fixed else [])),
+                lead=lead,
+                printed="",
+            ),
+            Section(
+                "Distribution",
+                (shares,),
+                lead="Which layers hold the parameters, and which do the work for each token.",
+                printed="",
+            ),
+            Section("Weights", (listed,), printed=""),
+        ),
+        document={"subject": name, "weights_are": origin, **_document(summary)},
+        tiles=(
+            Tile("parameters", number(summary.parameters)),
+            Tile("memory of the weights", memory(summary.weight_bytes)),
+            Tile("state of a sequence", memory(summary.state_bytes)),
+            Tile("multiply-adds per token", number(summary.multiply_adds("token"))),
+            Tile("weights", origin),
+        ),
+        picture=shares,
+    )
+
+
+def shape(output: tuple[str | int, ...]) -> str:
+    """Return `batch x time x 256`."""
+    return " x ".join(f"{size:,}" if isinstance(size, int) else size for size in output)
+
+
+def _layers(summary: Summary) -> Table:
+    rows = [
+        (
+            layer.name,
+            layer.kind,
+            shape(layer.output),
+            number(layer.parameters or None),
+            memory(layer.weight_bytes) if layer.parameters else MISSING,
+            memory(layer.state_bytes) if layer.state_bytes else MISSING,
+            number(layer.multiply_adds or None),
+            layer.per if layer.multiply_adds else "",
+        )
+        for layer in summary.layers
+    ]
+    total = (
+        "total", "", "", number(summary.parameters), memory(summary.weight_bytes),
+        memory(summary.state_bytes), number(summary.multiply_adds("token")), "token",
+    )  # fmt: skip
+    rows.append(total)
+    if per_text := summary.multiply_adds("text"):
+        rows.append(("", "", "", "", "", "", number(per_text), "text"))
+    header = ("layer", "kind", "output", "parameters", "weights", "state", "multiply-adds", "per")
+    left = ("layer", "kind", "output", "per")
+    return table(header, rows, left=left, caption="Layers of the network")
+
+
+def _shares(summary: Summary) -> Figure:
+    """Draw which fraction of parameters and of multiply-adds each layer has."""
+    layers = [layer for layer in summary.layers if layer.parameters or layer.multiply_adds]
+    parameters, work = summary.parameters or 1, summary.multiply_adds("token") or 1
+    places = np.arange(len(layers))
+    bars = (
+        Bars(
+            [layer.parameters / parameters for layer in layers],
+            x=places - 0.19, label="parameters", colour=0, width=0.34, horizontal=True,
+        ),
+        Bars(
+            [layer.multiply_adds / work if layer.per == "token" else 0.0 for layer in layers],
+            x=places + 0.19, label="multiply-adds per token", colour=1, width=0.34,
+            horizontal=True,
+        ),
+    )  # fmt: skip
+    y = Axis(names=tuple(layer.name for layer in layers), low=len(layers) - 0.4, high=-0.6)
+    x = Axis("fraction of the network", low=0.0, high=1.0, unit="percent")
+    return Figure(
+        "shares",
+        (Panel("", bars, x=x, y=y, legend="above", grid="x"),),
+        "Bars: the fraction of each layer in the parameters and in the multiply-adds per token.",
+        width=6.5,
+    )
+
+
+def _document(summary: Summary) -> dict[str, Any]:
+    return {
+        "layers": [
+            {
+                "name": layer.name,
+                "kind": layer.kind,
+                "output": list(layer.output),
+                "parameters": layer.parameters,
+                "fixed_parameters": layer.fixed,
+                "weight_bytes": layer.weight_bytes,
+                "state_bytes": layer.state_bytes,
+                "multiply_adds": layer.multiply_adds,
+                "per": layer.per,
+                "weights": {name: list(size) for name, size in layer.weights},
+            }
+            for layer in summary.layers
+        ],
+        "parameters": summary.parameters,
+        "fixed_parameters": summary.fixed,
+        "weight_bytes": summary.weight_bytes,
+        "state_bytes": summary.state_bytes,
+        "multiply_adds_per_token": summary.multiply_adds("token"),
+        "multiply_adds_per_text": summary.multiply_adds("text"),
+    }

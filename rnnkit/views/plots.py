@@ -1,0 +1,455 @@
+"""Figures drawn by matplotlib: as an SVG inside a page, or as a PNG file.
+
+A figure gives the same bytes every time: no dates, no random names. Text stays text. Figures on
+pages are drawn in stand-in colours that become CSS variables, so that one SVG serves light and dark
+pages and paper; pictures that are files of their own are drawn in real ones.
+"""
+
+import contextlib
+import io
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, assert_never
+from xml.etree import ElementTree
+
+import numpy as np
+
+from rnnkit.views.formats import compact, one_line, visible
+from rnnkit.views.plot import (
+    Axis,
+    Band,
+    Bars,
+    Figure,
+    HeatMap,
+    Histogram,
+    Line,
+    Mark,
+    Panel,
+    Point,
+    Rule,
+    Stems,
+)
+
+MOST_POINTS = 400
+"""A curve of more points is thinned: the eye and the file gain nothing from them."""
+
+_FEW_POINTS = 12
+_DOTS_PER_INCH = 160
+_SMALLEST = 1e-300
+"""The lowest value on a logarithmic axis, where zero has no place."""
+
+
+@dataclass(frozen=True)
+class Palette:
+    """The colours that a figure is drawn in. `series` are told apart by lightness, too."""
+
+    ink: str
+    muted: str
+    grid: str
+    surface: str
+    series: tuple[str, ...]
+
+
+ON_PAGE = Palette(
+    ink="#0a0b01",
+    muted="#0a0b02",
+    grid="#0a0b03",
+    surface="#0a0b04",
+    series=("#0a0b11", "#0a0b12", "#0a0b13", "#0a0b14", "#0a0b15", "#0a0b16"),
+)
+"""Stand-ins for the variables of the style sheet."""
+
+ON_PAPER = Palette(
+    ink="#1b1d22",
+    muted="#5b606b",
+    grid="#e3e3df",
+    surface="#ffffff",
+    series=("#1f5fa8", "#c4560b", "#1f7a54", "#8d3f9e", "#8a6d00", "#b3264a"),
+)
+"""The light colours of the style sheet."""
+
+VARIABLES = {
+    ON_PAGE.ink: "var(--ink)",
+    ON_PAGE.muted: "var(--muted)",
+    ON_PAGE.grid: "var(--grid)",
+    ON_PAGE.surface: "var(--surface)",
+    **{colour: f"var(--series-{i})" for i, colour in enumerate(ON_PAGE.series, start=1)},
+}
+
+_DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)), (0, (1, 1)))
+
+_SETTINGS: Any = {
+    "svg.fonttype": "none",
+    "svg.hashsalt": "rnnkit",
+    "text.parse_math": False,  # a dollar sign in a class name is a dollar sign
+    "path.simplify": True,
+    "font.family": "DejaVu Sans",  # ships with matplotlib; only for measuring text
+    "font.size": 9.0,
+    "axes.facecolor": "none",
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.spines.left": False,
+    "axes.linewidth": 0.8,
+    "axes.unicode_minus": True,
+    "grid.linewidth": 0.8,
+    "ytick.major.size": 0.0,
+    "ytick.minor.size": 0.0,
+    "xtick.major.size": 3.0,
+    "legend.frameon": False,
+    "legend.fontsize": 9.0,
+    "legend.handlelength": 1.8,
+    "lines.linewidth": 1.8,
+    "lines.solid_capstyle": "round",
+    "figure.facecolor": "none",
+    "savefig.facecolor": "none",
+}
+
+
+def draw_svg(figure: Figure) -> str:
+    """Return a figure as `<svg>` markup for the middle of a page."""
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    written = io.StringIO()
+    unused = {"Date": None, "Creator": None, "Format": None, "Type": None}
+    with _drawn(figure, ON_PAGE) as canvas:
+        FigureCanvasSVG(canvas)
+        canvas.savefig(written, format="svg", metadata=unused)
+    return _inline(written.getvalue(), name=figure.name, description=figure.description)
+
+
+def draw_png(figure: Figure) -> bytes:
+    """Return a figure as a PNG on white, of 160 dots an inch."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    written = io.BytesIO()
+    with _drawn(figure, ON_PAPER) as canvas:
+        FigureCanvasAgg(canvas)
+        canvas.savefig(
+            written,
+            format="png",
+            dpi=_DOTS_PER_INCH,
+            facecolor=ON_PAPER.surface,
+            metadata={"Software": "rnnkit"},
+        )
+    return written.getvalue()
+
+
+def thinned(values: np.ndarray, most: int = MOST_POINTS) -> np.ndarray:
+    """Return at most `most` entries along the first axis, evenly spread, with both ends."""
+    if len(values) <= most:
+        return values
+    return values[np.linspace(0, len(values) - 1, most).round().astype(np.int64)]
+
+
+@contextlib.contextmanager
+def _drawn(figure: Figure, palette: Palette) -> Iterator[Any]:
+    """Yield the figure of matplotlib, in settings of ours until it has been saved."""
+    import matplotlib
+    from matplotlib.figure import Figure as Canvas
+
+    with matplotlib.rc_context(), warnings.catch_warnings():
+        # A class name in a script that DejaVu lacks is measured wrongly and shown rightly.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font")
+        matplotlib.rcdefaults()  # whatever the user's own matplotlibrc says
+        matplotlib.rcParams.update(_SETTINGS)
+        for key in ("axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"):
+            matplotlib.rcParams[key] = palette.muted
+        matplotlib.rcParams.update({"grid.color": palette.grid, "text.color": palette.ink})
+        canvas = Canvas(figsize=(figure.width, figure.height), layout="constrained")
+        ratios = [panel.height for panel in figure.panels]
+        rows = canvas.subplots(len(ratios), 1, squeeze=False, height_ratios=ratios)[:, 0]
+        for axes, panel in zip(rows, figure.panels, strict=True):
+            _paint(canvas, axes, panel, palette)
+        if any(len(panel.x.names) > _FEW_POINTS for panel in figure.panels):
+            _fix_layout(canvas, rows)
+        yield canvas
+
+
+def _fix_layout(canvas: Any, rows: Sequence[Any]) -> None:
+    """Give panels with many names their places: measuring hundreds of names takes seconds."""
+    width, height = canvas.get_size_inches()
+    longest = max((len(label.get_text()) for axes in rows for label in axes.get_yticklabels()))
+    canvas.set_layout_engine("none")
+    canvas.subplots_adjust(
+        left=min((0.35 + 0.085 * longest) / width, 0.4),
+        right=1 - 0.15 / width,
+        top=1 - 0.35 / height,
+        bottom=0.75 / height,
+        hspace=1.15 / (height / len(rows)),
+    )
+
+
+# ------------------------------------------------------------------------------------- panels
+
+
+def _paint(canvas: Any, axes: Any, panel: Panel, palette: Palette) -> None:
+    if panel.grid != "both":
+        axes.grid(visible=False)
+    if panel.grid in ("x", "y"):
+        axes.grid(visible=True, axis=panel.grid)
+    # Above the axis and upright, where it is read without turning the head.
+    axes.set_title(
+        one_line(panel.title), loc="left", fontsize=9.0, color=palette.muted, pad=8.0
+    )
+    series = 0
+    for mark in panel.marks:
+        _paint_mark(axes, mark, palette, series)
+        series += isinstance(mark, Line) and mark.kind == "series" and mark.colour is None
+        series += isinstance(mark, Histogram)
+    _set_axis(axes, "x", panel.x, palette)
+    _set_axis(axes, "y", panel.y, palette)
+    for mark in panel.marks:  # beside which there is room depends on the limits of the axes
+        if isinstance(mark, Point | Rule):
+            _annotate(axes, mark)
+    match panel.legend:
+        case None:
+            pass
+        case "above":
+            axes.legend(
+                loc="lower right",
+                bbox_to_anchor=(1.0, 1.0),
+                ncols=3,
+                borderaxespad=0.2,
+                columnspacing=1.2,
+                handletextpad=0.5,
+            )
+        case "below":
+            canvas.legend(loc="outside lower left", ncols=2, columnspacing=1.6)
+        case inside:
+            axes.legend(loc=inside)
+
+
+def _paint_mark(axes: Any, mark: Mark, palette: Palette, series: int) -> None:
+    match mark:
+        case Line():
+            _paint_line(axes, mark, palette, series)
+        case Band(label=label, x=x, low=low, high=high, colour=colour):
+            axes.fill_between(
+                x, low, high, color=palette.series[colour], alpha=0.2, linewidth=0.0, label=label
+            )
+        case Stems(x=x, low=low, high=high, colour=colour):
+            axes.vlines(x, low, high, color=palette.series[colour], linewidth=3.0, alpha=0.35)
+        case Bars():
+            _paint_bars(axes, mark, palette)
+        case Histogram(edges=edges, counts=counts, label=label, outlined=outlined):
+            colour, name = palette.series[series % len(palette.series)], one_line(label) or None
+            alpha = 0.25 if outlined else 0.65
+            axes.stairs(
+                counts, edges, fill=True, color=colour, alpha=alpha, linewidth=0.0,
+                label=None if outlined else name,
+            )  # fmt: skip
+            if outlined:
+                dashes = _DASHES[series % len(_DASHES)]
+                axes.stairs(
+                    counts, edges, color=colour, linestyle=dashes, linewidth=1.6, label=name
+                )
+            axes.set_ylim(bottom=0.0)
+        case Point(label=label, x=x, y=y, colour=colour, in_legend=in_legend):
+            axes.plot(
+                [x], [y], "o", color=palette.series[colour], markersize=7, zorder=5,
+                markeredgecolor=palette.surface, markeredgewidth=1.5,
+                label=one_line(label) if in_legend else "_",
+            )  # fmt: skip
+        case Rule(x=x):
+            axes.axvline(x, color=palette.ink, linewidth=1.2, linestyle=(0, (4, 2)))
+        case HeatMap():
+            _paint_heat_map(axes, mark, palette)
+        case _:
+            assert_never(mark)
+
+
+def _paint_line(axes: Any, line: Line, palette: Palette, series: int) -> None:
+    points = thinned(np.column_stack([line.x, line.y]).astype(np.float64))
+    x, y = points[:, 0], points[:, 1]
+    label = one_line(line.label) or "_"
+    place = series if line.colour is None else line.colour
+    colour = palette.series[place % len(palette.series)]
+    match line.kind:
+        case "series":
+            axes.plot(
+                x, y, color=colour, linestyle=_DASHES[place % len(_DASHES)], label=label,
+                marker="o" if len(points) <= _FEW_POINTS else "", markersize=3.5,
+            )  # fmt: skip
+        case "faint":
+            axes.plot(x, y, color=colour, linewidth=0.8, alpha=0.45, label=label)
+        case "reference":
+            axes.plot(
+                x, y, color=palette.muted, linewidth=1.0, linestyle=(0, (3, 3)), label=label
+            )
+        case _:
+            assert_never(line.kind)
+
+
+def _paint_bars(axes: Any, bars: Bars, palette: Palette) -> None:
+    values = np.asarray(bars.values, np.float64)
+    x = np.arange(len(values)) if bars.x is None else np.asarray(bars.x)
+    colours: Any = [palette.series[int(value >= 0)] for value in values]
+    if bars.colour is not None:
+        colours = palette.series[bars.colour]
+    label = one_line(bars.label) or "_"
+    if bars.horizontal:
+        axes.barh(x, values, height=bars.width, color=colours, label=label)
+        return
+    axes.bar(
+        x, values, width=bars.width, color=colours, label=label, yerr=bars.errors,
+        ecolor=palette.muted, alpha=0.6 if bars.colour is not None else 1.0,
+    )  # fmt: skip
+    if bars.colour is None:
+        axes.axhline(0.0, color=palette.muted, linewidth=0.8)
+
+
+def _paint_heat_map(axes: Any, shown: HeatMap, palette: Palette) -> None:
+    """Draw rectangles in two colours, as strong as their values are large.
+
+    Rectangles rather than an image, so that a page can show them in its own colours.
+    """
+    from matplotlib.collections import PatchCollection
+    from matplotlib.patches import Rectangle
+
+    rows, columns = shown.values.shape
+    strengths = np.nan_to_num(shown.values / (shown.largest or 1.0)).clip(-1.0, 1.0)
+    for colour, sign in ((palette.series[1], 1.0), (palette.series[0], -1.0)):
+        places = np.argwhere(sign * strengths > 0.01)
+        patches = [Rectangle((c - 0.48, r - 0.46), 0.96, 0.92) for r, c in places]
+        alphas = [round(abs(float(strengths[r, c])), 2) for r, c in places]
+        if patches:
+            axes.add_collection(
+                PatchCollection(patches, facecolor=colour, alpha=alphas, linewidth=0.0)
+            )
+    axes.set_xlim(-0.6, max(columns, shown.columns) - 0.4)
+    axes.set_ylim(rows - 0.4, -0.6)
+
+
+def _annotate(axes: Any, mark: Point | Rule) -> None:
+    """Write the label of a point or rule on the side where there is room."""
+    if not mark.label or (isinstance(mark, Point) and mark.in_legend):
+        return
+    low, high = axes.get_xlim()
+    is_right = mark.x > (low + high) / 2
+    if isinstance(mark, Point):
+        place, coordinates, offset = (mark.x, mark.y), "data", (2.0, 9.0)
+    else:
+        place, coordinates, offset = (mark.x, 1.0), ("data", "axes fraction"), (5.0, -9.0)
+    axes.annotate(
+        one_line(mark.label),
+        place,
+        xycoords=coordinates,
+        xytext=(-offset[0] if is_right else offset[0], offset[1]),
+        textcoords="offset points",
+        ha="right" if is_right else "left",
+        fontsize=9.0,
+    )
+
+
+# --------------------------------------------------------------------------------------- axes
+
+
+def _set_axis(axes: Any, which: str, axis: Axis, palette: Palette) -> None:
+    from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatter, NullLocator
+
+    drawn = axes.xaxis if which == "x" else axes.yaxis
+    set_scale = axes.set_xscale if which == "x" else axes.set_yscale
+    set_limits = axes.set_xlim if which == "x" else axes.set_ylim
+    drawn.set_label_text(one_line(axis.label))
+    match axis.scale:
+        case "linear":
+            pass
+        case "log":
+            set_scale("log")
+            drawn.set_major_locator(LogLocator(numticks=8))
+            drawn.set_minor_formatter(NullFormatter())
+        case "log2":
+            set_scale("log", base=2)
+            ends = axes.dataLim.intervalx if which == "x" else axes.dataLim.intervaly
+            first, last = np.log2(np.maximum(ends, _SMALLEST))
+            drawn.set_major_locator(FixedLocator(list(2.0 ** np.arange(first, int(last) + 1))))
+            drawn.set_minor_locator(NullLocator())
+        case _:
+            assert_never(axis.scale)
+    if axis.low is not None or axis.high is not None:
+        set_limits(axis.low, axis.high)
+    if axis.names:
+        names = [one_line(name) for name in axis.names]
+        drawn.set_ticks(range(len(names)), names)
+        if which == "x" and (len(names) > _FEW_POINTS or max(map(len, names)) > 3):
+            drawn.set_tick_params(rotation=90)
+        return
+    if axis.unit == "integer":
+        drawn.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    _set_numbers(drawn, axis)
+
+
+def _set_numbers(drawn: Any, axis: Axis) -> None:
+    """Write the numbers at the ticks of one axis."""
+    from matplotlib.ticker import FuncFormatter
+
+    match axis.unit:
+        case "percent":
+            drawn.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g} %"))
+        case "integer":
+            drawn.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        case "compact":
+            drawn.set_major_formatter(FuncFormatter(lambda value, _: compact(value)))
+        case "number":
+            if axis.scale == "log2":
+                drawn.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
+            elif max(map(abs, drawn.get_view_interval())) >= 1000:
+                drawn.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+        case _:
+            assert_never(axis.unit)
+
+
+# ---------------------------------------------------------------------------------------- SVG
+
+_REFERENCE = re.compile(r"(?:^|url\()#([\w.-]+)")
+
+
+def _inline(svg: str, *, name: str, description: str) -> str:
+    """Make a file a part of a page: without headers, with names and colours of the page."""
+    root = ElementTree.fromstring(visible(svg[svg.index("<svg") :]))
+    for parent in root.iter():
+        for child in [child for child in parent if _plain(child.tag) in ("metadata", "style")]:
+            parent.remove(child)
+    attributes = [value for element in root.iter() for value in element.attrib.values()]
+    # Two figures would otherwise name their parts alike; what nothing refers to needs no name.
+    referred = {found for value in attributes for found in _REFERENCE.findall(value)}
+    for element in root.iter():
+        element.tag = _plain(element.tag)
+        element.tail = None
+        if element.tag != "text":
+            element.text = None
+        old = {_plain(key): value for key, value in element.attrib.items()}
+        element.attrib.clear()
+        for key, value in old.items():
+            if key == "id":
+                if value in referred:
+                    element.set("id", f"{name}-{value}")
+            elif text := _page_value(key, value, name=name):
+                element.set(key, text)
+    box = root.get("viewBox", "")
+    root.attrib.clear()
+    root.attrib.update({"viewBox": box, "role": "img", "aria-label": visible(description)})
+    return ElementTree.tostring(root, encoding="unicode")
+
+
+def _plain(name: str) -> str:
+    """Return `path` for `{namespace}path`: in HTML, SVG needs no namespaces."""
+    return name.rpartition("}")[2]
+
+
+def _page_value(key: str, value: str, *, name: str) -> str:
+    match key:
+        case "d":
+            value = " ".join(value.split())
+        case "style":
+            value = re.sub(r"font-family: [^;]*;? *", "", value)  # that of the page
+            for stand_in, variable in VARIABLES.items():
+                value = value.replace(stand_in, variable)
+        case "transform":
+            return "" if value.startswith("rotate(-0 ") else value
+    value = _REFERENCE.sub(lambda found: found[0].replace("#", f"#{name}-"), value)
+    return re.sub(r"(\.\d\d)\d+", r"\1", value)
