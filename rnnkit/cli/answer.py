@@ -5,83 +5,100 @@ Tables are the same on a terminal and in a pipe: aligned text, one row a line, n
 """
 
 import contextlib
-import json
-import math
 import os
 import sys
-import unicodedata
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from rnnkit.views.view import View
+
+
+def emit(
+    view: "View",
+    *,
+    as_json: bool,
+    html_path: Path | None = None,
+    png_path: Path | None = None,
+) -> None:
+    """Write a view: its notes to standard error, files that are asked for, then the answer.
+
+    The files come first, so that they are whole even if the reader of the answer stops early.
+    """
+    from rnnkit.runs.directory import write_atomically
+
+    for note in view.notes:
+        click.echo(note, err=True)
+    if html_path is not None:
+        from rnnkit.views.html import render
+
+        write_atomically(html_path, render(view).encode())
+        click.echo(f"Wrote {html_path}", err=True)
+    if png_path is not None:
+        from rnnkit.views.plots import draw_png
+
+        assert view.picture is not None, f"{view.title} has no picture"
+        write_atomically(png_path, draw_png(view.picture))
+        click.echo(f"Wrote {png_path}", err=True)
+    if as_json:
+        print_json(view.document)
+    else:
+        from rnnkit.views import terminal
+
+        click.echo(terminal.render(view, colour=has_colour()))
+
+
+def has_colour() -> bool:
+    """Return whether answers may be coloured: on a terminal, unless NO_COLOR (no-color.org)."""
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 
 def print_json(document: Any) -> None:
     """Print one JSON document; NaN and infinities, which JSON lacks, become null."""
-    click.echo(json.dumps(_finite(document), indent=2, ensure_ascii=False, allow_nan=False))
+    from rnnkit.views.json import dumps
 
-
-def _finite(value: Any) -> Any:
-    match value:
-        case float() if not math.isfinite(value):
-            return None
-        case dict():
-            return {key: _finite(item) for key, item in value.items()}
-        case list() | tuple():
-            return [_finite(item) for item in value]
-        case _:
-            return value
+    click.echo(dumps(document))
 
 
 def format_table(
     header: Sequence[str], rows: Sequence[Sequence[str]], *, left: Sequence[str]
 ) -> str:
-    """Align columns with two spaces between them.
+    """Align columns; those named in `left` hold text, the others numbers."""
+    from rnnkit.views import terminal
 
-    Args:
-        header: names of the columns, or empty strings.
-        rows: cells, as many in each row as in the header.
-        left: the columns that are aligned on the left; numbers belong on the right.
-    """
-    lines = [[printable(cell) for cell in line] for line in (header, *rows)]
-    widths = [max(display_width(line[i]) for line in lines) for i in range(len(header))]
-    formatted = []
-    for line in lines:
-        cells = []
-        for name, cell, width in zip(header, line, widths, strict=True):
-            padding = " " * (width - display_width(cell))
-            cells.append(cell + padding if name in left else padding + cell)
-        formatted.append("  ".join(cells).rstrip())
-    return "\n".join(formatted)
-
-
-def printable(text: str) -> str:
-    """Return the text on one line, without characters that would move the cursor of a terminal.
-
-    Those that change the direction of writing (U+202E) are among them.
-    """
-    return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
+    places = [place for place, name in enumerate(header) if name in left]
+    return terminal.format_table(header, rows, left=places)
 
 
 def display_width(text: str) -> int:
-    """Columns that a terminal gives to the text: wide characters take two."""
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1
-        for c in text
-    )
+    """Return the columns that a terminal gives to the text."""
+    from rnnkit.views import terminal
+
+    return terminal.display_width(text)
+
+
+def printable(text: str) -> str:
+    """Return the text on one line, without characters that would move the cursor."""
+    from rnnkit.views.formats import one_line
+
+    return one_line(text)
 
 
 def format_number(value: float | None, digits: int = 0) -> str:
-    """`12,345` or `1.5891`; `-` for what is not known."""
-    return "-" if value is None else f"{value:,.{digits}f}"
+    """Return `12,345` or `1.5891`; `-` for what is not known."""
+    from rnnkit.views.formats import number
+
+    return number(value, digits)
 
 
 def sparkline(values: Sequence[float]) -> str:
     """Draw a curve in one line: `[4.0, 2.0, 1.0]` -> `█▃▁`."""
-    bars = "▁▂▃▄▅▆▇█"
-    low, high = min(values), max(values)
-    span = (high - low) or 1.0
-    return "".join(bars[round((value - low) / span * (len(bars) - 1))] for value in values)
+    from rnnkit.views import terminal
+
+    return terminal.sparkline(values)
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from rnnkit.cli.answer import (
     printable,
     progress_bar,
 )
-from rnnkit.cli.coloured_text import has_colour, legend, text_lines
+from rnnkit.cli.coloured_text import has_colour
 from rnnkit.cli.options import complete_run, json_option, runs_dir_option
 from rnnkit.cli.page_files import check_files, html_option, png_option, write_files
 from rnnkit.cli.predictions import print_line
@@ -196,6 +196,7 @@ def _print(one: "Attributions", classes: Sequence[str], *, alone: bool) -> None:
         click.echo("  (no token to explain)")
         return
     from rnnkit.inspection.page_attributions import sum_line
+    from rnnkit.views.terminal import legend, text_lines
     from rnnkit.views.words import signed
 
     name = classes[one.explained]

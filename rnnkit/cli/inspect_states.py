@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rnnkit.cli.answer import format_table, print_json, progress_bar
-from rnnkit.cli.coloured_text import has_colour, legend, text_lines
+from rnnkit.cli.coloured_text import has_colour
 from rnnkit.cli.options import json_option, run_argument, runs_dir_option
 from rnnkit.cli.page_files import check_files, html_option, png_option, write_files
 from rnnkit.errors import DataError, UsageError
@@ -194,6 +194,8 @@ def _read(path: Path) -> str:
 
 
 def _print(view: "StateView") -> None:
+    from rnnkit.views.terminal import legend, text_lines
+
     with_colour = has_colour()
     shown = "cell state, tanh(c)" if view.kind == "cell" else "hidden state"
     click.echo(f"Layer {view.layer}: {view.width} units, {view.cell}, {shown}")

@@ -9,6 +9,7 @@ from rnnkit.cli.inspected import open_subject, subject_argument
 from rnnkit.cli.options import json_option, runs_dir_option
 from rnnkit.cli.page_files import check_files, html_option, png_option
 
+
 @click.command("summary")
 @subject_argument()
 @html_option

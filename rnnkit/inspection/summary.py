@@ -293,7 +293,6 @@ def _shares(summary: Summary) -> Figure:
         "shares",
         (Panel("", bars, x=x, y=y, legend="above", grid="x"),),
         "Bars: the fraction of each layer in the parameters and in the multiply-adds per token.",
-        width=6.5,
     )
 
 

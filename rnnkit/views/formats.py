@@ -8,7 +8,7 @@ MISSING = "-"
 """What is written where nothing is known."""
 
 _CONTROLS = re.compile(
-    "[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069"
     "\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]"
 )
 
@@ -19,7 +19,7 @@ def visible(text: str) -> str:
     Control characters become their pictures (`\x1b` -> `␛`); controls of the writing direction,
     lone surrogates and non-characters become `\ufffd`. Line breaks and tabs stay.
     """
-    return _CONTROLS.sub(_visible, text)
+    return _CONTROLS.sub(_visible, text.replace("\r\n", "\n"))
 
 
 def _visible(found: re.Match[str]) -> str:
@@ -30,8 +30,11 @@ def _visible(found: re.Match[str]) -> str:
 
 
 def one_line(text: str) -> str:
-    """Return the visible text with spaces instead of line breaks and tabs."""
-    return visible(re.sub(r"[\n\r\t]", " ", text))
+    """Return the text with a space for every line break, tab and character without a glyph.
+
+    Characters that change the direction of writing (U+202E) are among them.
+    """
+    return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
 
 
 def number(value: float | None, digits: int = 0) -> str:

@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING, Any
 from rnnkit import __version__
 from rnnkit.views.formats import number, percent, visible
 from rnnkit.views.plot import Figure
-from rnnkit.views.view import Block, Cell, Entries, Grid, Group, Only, Pair, Section, View, page_mark
+from rnnkit.views.view import (
+    Block,
+    Cell,
+    Entries,
+    Grid,
+    Group,
+    Only,
+    Pair,
+    Section,
+    View,
+    page_mark,
+)
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -77,7 +88,7 @@ def _environment() -> "Environment":
         "kind": lambda block: type(block).__name__,
         "is_shown": _is_shown,
         "cell": lambda cell: cell if isinstance(cell, Cell) else Cell(cell),
-        "svg": lambda figure: Markup(draw_svg(figure)),  # noqa: S704
+        "svg": lambda figure: Markup(draw_svg(figure)),
         "style_of": _style_of,
         "is_large": lambda value: len(value) <= _LARGE,
     }

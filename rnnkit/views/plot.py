@@ -65,9 +65,9 @@ class Bars:
     """
 
     values: Numbers
-    x: Numbers | None = None
+    x: "Numbers | None" = None
     label: str = ""
-    errors: Numbers | None = None
+    errors: "Numbers | None" = None
     colour: int | None = 0
     width: float = 0.8
     horizontal: bool = False

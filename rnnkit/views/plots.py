@@ -172,7 +172,7 @@ def _drawn(figure: Figure, palette: Palette) -> Iterator[Any]:
 def _fix_layout(canvas: Any, rows: Sequence[Any]) -> None:
     """Give panels with many names their places: measuring hundreds of names takes seconds."""
     width, height = canvas.get_size_inches()
-    longest = max((len(label.get_text()) for axes in rows for label in axes.get_yticklabels()))
+    longest = max(len(label.get_text()) for axes in rows for label in axes.get_yticklabels())
     canvas.set_layout_engine("none")
     canvas.subplots_adjust(
         left=min((0.35 + 0.085 * longest) / width, 0.4),
@@ -192,9 +192,7 @@ def _paint(canvas: Any, axes: Any, panel: Panel, palette: Palette) -> None:
     if panel.grid in ("x", "y"):
         axes.grid(visible=True, axis=panel.grid)
     # Above the axis and upright, where it is read without turning the head.
-    axes.set_title(
-        one_line(panel.title), loc="left", fontsize=9.0, color=palette.muted, pad=8.0
-    )
+    axes.set_title(one_line(panel.title), loc="left", fontsize=9.0, color=palette.muted, pad=8.0)
     series = 0
     for mark in panel.marks:
         _paint_mark(axes, mark, palette, series)
@@ -277,9 +275,7 @@ def _paint_line(axes: Any, line: Line, palette: Palette, series: int) -> None:
         case "faint":
             axes.plot(x, y, color=colour, linewidth=0.8, alpha=0.45, label=label)
         case "reference":
-            axes.plot(
-                x, y, color=palette.muted, linewidth=1.0, linestyle=(0, (3, 3)), label=label
-            )
+            axes.plot(x, y, color=palette.muted, linewidth=1.0, linestyle=(0, (3, 3)), label=label)
         case _:
             assert_never(line.kind)
 

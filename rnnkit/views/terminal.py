@@ -78,9 +78,7 @@ def _block(block: Block, colour: bool) -> Iterator[str]:
         case Table():
             yield from _table(block)
         case Matrix(names=names, counts=counts):
-            rows = [
-                (name, *map(number, row)) for name, row in zip(names, counts, strict=True)
-            ]
+            rows = [(name, *map(number, row)) for name, row in zip(names, counts, strict=True)]
             yield from format_table(("", *names), rows, left=(0,)).split("\n")
         case Text(text=text, strong=strong):
             yield from visible(f"{strong} {text}" if strong else text).split("\n")
@@ -101,7 +99,7 @@ def _block(block: Block, colour: bool) -> Iterator[str]:
                 yield from [f"  {one_line(item.label)}"] if item.label else []
         case Frequencies(items=items, caption=caption):
             listed = ", ".join(f"{one_line(token)} ({times:,})" for token, times in items)
-            yield f"{caption}: {listed}"
+            yield f"{one_line(caption)}: {listed}"
         case Group(title=title, blocks=blocks):
             yield one_line(title)
             for lines in _blocks(blocks, colour):
@@ -205,7 +203,7 @@ def _tokens(shown: Tokens, colour: bool) -> Iterator[str]:
         values.append(token.value)
     yield from text_lines(pieces, values, largest=shown.largest, with_colour=colour)
     scale = legend(shown.largest, with_colour=colour, digits=shown.digits)
-    yield f"{scale}  {shown.legend}" if shown.legend else scale
+    yield f"{scale}  {one_line(shown.legend)}" if shown.legend else scale
 
 
 def coloured(text: str, strength: float) -> str:

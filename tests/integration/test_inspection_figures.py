@@ -19,13 +19,15 @@ from rnnkit.inspection.gradients import Clipping, Profile, StateProfile
 from rnnkit.inspection.page import MARK
 from rnnkit.inspection.page_forward import forward_page, forward_picture
 from rnnkit.inspection.page_gradients import gradients_page, gradients_picture
-from rnnkit.inspection.page_summary import memory, summary_page, summary_picture
 from rnnkit.inspection.subject import ClassifierSubject, LanguageSubject
-from rnnkit.inspection.summary import Summary, summarize
+from rnnkit.inspection.summary import summarize, summary_view
 from rnnkit.network.initializers import untrained_classifier, untrained_language
-from rnnkit.views.canvas import PNG_MARK
+from rnnkit.views.formats import memory
+from rnnkit.views.html import render
 from rnnkit.views.markup import visible
+from rnnkit.views.plots import draw_png
 from rnnkit.views.style import VARIABLES
+from rnnkit.views.view import PNG_MARK, View
 
 TOKENS = [HOSTILE, LONG, "⏎", "␣", "$x_1$", "a<b"]
 
@@ -68,9 +70,15 @@ def classified(text: str = "0123") -> Forward:
     return classifier_forward(subject, text, Extent(4, 2))
 
 
-def summary() -> Summary:
+def summary() -> View:
     network = untrained_classifier(CLASSIFIER, vocabulary_size=6, classes=2, vectors=None, seed=0)
-    return summarize(network, frozen_embeddings=True)
+    found = summarize(network, frozen_embeddings=True)
+    return summary_view(found, name=f"runs/{LONG}", origin=HOSTILE)
+
+
+def picture_of(view: View) -> bytes:
+    assert view.picture is not None
+    return draw_png(view.picture)
 
 
 def curve(layer: str, factor: float, *, kind: Any = "hidden") -> StateProfile:
@@ -99,7 +107,7 @@ def page_of(found: Forward) -> str:
 
 
 PAGES: dict[str, Callable[[], str]] = {
-    "summary": lambda: summary_page(summary(), name=f"runs/{LONG}", origin=HOSTILE),
+    "summary": lambda: render(summary()),
     "forward": lambda: page_of(language()),
     "one token": lambda: page_of(language("3", steps=0)),
     "classes": lambda: page_of(classified()),
@@ -162,7 +170,7 @@ def test_numbers_of_the_page_are_those_of_the_view() -> None:
 @pytest.mark.parametrize(
     "draw",
     [
-        lambda: summary_picture(summary()),
+        lambda: picture_of(summary()),
         lambda: forward_picture(language("0" * 200)),
         lambda: forward_picture(classified()),
         lambda: gradients_picture(gradients()),

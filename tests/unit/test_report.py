@@ -151,9 +151,9 @@ def test_thinning_keeps_the_ends() -> None:
 
 def test_numbers_in_words() -> None:
     assert [duration(s) for s in (None, 4.24, 59.6, 200, 7500)] == [
-        "–", "4.2 s", "1 min 0 s", "3 min 20 s", "2 h 5 min",
+        "-", "4.2 s", "1 min 0 s", "3 min 20 s", "2 h 5 min",
     ]  # fmt: skip
-    assert [number(None), number(12345), number(1.58911, 4)] == ["–", "12,345", "1.5891"]
+    assert [number(None), number(12345), number(1.58911, 4)] == ["-", "12,345", "1.5891"]
 
 
 # --------------------------------------------------------------------------- loss by position

@@ -1,4 +1,4 @@
-"""A text with a number behind every token, in colours and in signs."""
+"""A text with a number behind every token, in colours and in symbols."""
 
 import sys
 
@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnkit.cli.answer import display_width
-from rnnkit.cli.coloured_text import coloured, has_colour, legend, sign, text_lines
+from rnnkit.cli.answer import has_colour
+from rnnkit.views.terminal import coloured, display_width, legend, symbol, text_lines
 
 PIECES = st.lists(st.tuples(st.text(max_size=5), st.floats(-2, 2)), max_size=20)
 
@@ -19,7 +19,7 @@ def lines(
     return list(text_lines(pieces, values, largest=largest, with_colour=with_colour))
 
 
-def test_signs_stand_below_their_tokens() -> None:
+def test_symbols_stand_below_their_tokens() -> None:
     found = lines(["ab", "c", " ", "d", "e"], [1.0, 0.2, 0.0, -0.2, -0.9])
     assert found == ["abc de", "##+ -="]
 
@@ -30,13 +30,13 @@ def test_a_line_break_is_a_token() -> None:
     assert lines(["a", "b"], [0.0, 0.0]) == ["ab"]  # nothing to say, no line for it
 
 
-def test_wide_characters_have_signs_of_their_width() -> None:
+def test_wide_characters_have_symbols_of_their_width() -> None:
     text, below = lines(["日本", "e\u0301", "x"], [1.0, -1.0, 1.0])
     assert (display_width(text), below) == (6, "####=#")
 
 
 @given(PIECES)
-def test_signs_never_overrun(entries: list[tuple[str, float]]) -> None:
+def test_symbols_never_overrun(entries: list[tuple[str, float]]) -> None:
     for line in lines([piece for piece, _ in entries], [value for _, value in entries]):
         assert display_width(line) <= 88 + 10
         assert "\x1b" not in line
@@ -63,8 +63,8 @@ def test_strong_and_weak_differ_and_so_do_the_sides() -> None:
     assert len(set(shades)) == 7
     assert shades[3] == "x"
     assert coloured("x", 5.0) == shades[-1]
-    signs = [sign(share) for share in (-1.0, -0.3, 0.0, 0.3, 1.0)]
-    assert signs == ["=", "-", " ", "+", "#"]
+    symbols = [symbol(share) for share in (-1.0, -0.3, 0.0, 0.3, 1.0)]
+    assert symbols == ["=", "-", " ", "+", "#"]
 
 
 def test_a_scale_of_zero_shows_nothing() -> None:
