@@ -9,7 +9,7 @@ import contextlib
 import io
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, assert_never
 from xml.etree import ElementTree
@@ -169,7 +169,7 @@ def _drawn(figure: Figure, palette: Palette) -> Iterator[Any]:
         yield canvas
 
 
-def _fix_layout(canvas: Any, rows: Sequence[Any]) -> None:
+def _fix_layout(canvas: Any, rows: Any) -> None:
     """Give panels with many names their places: measuring hundreds of names takes seconds."""
     width, height = canvas.get_size_inches()
     longest = max(len(label.get_text()) for axes in rows for label in axes.get_yticklabels())
