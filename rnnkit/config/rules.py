@@ -1,6 +1,6 @@
 """What keys that both tasks have say about each other."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rnnkit.config.schema import (
@@ -68,19 +68,25 @@ def lists_other_layers(model: RecurrentConfig) -> bool:
     return not isinstance(model.units, int) and model.layers not in (None, len(model.units))
 
 
-def about_cell(model: RecurrentConfig, *, input_dropout: float = 0.0) -> Iterator[Contradiction]:
-    """Keys that only some cells have, and the mask of dropout without dropout."""
-    if model.cell != "simple_rnn":
+def about_cell(
+    model: RecurrentConfig, *, choosing: Sequence[str], input_dropout: float = 0.0
+) -> Iterator[Contradiction]:
+    """Keys that only some cells have, and the mask of dropout without dropout.
+
+    `choosing` are the cells whose activation can be chosen.
+    """
+    if model.cell not in choosing:
+        names = " or ".join(choosing)
         if model.activation is not None:
             yield Contradiction(
                 "model.activation",
-                f"is for cell: simple_rnn; the activations of {model.cell} are fixed; remove it",
+                f"is for cell: {names}; the activations of {model.cell} are fixed; remove it",
                 ("model.cell",),
             )
         if model.recurrent_initializer == "identity":
             yield Contradiction(
                 "model.recurrent_initializer",
-                f"identity is for cell: simple_rnn, found {model.cell}; orthogonal is the default",
+                f"identity is for cell: {names}, found {model.cell}; orthogonal is the default",
                 ("model.cell",),
             )
     if model.dropout_mask == "sequence" and model.dropout == input_dropout == 0.0:

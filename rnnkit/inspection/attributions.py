@@ -21,7 +21,7 @@ from rnnkit.errors import UsageError
 from rnnkit.inference.decision import softmax
 from rnnkit.inspection.integrated_gradients import integrated_gradients
 from rnnkit.inspection.shapley import Progress, exact_shapley, sampled_shapley
-from rnnkit.network.reference import ClassifierNetwork
+from rnnkit.network.reference import Network
 from rnnkit.tasks.text_classification.classifier import Classifier, classify
 from rnnkit.tasks.text_classification.explain import explain
 from rnnkit.text.encoder import UNKNOWN
@@ -48,7 +48,7 @@ class Shapley:
 class IntegratedGradients:
     """The gradients of `network`, which is that of the classifier, at `points` of the path."""
 
-    network: ClassifierNetwork
+    network: Network
     points: int = 32
 
 

@@ -13,11 +13,6 @@ from rnnkit.network.reference_cells import CellTrace
 from rnnkit.network.reference_classifier import ClassifierTrace, run_classifier
 from rnnkit.network.reference_stack import LanguageTrace, LayerTrace, run_language, softmax
 
-_ACTIVATED = {
-    "lstm": ("i = sigmoid", "f = sigmoid", "g = tanh", "o = sigmoid"),
-    "gru": ("z = sigmoid", "r = sigmoid", "g = tanh"),
-}
-
 
 @dataclass(frozen=True, eq=False)
 class Line:
@@ -251,7 +246,7 @@ def _classifier_blocks(
     subject: ClassifierSubject, trace: ClassifierTrace, t: int, extent: Extent
 ) -> Iterator[Block]:
     network = subject.network
-    x = network.embeddings[trace.ids[t]]
+    x = network.table[trace.ids[t]]
     yield _numbered("input x, embedding", [Line("x", x, True)], extent)
     for layer, layer_trace in zip(network.layers, trace.layers, strict=True):
         yield from _layer_blocks(layer, layer_trace, t, extent)
@@ -295,8 +290,8 @@ def _layer_blocks(layer: Layer, trace: LayerTrace, t: int, extent: Extent) -> It
 
 
 def _title(cell: Recurrent) -> str:
-    kind = cell.cell if cell.cell != "simple_rnn" else f"simple_rnn, {cell.activation}"
-    direction = ", reads from the end" if cell.from_the_end else ""
+    kind = cell.cell.name + (f", {cell.activation}" if cell.cell.activations else "")
+    direction = ", reads from the end" if cell.is_backward else ""
     return f"{cell.name} ({kind}, {cell.units} units{direction})"
 
 
@@ -307,31 +302,27 @@ def _cell_lines(cell: Recurrent, trace: CellTrace, t: int) -> Iterator[Line]:
     if trace.cell_before is not None:
         yield Line("c before", trace.cell_before[0, t])
     biases = cell.bias.reshape(-1, len(cell.gates), cell.units)
-    for number, gate in enumerate(cell.gates):
-        prefix = "" if cell.cell == "simple_rnn" else f"{gate}: "
+    for number, gate in enumerate(cell.cell.gates):
+        prefix = "" if len(cell.cell.gates) == 1 else f"{gate.name}: "
         w_x, u_h = trace.from_input[0, t, number], trace.from_state[0, t, number]
         yield Line(f"{prefix}W x", w_x)
-        if cell.cell == "gru" and gate == "candidate":
+        if gate.scaled_by is not None:
             yield Line(f"{prefix}b", biases[0, number])
             yield Line(f"{prefix}U h + b_h", u_h + biases[1, number])
-            yield Line(f"{prefix}W x + b + r (U h + b_h)", trace.before_activation[0, t, number])
+            scaled = f"{gate.scaled_by} (U h + b_h)"
+            yield Line(f"{prefix}W x + b + {scaled}", trace.before_activation[0, t, number])
         else:
             yield Line(f"{prefix}U h", u_h)
             yield Line(f"{prefix}b", trace.bias[number])
             yield Line(f"{prefix}W x + U h + b", trace.before_activation[0, t, number])
-        if cell.cell != "simple_rnn":
-            name = _ACTIVATED[cell.cell][number]
+        if gate.activation is not None:
+            name = f"{gate.symbol} = {gate.activation}"
             yield Line(f"{prefix}{name}", trace.gates[0, t, number])
-    hidden = trace.hidden[0, t]
-    match cell.cell:
-        case "simple_rnn":
-            yield Line(f"h = {cell.activation}", hidden, True)
-        case "lstm":
-            assert trace.cell is not None
-            yield Line("c = f c + i g", trace.cell[0, t])
-            yield Line("h = o tanh(c)", hidden, True)
-        case "gru":
-            yield Line("h = z h + (1 - z) g", hidden, True)
+    for state in cell.cell.updates:
+        values = trace.hidden if state.kind == "hidden" else trace.cell
+        assert values is not None
+        update = state.update.format(activation=cell.activation)
+        yield Line(update, values[0, t], state.kind == "hidden")
 
 
 # ------------------------------------------------------------------------------------ blocks

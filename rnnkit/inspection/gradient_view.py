@@ -3,11 +3,10 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar, assert_never, get_args
+from typing import TypeVar, assert_never
 
 import numpy as np
 
-from rnnkit.config.schema import Cell, PretrainedEmbedding
 from rnnkit.data.windows import context_length
 from rnnkit.errors import DataError, UsageError
 from rnnkit.inspection.gradients import (
@@ -27,8 +26,9 @@ from rnnkit.inspection.subject import (
     Subject,
     has_frozen_embeddings,
 )
-from rnnkit.network.initializers import untrained_classifier, untrained_language, with_cell
-from rnnkit.network.reference import classifier_network, language_network
+from rnnkit.network.cells import CELLS, CellSpec
+from rnnkit.network.initializers import untrained, with_cell
+from rnnkit.network.reference import build_network
 
 Item = TypeVar("Item")
 
@@ -75,7 +75,7 @@ def gradient_view(
     progress: Progress = lambda done, total: None,
 ) -> GradientView:
     """Look at the gradients of `subject`, of other runs, and, where `cells`, of fresh networks of
-    the same size with each of the three cells. `progress(done, total)` is called with pieces of
+    the same size with each of the cells. `progress(done, total)` is called with pieces of
     text, for each network from the first on.
 
     Raises:
@@ -88,7 +88,7 @@ def gradient_view(
     if cells:
         # One that is untrained would be among the three again.
         subjects = ([] if subject.run is None else subjects) + [
-            fresh(subject, cell) for cell in get_args(Cell)
+            fresh(subject, cell) for cell in CELLS.values()
         ]
     scaled = [_scaled(one, choice.recurrent_scale) for one in subjects]
     match subject:
@@ -102,41 +102,24 @@ def gradient_view(
             assert_never(subject)
 
 
-def fresh(subject: Subject, cell: Cell) -> Subject:
+def fresh(subject: Subject, cell: CellSpec) -> Subject:
     """The network of `subject` with this cell, before any training; pretrained vectors stay."""
-    seed = subject.config.seed
-    name, origin = f"fresh {cell}", f"untrained; random weights (seed {seed})"
+    seed, network = subject.config.seed, subject.network
+    changed = untrained(
+        with_cell(network.spec, cell),
+        seed=seed,
+        vectors=network.embeddings if _is_pretrained(subject) else None,
+    )
+    origin = f"untrained; random weights (seed {seed})"
+    return replace(subject, name=f"fresh {cell.name}", network=changed, origin=origin)
+
+
+def _is_pretrained(subject: Subject) -> bool:
     match subject:
-        case LanguageSubject(config=config, network=network):
-            model = with_cell(config.model, cell)
-            return replace(
-                subject,
-                name=name,
-                config=config.model_copy(update={"model": model}),
-                network=untrained_language(
-                    model,
-                    vocabulary_size=network.vocabulary_size,
-                    vectors=network.embeddings if model.input.kind == "pretrained" else None,
-                    seed=seed,
-                ),
-                origin=origin,
-            )
-        case ClassifierSubject(config=config, network=network):
-            classifier = with_cell(config.model, cell)
-            is_given = isinstance(classifier.embedding, PretrainedEmbedding)
-            return replace(
-                subject,
-                name=name,
-                config=config.model_copy(update={"model": classifier}),
-                network=untrained_classifier(
-                    classifier,
-                    vocabulary_size=network.vocabulary_size,
-                    classes=len(subject.classes),
-                    vectors=network.embeddings if is_given else None,
-                    seed=seed,
-                ),
-                origin=origin,
-            )
+        case LanguageSubject(config=config):
+            return config.model.input.kind == "pretrained"
+        case ClassifierSubject(config=config):
+            return config.model.embedding.kind == "pretrained"
         case _:
             assert_never(subject)
 
@@ -149,25 +132,9 @@ def _scaled(subject: Subject, scale: float) -> Subject:
         name: weight * scale if name.endswith("/recurrent_kernel") else weight
         for name, weight in subject.network.weights.items()
     }
+    network = build_network(subject.network.spec, weights)
     origin = f"{subject.origin}; recurrent matrix times {scale:g}"
-    match subject:
-        case LanguageSubject(network=network):
-            size = network.vocabulary_size
-            scaled = language_network(subject.config.model, weights, vocabulary_size=size)
-            return replace(subject, network=scaled, origin=origin)
-        case ClassifierSubject(network=network):
-            return replace(
-                subject,
-                network=classifier_network(
-                    subject.config.model,
-                    weights,
-                    vocabulary_size=network.vocabulary_size,
-                    classes=len(subject.classes),
-                ),
-                origin=origin,
-            )
-        case _:
-            assert_never(subject)
+    return replace(subject, network=network, origin=origin)
 
 
 # ---------------------------------------------------------------------------- language models
@@ -188,7 +155,7 @@ def _language_view(
             text.ids,
             Reach(distance, choice.windows, subject.context),
             name=subject.name,
-            cell=subject.config.model.cell,
+            cell=subject.network.spec.top.cell.name,
             origin=subject.origin,
             progress=progress,
         )
@@ -254,7 +221,7 @@ def _classifier_view(
             texts,
             distance=choice.distance or _USUAL_DISTANCE,
             name=subject.name,
-            cell=subject.config.model.cell,
+            cell=subject.network.spec.top.cell.name,
             origin=subject.origin,
             progress=progress,
         )

@@ -13,15 +13,15 @@ from typing import Literal
 
 import numpy as np
 
-from rnnkit.config.schema import Cell, Training
+from rnnkit.config.schema import Training
 from rnnkit.errors import DataError
-from rnnkit.network.reference import ClassifierNetwork, LanguageNetwork, Layer
+from rnnkit.network.cells import StateKind
+from rnnkit.network.reference import Layer, Network
 from rnnkit.network.reference_cells import CellGradients
 from rnnkit.network.reference_classifier import gradients_of_classifier, run_classifier
 from rnnkit.network.reference_stack import gradients_of_language, run_language, softmax
 
 Progress = Callable[[int, int], None]
-Kind = Literal["hidden", "cell"]
 Fate = Literal["vanishes", "fades", "lasts", "grows", "explodes"]
 
 _WINDOWS_AT_ONCE = 8
@@ -40,7 +40,7 @@ class StateProfile:
     """
 
     layer: str
-    kind: Kind
+    kind: StateKind
     norms: np.ndarray
 
     @property
@@ -81,7 +81,7 @@ class Profile:
     """The gradients of one network: of every layer, the first one first."""
 
     name: str
-    cell: Cell
+    cell: str
     origin: str
     windows: int
     warm_up: int
@@ -134,12 +134,12 @@ def usual_distance(context: int | None, tokens: int, *, wanted: int = 50) -> int
 
 
 def profile_of(
-    network: LanguageNetwork,
+    network: Network,
     ids: np.ndarray,
     reach: Reach,
     *,
     name: str,
-    cell: Cell,
+    cell: str,
     origin: str,
     progress: Progress = lambda done, total: None,
 ) -> Profile:
@@ -176,7 +176,7 @@ def profile_of(
         )
     warm_up = steps if reach.context is None and len(ids) >= 2 * steps + 1 else 0
     starts = _starts(len(ids), warm_up + steps + 1, reach.windows)
-    total: dict[tuple[str, Kind], np.ndarray] = {}
+    total: dict[tuple[str, StateKind], np.ndarray] = {}
     # A gradient that explodes may well leave the range of the numbers.
     with np.errstate(over="ignore", invalid="ignore"):
         for done in range(0, len(starts), _WINDOWS_AT_ONCE):
@@ -192,12 +192,12 @@ def profile_of(
 
 
 def classifier_profile_of(
-    network: ClassifierNetwork,
+    network: Network,
     texts: Sequence[np.ndarray],
     *,
     distance: int,
     name: str,
-    cell: Cell,
+    cell: str,
     origin: str,
     progress: Progress = lambda done, total: None,
 ) -> Profile:
@@ -222,7 +222,7 @@ def classifier_profile_of(
     if longest < 2:
         raise DataError("No text has two tokens, so there is no way back to look at.")
     steps = min(distance + 1, longest)
-    total: dict[tuple[str, Kind], np.ndarray] = {}
+    total: dict[tuple[str, StateKind], np.ndarray] = {}
     counts = np.zeros(steps)
     with np.errstate(over="ignore", invalid="ignore"):
         for number, ids in enumerate(texts, start=1):
@@ -242,7 +242,7 @@ def classifier_profile_of(
 
 
 def clipping_of(
-    network: LanguageNetwork,
+    network: Network,
     ids: np.ndarray,
     training: Training,
     *,
@@ -325,8 +325,8 @@ def _cut(ids: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
 
 
 def _window_norms(
-    network: LanguageNetwork, windows: np.ndarray, warm_up: int
-) -> dict[tuple[str, Kind], np.ndarray]:
+    network: Network, windows: np.ndarray, warm_up: int
+) -> dict[tuple[str, StateKind], np.ndarray]:
     """Norms of the gradients of the last prediction: float64[windows, distances]."""
     before = run_language(network, windows[:, :warm_up], last_only=True) if warm_up else None
     trace = run_language(
@@ -342,12 +342,12 @@ def _window_norms(
 
 def _norms(
     layers: Sequence[Layer], found: Sequence[Sequence[CellGradients]]
-) -> dict[tuple[str, Kind], np.ndarray]:
+) -> dict[tuple[str, StateKind], np.ndarray]:
     """By layer and kind, float64[batch, distances], from the last step that was read back."""
-    norms: dict[tuple[str, Kind], np.ndarray] = {}
+    norms: dict[tuple[str, StateKind], np.ndarray] = {}
     for layer, cells in zip(layers, found, strict=True):
         for cell, part in zip(layer.cells, cells, strict=True):
-            order = slice(None) if cell.from_the_end else slice(None, None, -1)
+            order = slice(None) if cell.is_backward else slice(None, None, -1)
             norms[cell.name, "hidden"] = np.linalg.norm(part.hidden, axis=-1)[:, order]
             if part.cell is not None:
                 norms[cell.name, "cell"] = np.linalg.norm(part.cell, axis=-1)[:, order]
@@ -355,7 +355,7 @@ def _norms(
 
 
 def _weight_gradients(
-    network: LanguageNetwork, windows: np.ndarray, *, last_only: bool
+    network: Network, windows: np.ndarray, *, last_only: bool
 ) -> list[tuple[str, np.ndarray]]:
     """Of the summed loss of all targets."""
     trace = run_language(network, windows[:, :-1], last_only=last_only)

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from rnnkit.network.reference import ClassifierNetwork
+from rnnkit.network.reference import Network
 from rnnkit.network.reference_classifier import gradients_of_classifier, run_classifier
 from rnnkit.network.reference_stack import softmax
 
@@ -22,7 +22,7 @@ class PathIntegral:
 
 
 def integrated_gradients(
-    network: ClassifierNetwork,
+    network: Network,
     ids: np.ndarray,
     *,
     label: int,
@@ -36,7 +36,7 @@ def integrated_gradients(
     adds. The integral is taken at `points` by the rule of Gauss and Legendre, which is exact for
     polynomials of a degree below twice their number.
     """
-    vectors = network.embeddings[ids]
+    vectors = network.table[ids]
     places, weights = np.polynomial.legendre.leggauss(points)
     total = np.zeros_like(vectors)
     for place, weight in zip((places + 1.0) / 2.0, weights / 2.0, strict=True):
@@ -48,9 +48,7 @@ def integrated_gradients(
     )
 
 
-def _gradient(
-    network: ClassifierNetwork, vectors: np.ndarray, label: int, temperature: float
-) -> np.ndarray:
+def _gradient(network: Network, vectors: np.ndarray, label: int, temperature: float) -> np.ndarray:
     """Of the probability of `label` by `vectors` float64[tokens, size]: the same shape."""
     # A network whose table is the text itself reads any vectors.
     own = replace(network, embeddings=vectors)
@@ -61,9 +59,7 @@ def _gradient(
     return np.sum([cell.inputs[0] for cell in first_layer], axis=0)
 
 
-def _probability(
-    network: ClassifierNetwork, vectors: np.ndarray, label: int, temperature: float
-) -> float:
+def _probability(network: Network, vectors: np.ndarray, label: int, temperature: float) -> float:
     own = replace(network, embeddings=vectors)
     logits = run_classifier(own, np.arange(len(vectors))).logits
     return float(softmax(logits / temperature)[label])

@@ -21,7 +21,8 @@ from rnnkit.inspection.states import (
 from rnnkit.inspection.subject import ClassifierSubject, open_run
 from rnnkit.inspection.text_properties import text_properties
 from rnnkit.inspection.tracking import Ranking, check_length, rank_units
-from rnnkit.network.reference import ClassifierNetwork
+from rnnkit.network.cells import CELLS
+from rnnkit.network.reference import Network
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.tasks.language_model.evaluated_text import text_of_files, text_of_run
 from rnnkit.tasks.language_model.session import Session, load_session
@@ -81,8 +82,8 @@ def language_run_states(
         RunError: a file of the run is missing or damaged.
     """
     session = load_session(run)
-    cell = config.model.cell
-    kind = choice.kind or ("cell" if cell == "lstm" else "hidden")
+    cell = CELLS[config.model.cell]
+    kind = choice.kind or cell.kinds[-1]
     state = find_state(session, cell=cell, layer=choice.layer, kind=kind)
     notes: list[str] = []
     ids, ranking, ranked_on = None, None, ""
@@ -114,7 +115,7 @@ def language_run_states(
         )
     decoder = StreamDecoder(session.vocabulary)
     return StateView(
-        cell=cell,
+        cell=cell.name,
         layer=state.layer,
         kind=kind,
         width=state.units,
@@ -165,13 +166,13 @@ def classifier_run_states(run: RunDirectory, text: str, *, choice: StateChoice) 
 
 
 def classifier_view(
-    network: ClassifierNetwork, encoder: TextEncoder, text: str, *, choice: StateChoice
+    network: Network, encoder: TextEncoder, text: str, *, choice: StateChoice
 ) -> StateView:
     """The states of a network over the tokens of `text`, as `classifier_run_states` has them."""
     layer = check_layer(choice.layer, len(network.layers))
     cells = network.layers[layer].cells
     cell, units = cells[0].cell, cells[0].units
-    kind = choice.kind or ("cell" if cell == "lstm" else "hidden")
+    kind = choice.kind or cell.kinds[-1]
     check_kind(kind, cell)
     tokens, ids = encoder.tokenize(text), encoder.encode(text)
     if not tokens:
@@ -189,7 +190,7 @@ def classifier_view(
         for token, index in zip(tokens, ids, strict=True)
     ]
     return StateView(
-        cell=cell,
+        cell=cell.name,
         layer=layer,
         kind=kind,
         width=states.shape[1],

@@ -2,16 +2,15 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, assert_never
+from typing import assert_never
 
 import numpy as np
 
 from rnnkit.errors import RunError, UsageError
-from rnnkit.network.reference import ClassifierNetwork
+from rnnkit.network.cells import CELLS, CellSpec, StateKind
+from rnnkit.network.reference import Network
 from rnnkit.network.reference_stack import run_layers
 from rnnkit.tasks.language_model.session import Session
-
-StateKind = Literal["hidden", "cell"]
 
 Progress = Callable[[int, int], None]
 
@@ -37,22 +36,18 @@ class StateArray:
     units: int
 
 
-def find_state(session: Session, *, cell: str, layer: int | None, kind: StateKind) -> StateArray:
+def find_state(
+    session: Session, *, cell: CellSpec, layer: int | None, kind: StateKind
+) -> StateArray:
     """The array that holds the `kind` of state of `layer` (from 0; None is the last one).
 
     Raises:
         UsageError: the network has no such layer, or no cell state.
     """
-    arrays = 2 if cell == "lstm" else 1
+    arrays = len(cell.states)
     layer = check_layer(layer, len(session.state_sizes) // arrays)
     check_kind(kind, cell)
-    match kind:
-        case "hidden":
-            index = layer * arrays
-        case "cell":
-            index = layer * arrays + 1
-        case _:
-            assert_never(kind)
+    index = layer * arrays + cell.kinds.index(kind)
     return StateArray(layer, kind, index, session.state_sizes[index])
 
 
@@ -70,14 +65,17 @@ def check_layer(layer: int | None, layers: int) -> int:
     return layer
 
 
-def check_kind(kind: StateKind, cell: str) -> None:
-    """Refuse to look for the cell state of a cell that has none.
+def check_kind(kind: StateKind, cell: CellSpec) -> None:
+    """Refuse to look for a state that the cell lacks.
 
     Raises:
-        UsageError: only an LSTM has one.
+        UsageError: it has none.
     """
-    if kind == "cell" and cell != "lstm":
-        raise UsageError(f"--state cell: only an LSTM has a cell state; this network is a {cell}.")
+    if kind not in cell.kinds:
+        having = " or ".join(other.title for other in CELLS.values() if kind in other.kinds)
+        raise UsageError(
+            f"--state {kind}: only an {having} has a {kind} state; this network is a {cell.name}."
+        )
 
 
 def text_states(session: Session, ids: Sequence[int], state: StateArray) -> np.ndarray:
@@ -126,14 +124,14 @@ def long_text_states(
 
 
 def classifier_states(
-    network: ClassifierNetwork, ids: Sequence[int], *, layer: int, kind: StateKind
+    network: Network, ids: Sequence[int], *, layer: int, kind: StateKind
 ) -> np.ndarray:
     """The state of a classifier's `layer` at each of `ids`, float32[tokens, units].
 
     Of a bidirectional layer the units that read forwards come first. Those that read backwards
     have, at a token, read it and all that follow. A cell state c is returned as tanh(c).
     """
-    inputs = network.embeddings[np.asarray(ids, dtype=np.int64)][np.newaxis]
+    inputs = network.table[np.asarray(ids, dtype=np.int64)][np.newaxis]
     trace = run_layers(network.layers[: layer + 1], inputs)[layer]
     parts = []
     for cell in trace.cells:

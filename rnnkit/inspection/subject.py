@@ -5,7 +5,6 @@ Without ONNX Runtime: the weights come from `model.keras`.
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, assert_never
 
 from rnnkit.config.load import load_config
 from rnnkit.config.schema import (
@@ -16,22 +15,15 @@ from rnnkit.data.windows import context_length
 from rnnkit.errors import RunError
 from rnnkit.inference.decision import read_decision
 from rnnkit.inspection.summary import Summary, summarize
-from rnnkit.network.initializers import untrained_classifier, untrained_language
-from rnnkit.network.reference import (
-    ClassifierNetwork,
-    LanguageNetwork,
-    Weights,
-    classifier_network,
-    language_network,
-)
-from rnnkit.network.weight_shapes import check_initial_weights
+from rnnkit.network.initializers import untrained
+from rnnkit.network.reference import Network, Weights, build_network
+from rnnkit.network.spec import EmbeddingInput, NetworkSpec, check_given_weights
 from rnnkit.runs.directory import RunDirectory, verify_files
 from rnnkit.runs.files import read_document
+from rnnkit.tasks.language_model.network import language_network
+from rnnkit.tasks.text_classification.network import classifier_network
 from rnnkit.text.encoder import TextEncoder
 from rnnkit.text.language import LanguageVocabulary, read_vocabulary
-
-if TYPE_CHECKING:
-    pass
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,7 +38,7 @@ class LanguageSubject:
     name: str
     run: RunDirectory | None
     config: LanguageConfig
-    network: LanguageNetwork
+    network: Network
     vocabulary: LanguageVocabulary
     context: int | None
     origin: str
@@ -59,7 +51,7 @@ class ClassifierSubject:
     name: str
     run: RunDirectory | None
     config: SentimentConfig
-    network: ClassifierNetwork
+    network: Network
     encoder: TextEncoder
     classes: tuple[str, ...]
     temperature: float
@@ -88,11 +80,14 @@ def open_run(run: RunDirectory) -> Subject:
         vocabulary = read_vocabulary(read_document(run.vocabulary, "vocabulary"))
     except ValueError as error:
         raise RunError(f"{run.vocabulary}: damaged: {error}") from error
-    try:
-        network = language_network(config.model, weights, vocabulary_size=vocabulary.size)
-    except ValueError as error:
-        raise _other_model(run, error) from error
     context = context_length(config.data.windows)
+    spec = language_network(
+        config.model,
+        vocabulary_size=vocabulary.size,
+        vector_size=_vector_size(weights),
+        every_step=context is None,
+    )
+    network = _trained(run, spec, weights)
     return LanguageSubject(str(run.path), run, config, network, vocabulary, context, _TRAINED)
 
 
@@ -105,12 +100,13 @@ def _trained_classifier(
         encoder, classes = TextEncoder.from_dict(content["encoder"]), tuple(content["classes"])
     except (ValueError, KeyError, TypeError) as error:
         raise RunError(f"{run.vocabulary}: damaged: {error}") from error
-    try:
-        network = classifier_network(
-            config.model, weights, vocabulary_size=encoder.size, classes=len(classes)
-        )
-    except ValueError as error:
-        raise _other_model(run, error) from error
+    spec = classifier_network(
+        config.model,
+        vocabulary_size=encoder.size,
+        classes=len(classes),
+        vector_size=_vector_size(weights),
+    )
+    network = _trained(run, spec, weights)
     return ClassifierSubject(
         name=str(run.path),
         run=run,
@@ -123,11 +119,20 @@ def _trained_classifier(
     )
 
 
-def _other_model(run: RunDirectory, error: ValueError) -> RunError:
-    return RunError(
-        f"{run.keras_model}: is not the model of {run.config.name} and {run.vocabulary.name}: "
-        f"{error}"
-    )
+def _vector_size(weights: Weights) -> int | None:
+    """Length of the vectors of an embedding; the file they came from is not read again."""
+    table = weights.get("embedding/embeddings")
+    return None if table is None else table.shape[-1]
+
+
+def _trained(run: RunDirectory, spec: NetworkSpec, weights: Weights) -> Network:
+    try:
+        return build_network(spec, weights)
+    except ValueError as error:
+        raise RunError(
+            f"{run.keras_model}: is not the model of {run.config.name} and {run.vocabulary.name}: "
+            f"{error}"
+        ) from error
 
 
 def open_config(path: Path) -> Subject:
@@ -146,11 +151,16 @@ def open_config(path: Path) -> Subject:
 
     prepared = prepare(config)
     vocabulary = prepared.vocabulary
-    check_initial_weights(config.model, vocabulary.size)
-    network = untrained_language(
-        config.model, vocabulary_size=vocabulary.size, vectors=prepared.vectors, seed=config.seed
+    context, vectors = context_length(config.data.windows), prepared.vectors
+    spec = language_network(
+        config.model,
+        vocabulary_size=vocabulary.size,
+        vector_size=None if vectors is None else vectors.shape[1],
+        every_step=context is None,
     )
-    given = set(config.model.initial_weights or {})
+    given = config.model.initial_weights or {}
+    check_given_weights(spec, given)
+    network = untrained(spec, seed=config.seed, vectors=vectors, given=given)
     match len(given), len(network.weights) - len(given):
         case 0, _:
             origin = f"untrained; random weights (seed {config.seed})"
@@ -158,48 +168,35 @@ def open_config(path: Path) -> Subject:
             origin = "untrained; all weights given by the configuration"
         case _, random:
             origin = f"untrained; {len(given)} given, {random} random (seed {config.seed})"
-    context = context_length(config.data.windows)
     return LanguageSubject(str(path), None, config, network, vocabulary, context, origin)
 
 
 def summary_of(subject: Subject) -> Summary:
     """The layers of a subject in numbers."""
-    match subject:
-        case LanguageSubject():
-            return summarize(
-                subject.network,
-                every_step=subject.context is None,
-                frozen_embeddings=has_frozen_embeddings(subject),
-            )
-        case ClassifierSubject():
-            return summarize(subject.network, frozen_embeddings=has_frozen_embeddings(subject))
-        case _:
-            assert_never(subject)
+    return summarize(subject.network.spec)
 
 
 def has_frozen_embeddings(subject: Subject) -> bool:
     """Whether the vectors of the tokens stay as they are in training."""
-    match subject:
-        case LanguageSubject(config=config):
-            form = config.model.input
-        case ClassifierSubject(config=config):
-            form = config.model.embedding
+    match subject.network.spec.input:
+        case EmbeddingInput(trainable=trainable):
+            return not trainable
         case _:
-            assert_never(subject)
-    return form.kind == "pretrained" and not form.trainable
+            return False
 
 
 def _untrained_classifier(path: Path, config: SentimentConfig) -> ClassifierSubject:
     from rnnkit.tasks.text_classification.data import prepare_texts
 
     prepared = prepare_texts(config)
-    network = untrained_classifier(
+    vectors = prepared.vectors
+    spec = classifier_network(
         config.model,
         vocabulary_size=prepared.encoder.size,
         classes=len(prepared.classes),
-        vectors=prepared.vectors,
-        seed=config.seed,
+        vector_size=None if vectors is None else vectors.shape[1],
     )
+    network = untrained(spec, seed=config.seed, vectors=vectors)
     return ClassifierSubject(
         name=str(path),
         run=None,

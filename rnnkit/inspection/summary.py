@@ -1,20 +1,27 @@
 """The layers of a network in numbers: shapes, parameters, memory, arithmetic."""
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, assert_never
 
 import numpy as np
 
-from rnnkit.network.reference import ClassifierNetwork, LanguageNetwork, Layer, Network
+from rnnkit.network.spec import (
+    BYTES_PER_NUMBER,
+    DenseSpec,
+    EmbeddingInput,
+    LayerSpec,
+    NetworkSpec,
+    OneHotInput,
+    ScaledInput,
+)
+
 from rnnkit.views.formats import MISSING, memory, number
 from rnnkit.views.plot import Axis, Bars, Figure, Panel
 from rnnkit.views.view import Section, Table, Text, Tile, View, table
 
-_BYTES = 4
-"""Of a float32 number, the type of all weights."""
-
-_CELLS = {"simple_rnn": "SimpleRNN", "lstm": "LSTM", "gru": "GRU"}
+Per = Literal["token", "text"]
 
 
 @dataclass(frozen=True)
@@ -34,13 +41,13 @@ class LayerSummary:
     fixed: int
     state_bytes: int
     multiply_adds: int
-    per: Literal["token", "text"]
+    per: Per
     weights: tuple[tuple[str, tuple[int, ...]], ...]
 
     @property
     def weight_bytes(self) -> int:
         """Memory of its parameters in float32."""
-        return self.parameters * _BYTES
+        return self.parameters * BYTES_PER_NUMBER
 
 
 @dataclass(frozen=True)
@@ -69,107 +76,95 @@ class Summary:
         """What one sequence carries from step to step, in float32."""
         return sum(layer.state_bytes for layer in self.layers)
 
-    def multiply_adds(self, per: Literal["token", "text"]) -> int:
+    def multiply_adds(self, per: Per) -> int:
         """Of the matrix products, for each token or once for each text."""
         return sum(layer.multiply_adds for layer in self.layers if layer.per == per)
 
 
-def summarize(
-    network: Network, *, every_step: bool = True, frozen_embeddings: bool = False
-) -> Summary:
-    """The summary of a network.
-
-    Args:
-        network: of a language model or a classifier.
-        every_step: whether a language model has logits at every step of a window, or, trained on
-            sliding windows, at the last alone.
-        frozen_embeddings: whether the vectors of the tokens stay as they are in training.
-    """
-    match network:
-        case LanguageNetwork():
-            return Summary(tuple(_language(network, every_step, frozen_embeddings)))
-        case ClassifierNetwork():
-            return Summary(tuple(_classifier(network, frozen_embeddings)))
-        case _:
-            assert_never(network)
+def summarize(spec: NetworkSpec) -> Summary:
+    """Return the layers of a network with their sizes."""
+    return Summary(tuple(_summaries(spec)))
 
 
-def _language(network: LanguageNetwork, every_step: bool, frozen: bool) -> Iterator[LayerSummary]:
-    size, time = network.vocabulary_size, ("batch", "time")
-    match network.input:
-        case "embedding":
-            assert network.embeddings is not None
-            width, fixed = network.embeddings.shape[1], network.embeddings.size if frozen else 0
-            yield _of(network, "embedding", "Embedding", (*time, width), fixed=fixed)
-        case "one_hot":
-            yield _of(network, "one_hot", "one-hot input", (*time, size))
-        case "scaled":
-            yield _of(network, "scaled", "id / vocabulary size", (*time, 1))
-        case _:
-            assert_never(network.input)
-    for index, layer in enumerate(network.layers):
-        yield from _layer(network, layer, index)
-    shape = (*time, size) if every_step else ("batch", size)
-    products = network.layers[-1].width * size
-    kind = "Dense, softmax" if network.logits is not None else "softmax, weights of embedding"
-    yield _of(network, "logits", kind, shape, multiply_adds=products)
-
-
-def _classifier(network: ClassifierNetwork, frozen: bool) -> Iterator[LayerSummary]:
-    width = network.embeddings.shape[1]
-    fixed = network.embeddings.size if frozen else 0
-    yield _of(network, "embedding", "Embedding", ("batch", "time", width), fixed=fixed)
-    for index, layer in enumerate(network.layers):
-        yield from _layer(network, layer, index)
-    width = network.layers[-1].width
-    if network.attention is not None:
-        shape = ("batch", "time", width)
-        yield _of(network, "attention", "Dense, tanh", shape, multiply_adds=width * width)
+def _summaries(spec: NetworkSpec) -> Iterator[LayerSummary]:
+    yield _input(spec)
+    for layer in spec.layers:
+        yield from _recurrent(spec, layer)
+    if spec.attention is not None:
+        scores, context = spec.attention
+        yield _dense(spec, scores, "Dense, tanh", ("batch", "time"), per="token")
+        yield _dense(spec, context, "Dense, softmax over time", ("batch", "time"), per="token")
+    if spec.poolings:
+        yield _of(spec, "pooling", " + ".join(spec.poolings), ("batch", spec.pooled_width))
+    for dense in spec.dense:
+        yield _dense(spec, dense, f"Dense, {dense.activation}", ("batch",), per="text")
+    before = ("batch", "time") if spec.every_step else ("batch",)
+    if spec.logits is None:
         yield _of(
-            network, "attention_context", "Dense, softmax over time", ("batch", "time", 1),
-            multiply_adds=width,
-        )  # fmt: skip
-    width *= len(network.poolings)
-    yield _of(network, "pooling", " + ".join(network.poolings), ("batch", width))
-    for dense in (*network.dense, network.logits):
-        inputs, units = dense.kernel.shape
-        kind = f"Dense, {dense.activation}"
-        if dense is network.logits:
-            kind = "Dense, sigmoid" if network.one_logit else "Dense, softmax"
-        products = inputs * units
-        yield _of(network, dense.name, kind, ("batch", units), multiply_adds=products, per="text")
+            spec,
+            "logits",
+            "softmax, weights of embedding",
+            (*before, spec.outputs),
+            multiply_adds=spec.top.width * spec.outputs,
+        )
+    else:
+        kind = "Dense, sigmoid" if spec.one_logit else "Dense, softmax"
+        yield _dense(spec, spec.logits, kind, before, per="text" if spec.is_padded else "token")
 
 
-def _layer(network: Network, layer: Layer, index: int) -> Iterator[LayerSummary]:
-    for cell in layer.cells:
-        kind = _CELLS[cell.cell]
-        if cell.cell == "simple_rnn" and cell.activation != "tanh":
-            kind += f", {cell.activation}"
-        if len(layer.cells) > 1:
-            kind += ", from the end" if cell.from_the_end else ", from the start"
+def _input(spec: NetworkSpec) -> LayerSummary:
+    output = ("batch", "time", spec.input.width)
+    match spec.input:
+        case EmbeddingInput(trainable=trainable):
+            fixed = 0 if trainable else spec.parameters("embedding")
+            return _of(spec, "embedding", "Embedding", output, fixed=fixed)
+        case OneHotInput():
+            return _of(spec, "one_hot", "one-hot input", output)
+        case ScaledInput():
+            return _of(spec, "scaled", "id / vocabulary size", output)
+        case _:
+            assert_never(spec.input)
+
+
+def _recurrent(spec: NetworkSpec, layer: LayerSpec) -> Iterator[LayerSummary]:
+    cell = layer.cell
+    shapes = cell.weight_shapes(layer.inputs, layer.units)
+    for name, direction in zip(layer.names, layer.directions, strict=True):
+        kind = cell.keras_layer
+        if layer.activation != next(iter(cell.activations), None):
+            kind += f", {layer.activation}"
+        if len(layer.directions) > 1:
+            kind += ", from the start" if direction == "forward" else ", from the end"
         if layer.adds_input:
             kind += ", adds its input"
         yield _of(
-            network,
-            cell.name,
+            spec,
+            name,
             kind,
-            ("batch", "time", cell.units),
-            state_bytes=cell.units * _BYTES * (2 if cell.cell == "lstm" else 1),
-            multiply_adds=cell.kernel.size + cell.recurrent_kernel.size,
+            ("batch", "time", layer.units),
+            state_bytes=layer.units * BYTES_PER_NUMBER * len(cell.states),
+            multiply_adds=math.prod(shapes["kernel"]) + math.prod(shapes["recurrent_kernel"]),
         )
-    if layer.normalization is not None:
-        is_batch = layer.normalization.kind == "batch"
+    if layer.normalization != "none":
+        is_batch = layer.normalization == "batch"
         yield _of(
-            network,
-            f"normalization_{index}",
+            spec,
+            f"normalization_{layer.index}",
             "BatchNormalization" if is_batch else "LayerNormalization",
             ("batch", "time", layer.width),
             fixed=2 * layer.width if is_batch else 0,
         )
 
 
+def _dense(
+    spec: NetworkSpec, dense: DenseSpec, kind: str, before: tuple[str, ...], *, per: Per
+) -> LayerSummary:
+    products = dense.inputs * dense.units
+    return _of(spec, dense.name, kind, (*before, dense.units), multiply_adds=products, per=per)
+
+
 def _of(
-    network: Network,
+    spec: NetworkSpec,
     name: str,
     kind: str,
     output: tuple[str | int, ...],
@@ -177,20 +172,20 @@ def _of(
     fixed: int = 0,
     state_bytes: int = 0,
     multiply_adds: int = 0,
-    per: Literal["token", "text"] = "token",
+    per: Per = "token",
 ) -> LayerSummary:
-    """The layer of that name, with the weights that the network has for it."""
-    own = {n: w for n, w in network.weights.items() if n.partition("/")[0] == name}
+    """Return the layer of that name, with the weights that the network has for it."""
+    weights = {n: s for n, s in spec.weight_shapes.items() if n.partition("/")[0] == name}
     return LayerSummary(
         name=name,
         kind=kind,
         output=output,
-        parameters=sum(int(np.size(weight)) for weight in own.values()),
+        parameters=spec.parameters(name),
         fixed=fixed,
         state_bytes=state_bytes,
         multiply_adds=multiply_adds,
         per=per,
-        weights=tuple((weight, value.shape) for weight, value in own.items()),
+        weights=tuple(weights.items()),
     )
 
 

@@ -5,25 +5,13 @@ with TensorFlow's generators.
 """
 
 import zlib
-from collections.abc import Mapping
-from typing import TypeVar, assert_never
+from dataclasses import replace
 
 import numpy as np
 
-from rnnkit.config.schema import (
-    Cell,
-    ClassifierConfig,
-    LearnedEmbedding,
-    ModelConfig,
-    RecurrentConfig,
-)
-from rnnkit.network.reference import (
-    ClassifierNetwork,
-    LanguageNetwork,
-    classifier_network,
-    language_network,
-)
-from rnnkit.network.weight_shapes import Shape, classifier_weight_shapes, language_weight_shapes
+from rnnkit.network.cells import CellSpec
+from rnnkit.network.reference import Network, build_network
+from rnnkit.network.spec import GivenWeights, NetworkSpec, Shape
 
 _SALT = 0x1A5BEC7
 """Keeps these draws apart from others of the same seed."""
@@ -31,82 +19,75 @@ _SALT = 0x1A5BEC7
 _CUT_NORMAL = 0.87962566103423978
 """Standard deviation of a standard normal distribution that is cut off at two of them."""
 
-_EMBEDDING_LIMIT = 0.05
+EMBEDDING_LIMIT = 0.05
 """Largest initial number of an embedding in Keras."""
 
 
-def untrained_language(
-    model: ModelConfig, *, vocabulary_size: int, vectors: np.ndarray | None, seed: int
-) -> LanguageNetwork:
-    """A language model as training would begin with it: given weights, and random ones for the
-    others. `vectors` [vocabulary, size] are those of a pretrained input, None for others."""
-    width = None if vectors is None else vectors.shape[1]
-    weights = _random(model, language_weight_shapes(model, vocabulary_size, width), seed=seed)
-    for name, value in (model.initial_weights or {}).items():
+def untrained(
+    spec: NetworkSpec,
+    *,
+    seed: int,
+    vectors: np.ndarray | None = None,
+    given: GivenWeights | None = None,
+) -> Network:
+    """Return the network as training would start it: `given` weights, pretrained `vectors`
+    float[vocabulary, size], and random numbers for the others."""
+    weights = random_weights(spec, seed=seed)
+    for name, value in (given or {}).items():
         weights[name] = np.array(value, np.float64)
     if vectors is not None:
         weights["embedding/embeddings"] = vectors
-    return language_network(model, weights, vocabulary_size=vocabulary_size)
+    return build_network(spec, weights)
 
 
-def untrained_classifier(
-    model: ClassifierConfig,
-    *,
-    vocabulary_size: int,
-    classes: int,
-    vectors: np.ndarray | None,
-    seed: int,
-) -> ClassifierNetwork:
-    """A classifier of random weights; `vectors` as for a language model."""
-    if vectors is not None:
-        size = vectors.shape[1]
-    else:
-        assert isinstance(model.embedding, LearnedEmbedding)
-        size = model.embedding.size
-    shapes = classifier_weight_shapes(
-        model, vocabulary_size=vocabulary_size, classes=classes, embedding_size=size
-    )
-    weights = _random(model, shapes, seed=seed)
-    if vectors is not None:
-        weights["embedding/embeddings"] = vectors
-    return classifier_network(model, weights, vocabulary_size=vocabulary_size, classes=classes)
+def with_cell(spec: NetworkSpec, cell: CellSpec) -> NetworkSpec:
+    """Return the same network with another cell.
 
-
-M = TypeVar("M", bound=RecurrentConfig)
-
-
-def with_cell(model: M, cell: Cell) -> M:
-    """The same network with another cell, all of its weights random.
-
-    What only the former cell could have is left away: its activation, an identity as recurrent
-    matrix, weights that were given.
+    Options that only the former cell has are left out: its activation, and an identity as
+    recurrent matrix, which is for cells that choose their activation.
     """
-    changed: dict[str, object] = {"cell": cell}
-    if isinstance(model, ModelConfig):
-        changed["initial_weights"] = None
-    if cell != "simple_rnn":
-        changed["activation"] = None
-        if model.recurrent_initializer == "identity":
-            changed["recurrent_initializer"] = "orthogonal"
-    return model.model_copy(update=changed)
-
-
-def _random(
-    model: RecurrentConfig, shapes: Mapping[str, Shape], *, seed: int
-) -> dict[str, np.ndarray]:
-    """Weights of these names and shapes, each from a random stream of its own."""
-    return {
-        name: _initial(
-            name,
-            tuple(size or 0 for size in shape),  # none is unknown beside the data
-            model,
-            np.random.default_rng((seed, _SALT, zlib.crc32(name.encode()))),
+    layers = []
+    for layer in spec.layers:
+        activation, initializer = layer.activation, layer.recurrent_initializer
+        if activation not in cell.activations:
+            activation = next(iter(cell.activations), None)
+        if initializer == "identity" and not cell.activations:
+            initializer = "orthogonal"
+        layers.append(
+            replace(layer, cell=cell, activation=activation, recurrent_initializer=initializer)
         )
-        for name, shape in shapes.items()
+    return replace(spec, layers=tuple(layers))
+
+
+def random_weights(spec: NetworkSpec, *, seed: int) -> dict[str, np.ndarray]:
+    """Return random weights by name, float64, each from a random stream of its own."""
+    initializers = {
+        f"{name}/recurrent_kernel": layer.recurrent_initializer
+        for layer in spec.layers
+        for name in layer.names
     }
+    weights = {}
+    for name, shape in spec.weight_shapes.items():
+        draw = np.random.default_rng((seed, _SALT, zlib.crc32(name.encode())))
+        match name.rpartition("/")[2]:
+            case "embeddings":
+                weights[name] = draw.uniform(-EMBEDDING_LIMIT, EMBEDDING_LIMIT, shape)
+            case "kernel" | "recurrent_kernel":
+                initializer = initializers.get(name, spec.kernel_initializer)
+                weights[name] = initialise(initializer, shape, draw)
+            case "gamma" | "moving_variance":
+                weights[name] = np.ones(shape)
+            case _:
+                weights[name] = np.zeros(shape)
+    for layer in spec.layers:
+        for name in layer.names:
+            biases = weights[f"{name}/bias"].reshape(-1, len(layer.cell.gates), layer.units)
+            for number, gate in enumerate(layer.cell.gates):
+                biases[:, number] = gate.initial_bias
+    return weights
 
 
-def initialise(initializer: str, shape: tuple[int, ...], draw: np.random.Generator) -> np.ndarray:
+def initialise(initializer: str, shape: Shape, draw: np.random.Generator) -> np.ndarray:
     """A matrix, as the Keras initialiser of that name fills it.
 
     Glorot and Bengio 2010, He et al. 2015, Saxe et al. 2014 (orthogonal).
@@ -134,39 +115,7 @@ def initialise(initializer: str, shape: tuple[int, ...], draw: np.random.Generat
             raise ValueError(f"initializer {initializer!r}")
 
 
-def _initial(
-    name: str, shape: tuple[int, ...], model: RecurrentConfig, draw: np.random.Generator
-) -> np.ndarray:
-    match name.rpartition("/")[2]:
-        case "embeddings":
-            return draw.uniform(-_EMBEDDING_LIMIT, _EMBEDDING_LIMIT, shape)
-        case "kernel":
-            return initialise(model.kernel_initializer, shape, draw)
-        case "recurrent_kernel":
-            return initialise(model.recurrent_initializer, shape, draw)
-        case "gamma" | "moving_variance":
-            return np.ones(shape)
-        case _:
-            return _bias(name, shape, model.cell)
-
-
-def _bias(name: str, shape: tuple[int, ...], cell: Cell) -> np.ndarray:
-    bias = np.zeros(shape)
-    if name.startswith("recurrent_"):
-        match cell:
-            case "lstm":
-                # An open forget gate lets gradients through from the start (Jozefowicz et al.
-                # 2015).
-                units = shape[0] // 4
-                bias[units : 2 * units] = 1.0
-            case "simple_rnn" | "gru":
-                pass
-            case _:
-                assert_never(cell)
-    return bias
-
-
-def _cut_normal(draw: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+def _cut_normal(draw: np.random.Generator, shape: Shape) -> np.ndarray:
     """Standard normal numbers; those beyond two are drawn again."""
     numbers = draw.normal(size=shape)
     while (beyond := np.abs(numbers) > 2.0).any():

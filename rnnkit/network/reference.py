@@ -1,6 +1,6 @@
-"""A network as numbers: its layers with named matrices, put together from weights by name.
+"""A network as numbers: its layers with named matrices, put together from a spec and weights.
 
-Everything is float64. `weights.py` reads the weights of a run, `untrained.py` draws new ones.
+Everything is float64.
 """
 
 from collections.abc import Mapping
@@ -9,25 +9,16 @@ from typing import Literal
 
 import numpy as np
 
-from rnnkit.config.schema import (
-    Cell,
-    ClassifierConfig,
+from rnnkit.network.cells import Activation, CellSpec
+from rnnkit.network.spec import (
     DenseActivation,
-    ModelConfig,
+    DenseSpec,
+    EmbeddingInput,
+    LayerSpec,
+    NetworkSpec,
+    OneHotInput,
     Pooling,
-    layer_sizes,
 )
-from rnnkit.network.weight_shapes import Shape, classifier_weight_shapes, language_weight_shapes
-
-EPSILON = 1e-3
-"""What both normalisations of Keras add to the variance."""
-
-GATE_NAMES: dict[Cell, tuple[str, ...]] = {
-    "simple_rnn": ("state",),
-    "lstm": ("input", "forget", "candidate", "output"),
-    "gru": ("update", "reset", "candidate"),
-}
-"""The gates in the order in which Keras keeps their matrices beside each other."""
 
 Weights = Mapping[str, np.ndarray]
 
@@ -37,17 +28,17 @@ class Recurrent:
     """One recurrent layer in one direction.
 
     With G gates, `kernel` is [inputs, G * units], `recurrent_kernel` [units, G * units] and `bias`
-    [G * units], for a GRU [2, G * units]: that of the inputs and that of the state.
-    `from_the_end` says that it reads its sequence backwards.
+    [G * units] or [2, G * units]: that of the inputs and that of the state. `is_backward` layers
+    read their sequence from the end.
     """
 
     name: str
-    cell: Cell
-    activation: Literal["tanh", "relu"]
+    cell: CellSpec
+    activation: Activation | None
     kernel: np.ndarray
     recurrent_kernel: np.ndarray
     bias: np.ndarray
-    from_the_end: bool = False
+    is_backward: bool = False
 
     @property
     def units(self) -> int:
@@ -57,7 +48,7 @@ class Recurrent:
     @property
     def gates(self) -> tuple[str, ...]:
         """Names of the gates, in the order of the matrices."""
-        return GATE_NAMES[self.cell]
+        return tuple(gate.name for gate in self.cell.gates)
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,108 +95,77 @@ class Dense:
 
 
 @dataclass(frozen=True, eq=False)
-class LanguageNetwork:
-    """Tokens to logits of the next token.
+class Network:
+    """A network between ids and logits; what its spec lacks is None or empty.
 
-    `embeddings` is [vocabulary, size] where tokens enter as vectors; `logits` is None where the
-    embeddings are the output matrix too (tied weights). `weights` has all of it by name.
+    `embeddings` is [vocabulary, size] where ids enter as vectors. `logits` is None where they are
+    the output matrix too (tied weights). `weights` has all matrices by name.
     """
 
-    input: Literal["embedding", "one_hot", "scaled"]
-    vocabulary_size: int
+    spec: NetworkSpec
     embeddings: np.ndarray | None
     layers: tuple[Layer, ...]
-    logits: Dense | None
-    weights: Weights
-
-
-@dataclass(frozen=True, eq=False)
-class ClassifierNetwork:
-    """Tokens to logits of classes.
-
-    `attention` and `attention_context` are None without pooling by attention; `dense` stand
-    between pooling and logits. With `one_logit` the logits (0, z) have one unit, z.
-    """
-
-    embeddings: np.ndarray
-    layers: tuple[Layer, ...]
-    poolings: tuple[Pooling, ...]
     attention: Dense | None
     attention_context: np.ndarray | None
     dense: tuple[Dense, ...]
-    logits: Dense
-    one_logit: bool
+    logits: Dense | None
     weights: Weights
 
     @property
     def vocabulary_size(self) -> int:
-        """Ids that may enter."""
-        return len(self.embeddings)
+        """Number of ids."""
+        return self.spec.vocabulary_size
+
+    @property
+    def table(self) -> np.ndarray:
+        """The embedding matrix of a network that has one, float64[vocabulary, size]."""
+        assert self.embeddings is not None, "ids of this network enter without an embedding"
+        return self.embeddings
+
+    @property
+    def input(self) -> Literal["embedding", "one_hot", "scaled"]:
+        """The form in which ids enter."""
+        match self.spec.input:
+            case EmbeddingInput():
+                return "embedding"
+            case OneHotInput():
+                return "one_hot"
+            case _:
+                return "scaled"
+
+    @property
+    def poolings(self) -> tuple[Pooling, ...]:
+        """Vectors that are concatenated to that of a text."""
+        return self.spec.poolings
+
+    @property
+    def one_logit(self) -> bool:
+        """Whether the logits (0, z) have one unit, z."""
+        return self.spec.one_logit
 
 
-Network = LanguageNetwork | ClassifierNetwork
-
-
-def language_network(
-    model: ModelConfig, weights: Weights, *, vocabulary_size: int
-) -> LanguageNetwork:
-    """The network of a language model.
+def build_network(spec: NetworkSpec, weights: Weights) -> Network:
+    """Return the network of `spec` with these weights.
 
     Raises:
         ValueError: a weight is missing, misshapen or not finite, or there is one too many.
     """
-    vectors = weights.get("embedding/embeddings")
-    width = vectors.shape[-1] if vectors is not None else None
-    weights = checked(weights, language_weight_shapes(model, vocabulary_size, width))
-    kind = "embedding" if model.input.kind == "pretrained" else model.input.kind
-    return LanguageNetwork(
-        input=kind,
-        vocabulary_size=vocabulary_size,
-        embeddings=weights["embedding/embeddings"] if kind == "embedding" else None,
-        layers=tuple(_layer(model, weights, i) for i in range(len(layer_sizes(model)))),
-        logits=None if model.tie_weights else _dense("logits", weights),
+    weights = checked(weights, spec.weight_shapes)
+    attention = spec.attention
+    return Network(
+        spec=spec,
+        embeddings=weights.get("embedding/embeddings"),
+        layers=tuple(_layer(layer, weights) for layer in spec.layers),
+        attention=_dense(attention[0], weights) if attention else None,
+        attention_context=weights["attention_context/kernel"] if attention else None,
+        dense=tuple(_dense(dense, weights) for dense in spec.dense),
+        logits=None if spec.logits is None else _dense(spec.logits, weights),
         weights=weights,
     )
 
 
-def classifier_network(
-    model: ClassifierConfig, weights: Weights, *, vocabulary_size: int, classes: int
-) -> ClassifierNetwork:
-    """The network of a classifier; the length of its vectors is read off the embeddings.
-
-    Raises:
-        ValueError: as for `language_network`.
-    """
-    table = weights.get("embedding/embeddings", np.empty((0, 0)))
-    if table.ndim != 2:
-        raise ValueError("weight 'embedding/embeddings' is no matrix")
-    shapes = classifier_weight_shapes(
-        model, vocabulary_size=vocabulary_size, classes=classes, embedding_size=table.shape[1]
-    )
-    weights = checked(weights, shapes)
-    poolings = (model.pooling,) if isinstance(model.pooling, str) else model.pooling
-    activations = model.dense_activation
-    if isinstance(activations, str):
-        activations = (activations,) * len(model.dense)
-    attends = "attention" in poolings
-    return ClassifierNetwork(
-        embeddings=weights["embedding/embeddings"],
-        layers=tuple(_layer(model, weights, i) for i in range(len(layer_sizes(model)))),
-        poolings=poolings,
-        attention=_dense("attention", weights, "tanh") if attends else None,
-        attention_context=weights["attention_context/kernel"] if attends else None,
-        dense=tuple(
-            _dense(f"dense_{index}", weights, activation)
-            for index, activation in enumerate(activations)
-        ),
-        logits=_dense("logits", weights),
-        one_logit=model.output == "sigmoid",
-        weights=weights,
-    )
-
-
-def checked(weights: Weights, shapes: Mapping[str, Shape]) -> dict[str, np.ndarray]:
-    """The weights as float64, in the order of `shapes`.
+def checked(weights: Weights, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
+    """Return the weights as float64, in the order of `shapes`.
 
     Raises:
         ValueError: a weight is missing, misshapen or not finite, or there is one too many.
@@ -225,33 +185,32 @@ def checked(weights: Weights, shapes: Mapping[str, Shape]) -> dict[str, np.ndarr
     return found
 
 
-def _layer(model: ModelConfig | ClassifierConfig, weights: Weights, index: int) -> Layer:
-    name = f"recurrent_{index}"
-    names = (f"{name}_forward", f"{name}_backward") if model.bidirectional else (name,)
+def _layer(spec: LayerSpec, weights: Weights) -> Layer:
     cells = tuple(
         Recurrent(
-            name=part,
-            cell=model.cell,
-            activation=model.activation or "tanh",
-            kernel=weights[f"{part}/kernel"],
-            recurrent_kernel=weights[f"{part}/recurrent_kernel"],
-            bias=weights[f"{part}/bias"],
-            from_the_end=part.endswith("_backward"),
+            name=name,
+            cell=spec.cell,
+            activation=spec.activation,
+            kernel=weights[f"{name}/kernel"],
+            recurrent_kernel=weights[f"{name}/recurrent_kernel"],
+            bias=weights[f"{name}/bias"],
+            is_backward=direction == "backward",
         )
-        for part in names
+        for name, direction in zip(spec.names, spec.directions, strict=True)
     )
     normalization = None
-    if model.normalization != "none":
-        part = f"normalization_{index}"
+    if spec.normalization != "none":
+        name = f"normalization_{spec.index}"
         normalization = Normalization(
-            kind=model.normalization,
-            gamma=weights[f"{part}/gamma"],
-            beta=weights[f"{part}/beta"],
-            mean=weights.get(f"{part}/moving_mean"),
-            variance=weights.get(f"{part}/moving_variance"),
+            kind=spec.normalization,
+            gamma=weights[f"{name}/gamma"],
+            beta=weights[f"{name}/beta"],
+            mean=weights.get(f"{name}/moving_mean"),
+            variance=weights.get(f"{name}/moving_variance"),
         )
-    return Layer(cells, normalization, adds_input=model.residual and index > 0)
+    return Layer(cells, normalization, adds_input=spec.adds_input)
 
 
-def _dense(name: str, weights: Weights, activation: DenseActivation = "linear") -> Dense:
-    return Dense(name, weights[f"{name}/kernel"], weights[f"{name}/bias"], activation)
+def _dense(spec: DenseSpec, weights: Weights) -> Dense:
+    name = spec.name
+    return Dense(name, weights[f"{name}/kernel"], weights[f"{name}/bias"], spec.activation)

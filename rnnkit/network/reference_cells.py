@@ -14,10 +14,10 @@ with the matrices taken from the left as there: what is written W x is x @ kerne
 """
 
 from dataclasses import dataclass, replace
-from typing import assert_never
 
 import numpy as np
 
+from rnnkit.network.cells import GRU, LSTM, SIMPLE_RNN
 from rnnkit.network.reference import Recurrent
 
 
@@ -77,7 +77,7 @@ def run_cell(
 
     `hidden` and `cell` are float64[batch, units].
     """
-    if layer.from_the_end:
+    if layer.is_backward:
         return _turned(_run(layer, inputs[:, ::-1], hidden, cell))
     return _run(layer, inputs, hidden, cell)
 
@@ -88,7 +88,7 @@ def gradients_of_cell(layer: Recurrent, trace: CellTrace, d_hidden: np.ndarray) 
     `d_hidden` float64[batch, time, units] is what reaches the hidden states from above, without
     the recurrence itself.
     """
-    if not layer.from_the_end:
+    if not layer.is_backward:
         return _gradients(layer, trace, d_hidden)
     found = _gradients(layer, _turned(trace), d_hidden[:, ::-1])
     return replace(
@@ -115,7 +115,7 @@ def _run(
     states = np.empty((batch, time + 1, units))
     states[:, 0] = 0.0 if hidden is None else hidden
     cells = None
-    if layer.cell == "lstm":
+    if layer.cell == LSTM:
         cells = np.empty((batch, time + 1, units))
         cells[:, 0] = 0.0 if cell is None else cell
     biases = layer.bias.reshape(-1, gates, units)
@@ -123,24 +123,24 @@ def _run(
         h = states[:, t]
         from_state[:, t] = (h @ layer.recurrent_kernel).reshape(batch, gates, units)
         a = from_input[:, t] + from_state[:, t] + biases.sum(axis=0)
-        match layer.cell:
-            case "simple_rnn":
+        match layer.cell.name:
+            case SIMPLE_RNN.name:
                 y = np.tanh(a) if layer.activation == "tanh" else np.maximum(a, 0.0)
                 states[:, t + 1] = y[:, 0]
-            case "lstm":
+            case LSTM.name:
                 assert cells is not None
                 y = sigmoid(a)
                 y[:, 2] = np.tanh(a[:, 2])
                 cells[:, t + 1] = y[:, 1] * cells[:, t] + y[:, 0] * y[:, 2]
                 states[:, t + 1] = y[:, 3] * np.tanh(cells[:, t + 1])
-            case "gru":
+            case GRU.name:
                 y = sigmoid(a)
                 inner = from_state[:, t, 2] + biases[1, 2]
                 a[:, 2] = from_input[:, t, 2] + biases[0, 2] + y[:, 1] * inner
                 y[:, 2] = np.tanh(a[:, 2])
                 states[:, t + 1] = y[:, 0] * h + (1.0 - y[:, 0]) * y[:, 2]
             case _:
-                assert_never(layer.cell)
+                raise AssertionError(layer.cell.name)
         sums[:, t], active[:, t] = a, y
     return CellTrace(
         inputs=inputs,
@@ -162,10 +162,10 @@ def _gradients(layer: Recurrent, trace: CellTrace, d_hidden: np.ndarray) -> Cell
     # GRU scales the product by its reset gate.
     d_sums = np.empty_like(trace.gates)
     d_products = d_sums
-    if layer.cell == "gru":
+    if layer.cell == GRU:
         d_products = np.empty_like(d_sums)
     total_hidden = np.empty((batch, time, units))
-    total_cell = np.empty((batch, time, units)) if layer.cell == "lstm" else None
+    total_cell = np.empty((batch, time, units)) if layer.cell == LSTM else None
     carried, carried_cell = np.zeros((batch, units)), np.zeros((batch, units))
     transposed = layer.recurrent_kernel.T
     for t in reversed(range(time)):
@@ -173,12 +173,12 @@ def _gradients(layer: Recurrent, trace: CellTrace, d_hidden: np.ndarray) -> Cell
         total_hidden[:, t] = d_h
         y, before = trace.gates[:, t], trace.before[:, t]
         direct: np.ndarray | float = 0.0
-        match layer.cell:
-            case "simple_rnn":
+        match layer.cell.name:
+            case SIMPLE_RNN.name:
                 h = trace.hidden[:, t]
                 slope = 1.0 - h * h if layer.activation == "tanh" else (h > 0.0) * 1.0
                 d_sums[:, t, 0] = d_h * slope
-            case "lstm":
+            case LSTM.name:
                 assert trace.cell is not None
                 assert trace.cell_before is not None
                 assert total_cell is not None
@@ -191,7 +191,7 @@ def _gradients(layer: Recurrent, trace: CellTrace, d_hidden: np.ndarray) -> Cell
                 d_sums[:, t, 2] = d_c * i * (1.0 - g * g)
                 d_sums[:, t, 3] = d_h * tanh_c * o * (1.0 - o)
                 carried_cell = d_c * f
-            case "gru":
+            case GRU.name:
                 z, r, g = (y[:, k] for k in range(3))
                 inner = trace.from_state[:, t, 2] + layer.bias[1, 2 * units :]
                 d_candidate = d_h * (1.0 - z) * (1.0 - g * g)
@@ -202,7 +202,7 @@ def _gradients(layer: Recurrent, trace: CellTrace, d_hidden: np.ndarray) -> Cell
                 d_products[:, t, 2] = d_candidate * r
                 direct = d_h * z
             case _:
-                assert_never(layer.cell)
+                raise AssertionError(layer.cell.name)
         carried = d_products[:, t].reshape(batch, gates * units) @ transposed + direct
     sums = d_sums.reshape(batch * time, gates * units)
     products = d_products.reshape(batch * time, gates * units)
@@ -213,7 +213,7 @@ def _gradients(layer: Recurrent, trace: CellTrace, d_hidden: np.ndarray) -> Cell
         inputs=(sums @ layer.kernel.T).reshape(trace.inputs.shape),
         kernel=trace.inputs.reshape(batch * time, -1).T @ sums,
         recurrent_kernel=trace.before.reshape(batch * time, units).T @ products,
-        bias=np.stack([bias, products.sum(axis=0)]) if layer.cell == "gru" else bias,
+        bias=np.stack([bias, products.sum(axis=0)]) if layer.cell == GRU else bias,
     )
 
 

@@ -6,10 +6,10 @@ from typing import assert_never
 
 import numpy as np
 
-from rnnkit.config.schema import DenseActivation, Pooling
-from rnnkit.network.reference import ClassifierNetwork, Dense
+from rnnkit.network.reference import Dense, Network
 from rnnkit.network.reference_cells import CellGradients, sigmoid
 from rnnkit.network.reference_stack import LayerTrace, gradients_of_layers, run_layers, softmax
+from rnnkit.network.spec import DenseActivation, Pooling
 
 _erf = np.vectorize(math.erf, otypes=[np.float64])
 
@@ -48,13 +48,14 @@ class ClassifierTrace:
     """float64[classes]."""
 
 
-def run_classifier(network: ClassifierNetwork, ids: np.ndarray) -> ClassifierTrace:
+def run_classifier(network: Network, ids: np.ndarray) -> ClassifierTrace:
     """Read one text, ids int64[time] without padding."""
-    layers = run_layers(network.layers, network.embeddings[ids][np.newaxis])
+    layers = run_layers(network.layers, network.table[ids][np.newaxis])
     outputs = layers[-1].output[0]
     pooled = tuple(_pool(network, outputs, kind) for kind in network.poolings)
     x = np.concatenate([part.vector for part in pooled])
     dense = []
+    assert network.logits is not None
     for layer in (*network.dense, network.logits):
         sums = x @ layer.kernel + layer.bias
         dense.append(DenseTrace(layer, x, sums, activated(layer.activation, sums)))
@@ -64,7 +65,7 @@ def run_classifier(network: ClassifierNetwork, ids: np.ndarray) -> ClassifierTra
 
 
 def gradients_of_classifier(
-    network: ClassifierNetwork, trace: ClassifierTrace, d_logits: np.ndarray
+    network: Network, trace: ClassifierTrace, d_logits: np.ndarray
 ) -> tuple[tuple[CellGradients, ...], ...]:
     """From `d_logits` float64[classes] back to the states of every layer."""
     d_x = d_logits[1:] if network.one_logit else d_logits
@@ -113,7 +114,7 @@ def _slope(activation: DenseActivation, x: np.ndarray) -> np.ndarray:
             assert_never(activation)
 
 
-def _pool(network: ClassifierNetwork, outputs: np.ndarray, kind: Pooling) -> PooledPart:
+def _pool(network: Network, outputs: np.ndarray, kind: Pooling) -> PooledPart:
     """`outputs` float64[time, width] to a vector."""
     match kind:
         case "last":
@@ -130,7 +131,7 @@ def _pool(network: ClassifierNetwork, outputs: np.ndarray, kind: Pooling) -> Poo
 
 
 def _unpooled(
-    network: ClassifierNetwork, outputs: np.ndarray, part: PooledPart, d_vector: np.ndarray
+    network: Network, outputs: np.ndarray, part: PooledPart, d_vector: np.ndarray
 ) -> np.ndarray:
     """The gradient of a pooled vector, at each step: float64[time, width]."""
     d_outputs = np.zeros_like(outputs)
@@ -158,16 +159,16 @@ def _unpooled(
     return d_outputs
 
 
-def _last_steps(network: ClassifierNetwork, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _last_steps(network: Network, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Index of each direction's output when it has read the whole text."""
     steps = [
-        np.full(cell.units, 0 if cell.from_the_end else len(outputs) - 1)
+        np.full(cell.units, 0 if cell.is_backward else len(outputs) - 1)
         for cell in network.layers[-1].cells
     ]
     return np.concatenate(steps), np.arange(outputs.shape[1])
 
 
-def _attention(network: ClassifierNetwork, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _attention(network: Network, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What the scores are made of, float64[time, width], and the shares, float64[time]."""
     assert network.attention is not None
     assert network.attention_context is not None

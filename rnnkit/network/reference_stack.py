@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnnkit.network.reference import EPSILON, LanguageNetwork, Layer, Normalization
+from rnnkit.network.reference import Layer, Network, Normalization
 from rnnkit.network.reference_cells import CellGradients, CellTrace, gradients_of_cell, run_cell
+from rnnkit.network.spec import NORMALIZATION_EPSILON
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +78,7 @@ def run_layers(
 
 
 def run_language(
-    network: LanguageNetwork,
+    network: Network,
     ids: np.ndarray,
     *,
     last_only: bool = False,
@@ -98,7 +99,7 @@ def run_language(
     return LanguageTrace(ids, inputs, layers, logits)
 
 
-def entered(network: LanguageNetwork, ids: np.ndarray) -> np.ndarray:
+def entered(network: Network, ids: np.ndarray) -> np.ndarray:
     """The form in which ids int64[batch, time] enter: float64[batch, time, width]."""
     match network.input:
         case "one_hot":
@@ -126,7 +127,7 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def gradients_of_language(
-    network: LanguageNetwork, trace: LanguageTrace, d_logits: np.ndarray
+    network: Network, trace: LanguageTrace, d_logits: np.ndarray
 ) -> LanguageGradients:
     """From `d_logits`, of the shape of `trace.logits`, back to every state and weight."""
     layers = trace.layers
@@ -191,9 +192,9 @@ def gradients_of_layers(
 def _statistics(normalization: Normalization, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What is subtracted, and what the rest is multiplied with."""
     if normalization.mean is not None and normalization.variance is not None:
-        return normalization.mean, 1.0 / np.sqrt(normalization.variance + EPSILON)
+        return normalization.mean, 1.0 / np.sqrt(normalization.variance + NORMALIZATION_EPSILON)
     variance = x.var(axis=-1, keepdims=True)
-    return x.mean(axis=-1, keepdims=True), 1.0 / np.sqrt(variance + EPSILON)
+    return x.mean(axis=-1, keepdims=True), 1.0 / np.sqrt(variance + NORMALIZATION_EPSILON)
 
 
 def _through_normalization(

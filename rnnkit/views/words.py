@@ -1,5 +1,6 @@
 """Names of `formats` that pages of the first edition use."""
 
+from rnnkit.network.cells import cell_title
 from rnnkit.views.formats import MISSING as DASH
 from rnnkit.views.formats import (
     clip,
@@ -30,4 +31,4 @@ __all__ = [
 
 def cell(name: str | None) -> str:
     """The name of a recurrent cell as people write it."""
-    return {"gru": "GRU", "lstm": "LSTM", "simple_rnn": "simple RNN"}.get(name or "", name or DASH)
+    return cell_title(name) or DASH

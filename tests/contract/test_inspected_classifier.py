@@ -13,9 +13,10 @@ import tensorflow as tf
 from rnnkit.config.schema import ClassifierConfig
 from rnnkit.network.keras import weights_by_name
 from rnnkit.network.keras_classifier import build_saved_classifier
-from rnnkit.network.reference import ClassifierNetwork, classifier_network
+from rnnkit.network.reference import Network, build_network
 from rnnkit.network.reference_classifier import gradients_of_classifier, run_classifier
 from rnnkit.network.reference_stack import softmax
+from rnnkit.tasks.text_classification.network import classifier_network
 
 VOCABULARY, CLASSES, EMBEDDING = 9, 3, 4
 IDS = np.array([3, 5, 2, 8, 5, 1])
@@ -65,10 +66,10 @@ def close_to(options: dict[str, Any]) -> float:
     return 1e-7 if options.get("dense_activation") == "gelu" else 1e-11
 
 
-def built(
-    options: dict[str, Any], *, classes: int = CLASSES
-) -> tuple[keras.Model, ClassifierNetwork]:
-    model = ClassifierConfig.model_validate({"units": 5, **options})
+def built(options: dict[str, Any], *, classes: int = CLASSES) -> tuple[keras.Model, Network]:
+    model = ClassifierConfig.model_validate(
+        {"units": 5, "embedding": {"kind": "learned", "size": EMBEDDING}, **options}
+    )
     saved = build_saved_classifier(
         model, vocabulary_size=VOCABULARY, classes=classes, embedding_size=EMBEDDING
     )
@@ -76,8 +77,9 @@ def built(
     for weight in saved.weights:
         value = draw.normal(scale=0.6, size=weight.shape)
         weight.assign(np.abs(value) + 0.5 if "moving_variance" in weight.path else value)
-    network = classifier_network(
-        model, weights_by_name(saved), vocabulary_size=VOCABULARY, classes=classes
+    network = build_network(
+        classifier_network(model, vocabulary_size=VOCABULARY, classes=classes),
+        weights_by_name(saved),
     )
     return saved, network
 

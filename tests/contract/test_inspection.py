@@ -13,8 +13,9 @@ import tensorflow as tf
 from rnnkit.config.schema import ModelConfig
 from rnnkit.inspection.weights import weights_of_file
 from rnnkit.network.keras import build_saved_model, weights_by_name
-from rnnkit.network.reference import LanguageNetwork, language_network
+from rnnkit.network.reference import Network, build_network
 from rnnkit.network.reference_stack import gradients_of_language, run_language, softmax
+from rnnkit.tasks.language_model.network import language_network
 
 CELLS = ("simple_rnn", "lstm", "gru")
 VOCABULARY, BATCH, TIME = 6, 3, 7
@@ -58,14 +59,16 @@ def configure(options: dict[str, Any]) -> ModelConfig:
     return ModelConfig.model_validate(sized)
 
 
-def built(model: ModelConfig) -> tuple[keras.Model, LanguageNetwork]:
+def built(model: ModelConfig) -> tuple[keras.Model, Network]:
     """A Keras model with weights that leave nothing at its initial value, and the same for us."""
     saved = build_saved_model(model, vocabulary_size=VOCABULARY, every_step=True)
     draw = np.random.default_rng(7)
     for weight in saved.weights:
         value = draw.normal(scale=0.6, size=weight.shape)
         weight.assign(np.abs(value) + 0.5 if "moving_variance" in weight.path else value)
-    network = language_network(model, weights_by_name(saved), vocabulary_size=VOCABULARY)
+    network = build_network(
+        language_network(model, vocabulary_size=VOCABULARY), weights_by_name(saved)
+    )
     return saved, network
 
 
@@ -109,7 +112,7 @@ def test_gradients_of_the_weights_are_those_of_keras(options: dict[str, Any]) ->
         np.testing.assert_allclose(value, expected, rtol=1e-9, atol=close_to(options), err_msg=name)
 
 
-def loss_of_every_step(network: LanguageNetwork, ids: np.ndarray) -> tuple[Any, np.ndarray]:
+def loss_of_every_step(network: Network, ids: np.ndarray) -> tuple[Any, np.ndarray]:
     trace = run_language(network, ids[:, :-1])
     d_logits = softmax(trace.logits)
     np.put_along_axis(
@@ -163,7 +166,7 @@ def test_gradients_of_the_states_are_those_of_automatic_differentiation(
 def step_by_step(
     saved: keras.Model,
     model: ModelConfig,
-    network: LanguageNetwork,
+    network: Network,
     ids: np.ndarray,
     tape: tf.GradientTape,
 ) -> tuple[dict[str, list[tf.Tensor]], Any]:

@@ -12,7 +12,12 @@ from browser import BROWSER, WIDTHS, measure
 from made_up_reports import HOSTILE, LONG
 from read_page import Page, check_that_nothing_is_loaded
 
-from rnnkit.config.schema import ClassifierConfig, LearnedEmbedding, ModelConfig
+from rnnkit.config.schema import (
+    ClassifierConfig,
+    LearnedEmbedding,
+    ModelConfig,
+    PretrainedEmbedding,
+)
 from rnnkit.inspection.forward import Extent, Forward, classifier_forward, language_forward
 from rnnkit.inspection.gradient_view import GradientView
 from rnnkit.inspection.gradients import Clipping, Profile, StateProfile
@@ -21,7 +26,9 @@ from rnnkit.inspection.page_forward import forward_page, forward_picture
 from rnnkit.inspection.page_gradients import gradients_page, gradients_picture
 from rnnkit.inspection.subject import ClassifierSubject, LanguageSubject
 from rnnkit.inspection.summary import summarize, summary_view
-from rnnkit.network.initializers import untrained_classifier, untrained_language
+from rnnkit.network.initializers import untrained
+from rnnkit.tasks.language_model.network import language_network
+from rnnkit.tasks.text_classification.network import classifier_network
 from rnnkit.views.formats import memory
 from rnnkit.views.html import render
 from rnnkit.views.markup import visible
@@ -57,22 +64,23 @@ CLASSIFIER = ClassifierConfig(
 
 
 def language(text: str = "012345", *, steps: int = 3, units: int = 4) -> Forward:
-    network = untrained_language(LANGUAGE, vocabulary_size=6, vectors=None, seed=0)
+    network = untrained(language_network(LANGUAGE, vocabulary_size=6), seed=0)
     config: Any = None
     subject = LanguageSubject("n", None, config, network, VOCABULARY, None, "")
     return language_forward(subject, text, Extent(units, steps))
 
 
 def classified(text: str = "0123") -> Forward:
-    network = untrained_classifier(CLASSIFIER, vocabulary_size=6, classes=2, vectors=None, seed=0)
+    network = untrained(classifier_network(CLASSIFIER, vocabulary_size=6, classes=2), seed=0)
     config: Any = None
     subject = ClassifierSubject("n", None, config, network, VOCABULARY, (HOSTILE, LONG), 1.5, "")
     return classifier_forward(subject, text, Extent(4, 2))
 
 
 def summary() -> View:
-    network = untrained_classifier(CLASSIFIER, vocabulary_size=6, classes=2, vectors=None, seed=0)
-    found = summarize(network, frozen_embeddings=True)
+    embedding = PretrainedEmbedding(kind="pretrained", path="v.txt")
+    model = CLASSIFIER.model_copy(update={"embedding": embedding})
+    found = summarize(classifier_network(model, vocabulary_size=6, classes=2, vector_size=3))
     return summary_view(found, name=f"runs/{LONG}", origin=HOSTILE)
 
 

@@ -105,7 +105,6 @@ PENDING: frozenset[str] = frozenset(
         "inspection/page_forward.py -> imports matplotlib",
         "inspection/page_gradients.py -> imports matplotlib",
         "inspection/page_states.py -> imports matplotlib",
-        "network/weight_shapes.py -> tasks",
         "tables/layouts.py -> tasks",
         "tables/reading.py -> tasks",
         "tasks/language_model/sections.py -> report",

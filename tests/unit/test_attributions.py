@@ -21,12 +21,12 @@ from rnnkit.inspection.attributions import (
 )
 from rnnkit.inspection.integrated_gradients import integrated_gradients
 from rnnkit.inspection.shapley import exact_shapley
-from rnnkit.network.reference import ClassifierNetwork, classifier_network
+from rnnkit.network.reference import Network, build_network
 from rnnkit.network.reference_classifier import run_classifier
 from rnnkit.network.reference_stack import softmax
-from rnnkit.network.weight_shapes import classifier_weight_shapes
 from rnnkit.tasks.text_classification.classifier import Classifier
 from rnnkit.tasks.text_classification.explain import explain
+from rnnkit.tasks.text_classification.network import classifier_network
 from rnnkit.text.encoder import UNKNOWN, TextEncoder
 from rnnkit.text.words import WordRules
 
@@ -51,21 +51,19 @@ def summing_classifier(*, temperature: float = 1.0, maximum_length: int = 40) ->
     )
 
 
-def network(**options: object) -> ClassifierNetwork:
+def network(**options: object) -> Network:
     """A small network with random weights."""
     model = ClassifierConfig.model_validate(
         {"units": 5, "embedding": {"kind": "learned", "size": 4}, **options}
     )
-    shapes = classifier_weight_shapes(
-        model, vocabulary_size=SIZE, classes=CLASSES, embedding_size=4
-    )
+    shapes = classifier_network(model, vocabulary_size=SIZE, classes=CLASSES).weight_shapes
     draw = np.random.default_rng(8)
     weights = {
         name: np.abs(value) + 0.5 if name.endswith("variance") else value
         for name, shape in shapes.items()
         if (value := draw.normal(scale=0.7, size=tuple(int(n or 0) for n in shape))) is not None
     }
-    return classifier_network(model, weights, vocabulary_size=SIZE, classes=CLASSES)
+    return build_network(classifier_network(model, vocabulary_size=SIZE, classes=CLASSES), weights)
 
 
 def share(log_odds: float) -> float:

@@ -10,11 +10,9 @@ from rnnkit.config.describe import to_yaml
 from rnnkit.config.load import load_config, parse_config
 from rnnkit.config.schema import CharGenerationConfig, ModelConfig
 from rnnkit.errors import ConfigError
-from rnnkit.network.weight_shapes import (
-    check_initial_weights,
-    classifier_weight_shapes,
-    language_weight_shapes,
-)
+from rnnkit.network.spec import check_given_weights
+from rnnkit.tasks.language_model.network import language_network
+from rnnkit.tasks.text_classification.network import classifier_network
 
 START = """\
 version: 1
@@ -66,9 +64,9 @@ def test_what_does_not_fit_is_refused_by_name(weights: str, model: str, said: st
 
 def test_sizes_of_the_vocabulary_are_checked_with_the_data() -> None:
     model = configure("{logits/bias: [1, 2, 3]}").model
-    check_initial_weights(model, 3)
+    check_given_weights(language_network(model, vocabulary_size=3), model.initial_weights)
     with pytest.raises(ConfigError, match="logits/bias: expected 4 numbers, found 3 numbers"):
-        check_initial_weights(model, 4)
+        check_given_weights(language_network(model, vocabulary_size=4), model.initial_weights)
 
 
 def test_they_survive_being_written_out(tmp_path: Path) -> None:
@@ -102,7 +100,9 @@ def test_shapes_are_those_of_the_network(cell: str, options: dict[str, Any]) -> 
 
     model = ModelConfig.model_validate({"cell": cell, "units": 5, **options})
     built = weights_by_name(build_saved_model(model, vocabulary_size=7, every_step=True))
-    assert language_weight_shapes(model, 7) == {name: w.shape for name, w in built.items()}
+    assert language_network(model, vocabulary_size=7).weight_shapes == {
+        name: w.shape for name, w in built.items()
+    }
 
 
 @pytest.mark.parametrize("bidirectional", [False, True])
@@ -119,10 +119,19 @@ def test_shapes_are_those_of_the_classifier(bidirectional: bool, options: dict[s
     from rnnkit.network.keras import weights_by_name
     from rnnkit.network.keras_classifier import build_saved_classifier
 
-    model = ClassifierConfig.model_validate({"units": 4, **options, "bidirectional": bidirectional})
-    sizes = {"vocabulary_size": 9, "classes": 2, "embedding_size": 5}
-    built = weights_by_name(build_saved_classifier(model, **sizes))
-    assert classifier_weight_shapes(model, **sizes) == {n: w.shape for n, w in built.items()}
+    model = ClassifierConfig.model_validate(
+        {
+            "units": 4,
+            **options,
+            "bidirectional": bidirectional,
+            "embedding": {"kind": "learned", "size": 5},
+        }
+    )
+    sizes = {"vocabulary_size": 9, "classes": 2}
+    built = weights_by_name(build_saved_classifier(model, **sizes, embedding_size=5))
+    assert classifier_network(model, **sizes).weight_shapes == {
+        n: w.shape for n, w in built.items()
+    }
 
 
 def test_training_begins_with_them(tmp_path: Path) -> None:

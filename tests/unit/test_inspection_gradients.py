@@ -16,8 +16,9 @@ from rnnkit.inspection.gradients import (
     profile_of,
     usual_distance,
 )
-from rnnkit.network.initializers import untrained_language
-from rnnkit.network.reference import LanguageNetwork, language_network
+from rnnkit.network.initializers import untrained
+from rnnkit.network.reference import Network, build_network
+from rnnkit.tasks.language_model.network import language_network
 
 VOCABULARY = 5
 IDS = np.random.default_rng(0).integers(0, VOCABULARY, 400).astype(np.uint8)
@@ -26,7 +27,7 @@ TRAINING = TrainingConfig(
 )
 
 
-def linear(scale: float, *, layers: int = 1) -> LanguageNetwork:
+def linear(scale: float, *, layers: int = 1) -> Network:
     """A ReLU network that stays above zero, so that its recurrence is the matrix alone: scale
     times a rotation that only exchanges units."""
     units = 4
@@ -49,23 +50,23 @@ def linear(scale: float, *, layers: int = 1) -> LanguageNetwork:
             "input": {"kind": "one_hot"},
         }
     )
-    return language_network(model, weights, vocabulary_size=VOCABULARY)
+    return build_network(language_network(model, vocabulary_size=VOCABULARY), weights)
 
 
-def profile(network: LanguageNetwork, **reach: Any) -> Profile:
+def profile(network: Network, **reach: Any) -> Profile:
     chosen = {"distance": 30, "windows": 12, "context": None, **reach}
     return profile_of(network, IDS, Reach(**chosen), name="n", cell="simple_rnn", origin="")
 
 
-def fresh(scale: float, **options: Any) -> LanguageNetwork:
+def fresh(scale: float, **options: Any) -> Network:
     """Random weights, an orthogonal recurrent matrix times `scale`."""
     model = ModelConfig.model_validate({"cell": "simple_rnn", "units": 24, **options})
-    network = untrained_language(model, vocabulary_size=VOCABULARY, vectors=None, seed=3)
+    network = untrained(language_network(model, vocabulary_size=VOCABULARY), seed=3)
     weights = {
         name: weight * scale if "recurrent_kernel" in name else weight
         for name, weight in network.weights.items()
     }
-    return language_network(model, weights, vocabulary_size=VOCABULARY)
+    return build_network(language_network(model, vocabulary_size=VOCABULARY), weights)
 
 
 @pytest.mark.parametrize("scale", [0.5, 0.9, 1.0, 1.25, 2.0])

@@ -12,19 +12,22 @@ import keras
 import numpy as np
 import pytest
 
-from rnnkit.config.schema import ClassifierConfig, LearnedEmbedding, ModelConfig
+from rnnkit.config.schema import (
+    ClassifierConfig,
+    LearnedEmbedding,
+    ModelConfig,
+    PretrainedEmbedding,
+)
 from rnnkit.errors import RunError
 from rnnkit.inspection.summary import summarize
 from rnnkit.inspection.weights import weights_of_file
-from rnnkit.network.initializers import (
-    initialise,
-    untrained_classifier,
-    untrained_language,
-    with_cell,
-)
+from rnnkit.network.cells import LSTM, SIMPLE_RNN
+from rnnkit.network.initializers import initialise, untrained, with_cell
 from rnnkit.network.keras import build_saved_model, weights_by_name
 from rnnkit.network.keras_classifier import build_saved_classifier
-from rnnkit.network.reference import classifier_network, language_network
+from rnnkit.network.reference import build_network
+from rnnkit.tasks.language_model.network import language_network
+from rnnkit.tasks.text_classification.network import classifier_network
 
 MODEL = ModelConfig(cell="lstm", units=4)
 
@@ -112,11 +115,11 @@ def test_what_is_no_zip_is_one_message(tmp_path: Path, data: bytes) -> None:
     ],
 )
 def test_weights_of_another_network_are_refused(change: Any, said: str) -> None:
-    weights = dict(untrained_language(MODEL, vocabulary_size=5, vectors=None, seed=0).weights)
-    language_network(MODEL, weights, vocabulary_size=5)
+    weights = dict(untrained(language_network(MODEL, vocabulary_size=5), seed=0).weights)
+    build_network(language_network(MODEL, vocabulary_size=5), weights)
     change(weights)
     with pytest.raises(ValueError, match=said):
-        language_network(MODEL, weights, vocabulary_size=5)
+        build_network(language_network(MODEL, vocabulary_size=5), weights)
 
 
 # -------------------------------------------------------------------------------- random weights
@@ -158,7 +161,7 @@ def test_the_rest_begins_as_in_keras() -> None:
             keras_weights = weights_by_name(
                 build_saved_model(model, vocabulary_size=6, every_step=True)
             )
-            ours = untrained_language(model, vocabulary_size=6, vectors=None, seed=0).weights
+            ours = untrained(language_network(model, vocabulary_size=6), seed=0).weights
             for name, wanted in keras_weights.items():
                 if name.endswith(("bias", "gamma", "beta", "moving_mean", "moving_variance")):
                     np.testing.assert_array_equal(ours[name], wanted, err_msg=name)
@@ -170,7 +173,7 @@ def test_the_rest_begins_as_in_keras() -> None:
 def test_a_seed_decides_everything_and_each_matrix_differs() -> None:
     def drawn(seed: int) -> dict[str, np.ndarray]:
         model = ModelConfig(units=4, layers=2)
-        network = untrained_language(model, vocabulary_size=6, vectors=None, seed=seed)
+        network = untrained(language_network(model, vocabulary_size=6), seed=seed)
         return dict(network.weights)
 
     one, again, other = drawn(1), drawn(1), drawn(2)
@@ -185,11 +188,14 @@ def test_given_weights_and_vectors_stay_what_they_are() -> None:
     model = ModelConfig.model_validate(
         {"cell": "simple_rnn", "units": 2, "initial_weights": {"recurrent_0/bias": (1.0, -2.0)}}
     )
-    network = untrained_language(model, vocabulary_size=3, vectors=None, seed=0)
+    spec = language_network(model, vocabulary_size=3)
+    network = untrained(spec, seed=0, given=model.initial_weights)
     np.testing.assert_array_equal(network.weights["recurrent_0/bias"], [1.0, -2.0])
     vectors = np.arange(12.0).reshape(4, 3)
     classifier = ClassifierConfig(units=2, embedding=LearnedEmbedding(size=3))
-    found = untrained_classifier(classifier, vocabulary_size=4, classes=2, vectors=vectors, seed=0)
+    found = untrained(
+        classifier_network(classifier, vocabulary_size=4, classes=2), vectors=vectors, seed=0
+    )
     np.testing.assert_array_equal(found.embeddings, vectors)
 
 
@@ -197,10 +203,12 @@ def test_another_cell_keeps_what_it_can_have() -> None:
     model = ModelConfig(
         cell="simple_rnn", activation="relu", recurrent_initializer="identity", units=7
     )
-    changed = with_cell(model, "lstm")
-    assert (changed.cell, changed.activation, changed.units) == ("lstm", None, 7)
+    spec = language_network(model, vocabulary_size=3)
+    changed = with_cell(spec, LSTM).top
+    assert (changed.cell, changed.activation, changed.units) == (LSTM, None, 7)
     assert changed.recurrent_initializer == "orthogonal"
-    assert with_cell(model, "simple_rnn").activation == "relu"
+    assert with_cell(spec, SIMPLE_RNN) == spec
+    assert with_cell(with_cell(spec, LSTM), SIMPLE_RNN).top.activation == "tanh"
 
 
 # --------------------------------------------------------------------------------------- counts
@@ -219,12 +227,12 @@ def test_another_cell_keeps_what_it_can_have() -> None:
 def test_parameters_are_those_that_keras_counts(cell: str, options: dict[str, Any]) -> None:
     model = ModelConfig.model_validate({"cell": cell, **options})
     saved = build_saved_model(model, vocabulary_size=6, every_step=True)
-    network = language_network(model, weights_by_name(saved), vocabulary_size=6)
-    found = summarize(network)
+    found = summarize(language_network(model, vocabulary_size=6))
     assert found.parameters == saved.count_params()
     assert found.fixed == sum(int(np.prod(w.shape)) for w in saved.non_trainable_weights)
     assert found.layers[-1].output == ("batch", "time", 6)
-    assert summarize(network, every_step=False).layers[-1].output == ("batch", 6)
+    last_only = summarize(language_network(model, vocabulary_size=6, every_step=False))
+    assert last_only.layers[-1].output == ("batch", 6)
     by_name = {layer.name: layer for layer in found.layers}
     gates = {"simple_rnn": 1, "lstm": 4, "gru": 3}[cell]
     first = by_name["recurrent_0"]
@@ -238,11 +246,15 @@ def test_parameters_are_those_that_keras_counts(cell: str, options: dict[str, An
 
 def test_a_classifier_is_counted_too() -> None:
     model = ClassifierConfig(
-        units=3, bidirectional=True, pooling=("last", "attention"), dense=(4,), layers=2
+        units=3,
+        bidirectional=True,
+        pooling=("last", "attention"),
+        dense=(4,),
+        layers=2,
+        embedding=PretrainedEmbedding(kind="pretrained", path="v.txt"),
     )
     saved = build_saved_classifier(model, vocabulary_size=9, classes=2, embedding_size=5)
-    network = classifier_network(model, weights_by_name(saved), vocabulary_size=9, classes=2)
-    found = summarize(network, frozen_embeddings=True)
+    found = summarize(classifier_network(model, vocabulary_size=9, classes=2, vector_size=5))
     assert found.parameters == saved.count_params()
     assert found.fixed == 45
     assert found.multiply_adds("text") == 12 * 4 + 4 * 2

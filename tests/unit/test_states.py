@@ -19,11 +19,13 @@ from rnnkit.inspection.states import (
     text_states,
 )
 from rnnkit.inspection.tracking import Ranking, Tracked
+from rnnkit.network.cells import CELLS
 from rnnkit.network.onnx import InferenceFacts, export_onnx
-from rnnkit.network.reference import classifier_network, language_network
+from rnnkit.network.reference import build_network
 from rnnkit.network.reference_stack import run_language
-from rnnkit.network.weight_shapes import classifier_weight_shapes, language_weight_shapes
+from rnnkit.tasks.language_model.network import language_network
 from rnnkit.tasks.language_model.session import Session
+from rnnkit.tasks.text_classification.network import classifier_network
 from rnnkit.text.encoder import TextEncoder
 from rnnkit.text.tokenize import TextRules
 from rnnkit.text.vocabulary import Vocabulary
@@ -87,14 +89,18 @@ HIDDEN = StateArray(0, "hidden", 0, 1)
 @pytest.mark.parametrize("layer", [0, 1])
 def test_states_are_those_of_the_reference_cells(cell: str, layer: int) -> None:
     model = ModelConfig.model_validate({"cell": cell, "units": (5, 4)})
-    weights = random_weights(dict(language_weight_shapes(model, VOCABULARY.size)))
+    weights = random_weights(
+        dict(language_network(model, vocabulary_size=VOCABULARY.size).weight_shapes)
+    )
     session = onnx_session(model, weights)
-    network = language_network(model, weights, vocabulary_size=VOCABULARY.size)
+    network = build_network(language_network(model, vocabulary_size=VOCABULARY.size), weights)
     trace = run_language(network, np.array([IDS])).layers[layer].cells[0]
-    hidden = text_states(session, IDS, find_state(session, cell=cell, layer=layer, kind="hidden"))
+    hidden = text_states(
+        session, IDS, find_state(session, cell=CELLS[cell], layer=layer, kind="hidden")
+    )
     np.testing.assert_allclose(hidden, trace.hidden[0], atol=1e-6)
     if cell == "lstm":
-        state = find_state(session, cell=cell, layer=layer, kind="cell")
+        state = find_state(session, cell=CELLS[cell], layer=layer, kind="cell")
         assert trace.cell is not None
         expected = np.tanh(trace.cell[0])
         np.testing.assert_allclose(text_states(session, IDS, state), expected, atol=1e-6)
@@ -150,7 +156,7 @@ def test_progress_comes_to_nearly_all() -> None:
     [("gru", None, "hidden", 1), ("gru", 0, "hidden", 0), ("lstm", None, "cell", 1)],
 )
 def test_where_a_state_is_found(cell: str, layer: int | None, kind: Any, index: int) -> None:
-    state = find_state(fading_session(), cell=cell, layer=layer, kind=kind)
+    state = find_state(fading_session(), cell=CELLS[cell], layer=layer, kind=kind)
     assert (state.index, state.units) == (index, 1)
 
 
@@ -164,7 +170,7 @@ def test_where_a_state_is_found(cell: str, layer: int | None, kind: Any, index: 
 )
 def test_states_that_are_not_there(cell: str, layer: int, kind: Any, words: str) -> None:
     with pytest.raises(UsageError, match=words):
-        find_state(fading_session(), cell=cell, layer=layer, kind=kind)
+        find_state(fading_session(), cell=CELLS[cell], layer=layer, kind=kind)
 
 
 def test_states_that_are_no_numbers() -> None:
@@ -179,8 +185,10 @@ def classifier(**options: Any) -> Any:
     model = ClassifierConfig.model_validate(
         {"units": 3, "embedding": {"kind": "learned", "size": 4}, **options}
     )
-    shapes = classifier_weight_shapes(model, vocabulary_size=8, classes=2, embedding_size=4)
-    return classifier_network(model, random_weights(dict(shapes)), vocabulary_size=8, classes=2)
+    shapes = classifier_network(model, vocabulary_size=8, classes=2).weight_shapes
+    return build_network(
+        classifier_network(model, vocabulary_size=8, classes=2), random_weights(dict(shapes))
+    )
 
 
 @pytest.mark.parametrize("kind", ["hidden", "cell"])

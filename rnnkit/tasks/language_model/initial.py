@@ -3,8 +3,9 @@
 import numpy as np
 
 from rnnkit.config.schema import LanguageConfig
-from rnnkit.network.weight_shapes import check_initial_weights
+from rnnkit.network.spec import check_given_weights
 from rnnkit.tasks.language_model.data import Prepared, prepare
+from rnnkit.tasks.language_model.network import language_network
 from rnnkit.tasks.language_model.samples import sample_prompt
 from rnnkit.training.task import Learning, TrainingData
 
@@ -41,11 +42,12 @@ def initial_weights(config: LanguageConfig, prepared: Prepared) -> dict[str, np.
     Raises:
         ConfigError: a weight that the configuration gives has another shape.
     """
-    vectors = prepared.vectors
-    width = None if vectors is None else vectors.shape[1]
-    check_initial_weights(config.model, prepared.vocabulary.size, width)
-    weights = {
-        name: np.array(value, np.float32)
-        for name, value in (config.model.initial_weights or {}).items()
-    }
+    vectors, given = prepared.vectors, config.model.initial_weights or {}
+    spec = language_network(
+        config.model,
+        vocabulary_size=prepared.vocabulary.size,
+        vector_size=None if vectors is None else vectors.shape[1],
+    )
+    check_given_weights(spec, given)
+    weights = {name: np.array(value, np.float32) for name, value in given.items()}
     return weights if vectors is None else {**weights, "embedding/embeddings": vectors}

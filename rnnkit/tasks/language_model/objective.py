@@ -15,6 +15,7 @@ from rnnkit.data.windows import context_length
 from rnnkit.network.keras import build_training_model, state_sizes
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.tasks.language_model.data import Prepared
+from rnnkit.tasks.language_model.network import language_network
 from rnnkit.tasks.language_model.samples import write_samples
 from rnnkit.training.export import export_language_model
 from rnnkit.training.step import Learner, count_shards
@@ -44,6 +45,12 @@ class LanguageModelling:
         )
         self._context = context_length(config.data.windows)
         self._vector_size = None if prepared.vectors is None else prepared.vectors.shape[1]
+        self._spec = language_network(
+            config.model,
+            vocabulary_size=prepared.vocabulary.size,
+            vector_size=self._vector_size,
+            every_step=self._context is None,
+        )
         self.batches_per_epoch = self._plan.batches_per_epoch
         self.learner = Learner(
             build_training_model(

@@ -24,7 +24,9 @@ from rnnkit.config.schema import (
     SlidingWindows,
     layer_sizes,
 )
-from rnnkit.network.weight_shapes import initial_weight_problems, language_weight_shapes
+from rnnkit.network.cells import CHOOSING_CELLS
+from rnnkit.network.spec import given_weight_problems
+from rnnkit.tasks.language_model.network import language_network
 
 
 def about_language(config: LanguageConfig) -> Iterator[Contradiction]:
@@ -32,7 +34,9 @@ def about_language(config: LanguageConfig) -> Iterator[Contradiction]:
     yield from about_layers(config.model)
     yield from _tied_weights(config.model)
     yield from _input_dropout(config.model)
-    yield from about_cell(config.model, input_dropout=config.model.input_dropout)
+    yield from about_cell(
+        config.model, choosing=CHOOSING_CELLS, input_dropout=config.model.input_dropout
+    )
     yield from _direction(config.model)
     yield from _initial_weights(config.model)
     yield from _state(config)
@@ -106,7 +110,8 @@ def _initial_weights(model: ModelConfig) -> Iterator[Contradiction]:
             ("model.input",),
         )
     structure = ("model.cell", "model.input", "model.normalization", *SIZE_KEYS)
-    for name, message in initial_weight_problems(model, None):
+    spec = language_network(model)
+    for name, message in given_weight_problems(spec, model.initial_weights):
         yield Contradiction(
             f"model.initial_weights.{name}", message, (*structure, "model.tie_weights")
         )
@@ -115,7 +120,7 @@ def _initial_weights(model: ModelConfig) -> Iterator[Contradiction]:
         ("recurrent_initializer", "recurrent_kernel"),
         ("kernel_initializer", "kernel"),
     ):
-        names = [name for name in language_weight_shapes(model, None) if name.endswith(f"/{kind}")]
+        names = [name for name in spec.weight_shapes if name.endswith(f"/{kind}")]
         if getattr(model, key) != getattr(defaults, key) and set(names) <= set(
             model.initial_weights
         ):

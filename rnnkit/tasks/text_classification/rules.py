@@ -25,6 +25,7 @@ from rnnkit.config.schema import (
     layer_sizes,
 )
 from rnnkit.config.source import shorten
+from rnnkit.network.cells import CHOOSING_CELLS
 
 
 def about_sentiment(config: SentimentConfig) -> Iterator[Contradiction]:
@@ -36,7 +37,7 @@ def about_sentiment(config: SentimentConfig) -> Iterator[Contradiction]:
     yield from _tokens(config.data)
     yield from _classes(config)
     yield from about_layers(config.model)
-    yield from about_cell(config.model)
+    yield from about_cell(config.model, choosing=CHOOSING_CELLS)
     yield from _state(config)
     yield from _head(config.model)
     yield from about_limits(config.training)
