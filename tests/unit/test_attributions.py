@@ -201,7 +201,7 @@ def test_integrated_gradients_add_up_to_the_difference_to_zero_vectors(name: str
 @pytest.mark.parametrize("name", NETWORKS)
 def test_integrated_gradients_are_those_of_finite_differences(name: str) -> None:
     own, ids = network(**NETWORKS[name]), np.array([2, 5, 3])
-    vectors = own.embeddings[ids]
+    vectors = own.table[ids]
 
     def probability(inputs: np.ndarray) -> float:
         table = type(own)(**{**vars(own), "embeddings": inputs})
