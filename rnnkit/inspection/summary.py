@@ -16,7 +16,6 @@ from rnnkit.network.spec import (
     OneHotInput,
     ScaledInput,
 )
-
 from rnnkit.views.formats import MISSING, memory, number
 from rnnkit.views.plot import Axis, Bars, Figure, Panel
 from rnnkit.views.view import Section, Table, Text, Tile, View, table
