@@ -154,7 +154,7 @@ def _train_fold(
 
 def _answer(directory: Path, runs: "list[RunDirectory]", *, as_json: bool) -> None:
     """Score every fold on its own test part, keep and print the result."""
-    from rnnkit.inference.crossval import summarize_folds
+    from rnnkit.inference.intervals import summarize_folds
     from rnnkit.runs.files import read_document, write_atomically, write_document
 
     texts, scores, seconds = [], [], []
@@ -163,7 +163,7 @@ def _answer(directory: Path, runs: "list[RunDirectory]", *, as_json: bool) -> No
         texts.append(found)
         scores.append(metrics)
         seconds.append(float(read_document(run.summary, "summary")["seconds"]))
-    summary = summarize_folds(scores)
+    summary = summarize_folds(scores, rows=sum(map(len, texts)))
     document = {
         "folds": len(runs),
         "seconds": seconds,

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rnnkit.inference.intervals import percentile_interval
 from rnnkit.runs.records import Estimate
 
 EXACT_UP_TO = 1000
 """Disagreements up to which McNemar's test is computed from the binomial distribution."""
-
-_PERCENTILES = (2.5, 97.5)
 
 
 @dataclass(frozen=True)
@@ -68,7 +67,7 @@ def compare_predictions(
 ) -> Comparison:
     """Compare the classes int[rows] that two models gave to the same texts, rows >= 1.
 
-    Rows are drawn anew together with both predictions (paired bootstrap), so that texts which are
+    Rows are resampled together with both predictions (paired bootstrap), so that texts which are
     hard for both do not widen the interval.
     """
     first_right, second_right = first == labels, second == labels
@@ -78,12 +77,12 @@ def compare_predictions(
         np.ravel_multi_index((labels, first, second), shape), minlength=count**3
     ).reshape(shape)
     rows = len(labels)
-    drawn = np.random.default_rng(seed).multinomial(rows, cells.ravel() / rows, resamples)
-    redrawn = _differences(drawn.reshape(-1, *shape))
-    differences = {}
-    for name, value in _differences(cells[np.newaxis]).items():
-        low, high = np.percentile(redrawn[name], _PERCENTILES)
-        differences[name] = Estimate(float(value[0]), float(low), float(high))
+    chosen = np.random.default_rng(seed).multinomial(rows, cells.ravel() / rows, resamples)
+    resampled = _differences(chosen.reshape(-1, *shape))
+    differences = {
+        name: percentile_interval(float(value[0]), resampled[name])
+        for name, value in _differences(cells[np.newaxis]).items()
+    }
     return Comparison(
         both_right=int((first_right & second_right).sum()),
         both_wrong=int((~first_right & ~second_right).sum()),
@@ -103,9 +102,9 @@ def _differences(cells: np.ndarray) -> dict[str, np.ndarray]:
 
 def _scores(confusion: np.ndarray) -> dict[str, np.ndarray]:
     """Scores float64[n] from int[n, label, predicted]."""
-    hits = np.diagonal(confusion, axis1=1, axis2=2)
+    correct = np.diagonal(confusion, axis1=1, axis2=2)
     either = confusion.sum(axis=1) + confusion.sum(axis=2)
     return {
-        "accuracy": hits.sum(axis=1) / confusion.sum(axis=(1, 2)),
-        "macro_f1": (2.0 * hits / np.maximum(either, 1)).mean(axis=1),
+        "accuracy": correct.sum(axis=1) / confusion.sum(axis=(1, 2)),
+        "macro_f1": (2.0 * correct / np.maximum(either, 1)).mean(axis=1),
     }

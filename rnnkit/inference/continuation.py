@@ -12,6 +12,7 @@ import numpy as np
 
 from rnnkit.errors import RunError
 from rnnkit.inference.sampling import SamplingOptions, next_probabilities, next_scores
+from rnnkit.inference.scores import NOT_FINITE
 from rnnkit.tasks.language_model.session import Session
 
 READ_AT_ONCE = 1024
@@ -124,10 +125,7 @@ def _explaining() -> Iterator[None]:
     try:
         yield
     except ValueError as error:
-        raise RunError(
-            "The model's output is not finite: its weights are damaged or training diverged. "
-            "Train it again."
-        ) from error
+        raise RunError(NOT_FINITE) from error
 
 
 def _read_window(session: Session, window: np.ndarray) -> Continuation:

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from rnnkit.errors import DataError, RunError, UsageError
+from rnnkit.inference.scores import softmax
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.runs.files import read_document, write_document
 
@@ -74,15 +75,6 @@ def parse_goal(text: str) -> Goal:
     if name != "precision" or not 0.0 < precision <= 1.0:
         raise UsageError(f"--threshold {text!r}: expected f1, or precision=P with 0 < P <= 1.")
     return Goal(precision)
-
-
-def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """Probabilities float64[rows, classes] of logits divided by `temperature`."""
-    scores = logits.astype(np.float64) / temperature
-    scores -= scores.max(axis=1, keepdims=True)
-    np.exp(scores, out=scores)
-    scores /= scores.sum(axis=1, keepdims=True)
-    return scores
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:

@@ -1,11 +1,12 @@
-"""Scores with the uncertainty that comes from the text being finite."""
+"""95 % intervals: of resampled scores, of counts at their limits, of cross-validation."""
 
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from rnnkit.runs.records import Estimate
+from rnnkit.runs.records import Estimate, metric
 
 LEAST_BLOCKS = 10
 """With fewer blocks an interval would say more about the blocks than about the model."""
@@ -14,7 +15,32 @@ MOST_BLOCKS = 4096
 """More are joined in pairs: it changes nothing for the interval and bounds time and memory."""
 
 _DRAWS_AT_ONCE = 2**20
-_PERCENTILES = (2.5, 97.5)
+_TAIL = 0.025
+"""Probability on either side of an interval."""
+
+
+def percentile_interval(value: float, resampled: np.ndarray) -> Estimate:
+    """Return `value` with the percentiles of the same score of resampled data (Efron 1979).
+
+    Args:
+        value: the score.
+        resampled: float64[resamples]; what is not finite is left out.
+    """
+    resampled = resampled[np.isfinite(resampled)]
+    if not math.isfinite(value) or not len(resampled):
+        return Estimate(value, None, None)
+    low, high = np.percentile(resampled, (100 * _TAIL, 100 * (1 - _TAIL)))
+    return Estimate(value, float(low), float(high))
+
+
+def limit_interval(value: float, trials: float) -> Estimate:
+    """Return the exact interval of a proportion of 0 or 1 (Clopper and Pearson 1934).
+
+    Resampling cannot give it, for every resample of equal outcomes is the same. 60 of 60 has
+    (0.94, 1), 0 of 60 (0, 0.06).
+    """
+    distance = 1.0 - _TAIL ** (1.0 / trials)
+    return Estimate(value, 0.0, distance) if value == 0.0 else Estimate(value, 1.0 - distance, 1.0)
 
 
 @dataclass(frozen=True)
@@ -40,11 +66,12 @@ class Totals:
 def estimate(
     totals: Totals, *, resamples: int, seed: int, per_word: bool = False
 ) -> dict[str, Estimate]:
-    """Loss, bits per character, perplexity and accuracy with 95 % bootstrap intervals, and with
-    `per_word` the perplexity per word.
+    """Return loss, bits per character, perplexity and accuracy with 95 % intervals.
 
-    Whole blocks are drawn with replacement (block bootstrap): neighbouring tokens are too alike
-    to count as independent. Intervals are the percentiles of the redrawn scores (Efron 1979).
+    With `per_word` the perplexity per word, too.
+
+    Whole blocks are resampled with replacement (block bootstrap): neighbouring tokens are too
+    alike to count as independent.
     """
     columns = (totals.losses, totals.correct, totals.tokens, totals.characters, totals.words)
     sums = np.stack(columns)
@@ -54,11 +81,14 @@ def estimate(
         del values["perplexity_per_word"]
     if totals.blocks < LEAST_BLOCKS:
         return {name: Estimate(float(value[0]), None, None) for name, value in values.items()}
-    redrawn = _scores(_redraw(_join(sums), resamples=resamples, seed=seed))
-    estimates = {}
-    for name, value in values.items():
-        low, high = np.percentile(redrawn[name], _PERCENTILES)
-        estimates[name] = Estimate(float(value[0]), float(low), float(high))
+    resampled = _scores(_resample(_join(sums), resamples=resamples, seed=seed))
+    estimates = {
+        name: percentile_interval(float(value[0]), resampled[name])
+        for name, value in values.items()
+    }
+    if (accuracy := estimates["accuracy"].value) in (0.0, 1.0):
+        # As if a block were one trial: the tokens in it are not independent.
+        estimates["accuracy"] = limit_interval(accuracy, totals.blocks)
     return estimates
 
 
@@ -84,15 +114,63 @@ def _join(sums: np.ndarray) -> np.ndarray:
     return np.add.reduceat(sums, np.arange(0, sums.shape[1], size), axis=1)
 
 
-def _redraw(sums: np.ndarray, *, resamples: int, seed: int) -> np.ndarray:
-    """Sums of blocks drawn with replacement: float64[5, blocks] -> float64[5, resamples]."""
+def _resample(sums: np.ndarray, *, resamples: int, seed: int) -> np.ndarray:
+    """Return sums of blocks resampled with replacement, float64[5, resamples].
+
+    `sums` is float64[5, blocks].
+    """
     rng = np.random.default_rng(seed)
     blocks = sums.shape[1]
     at_once = max(1, _DRAWS_AT_ONCE // blocks)
-    redrawn = np.empty((len(sums), resamples))
+    resampled = np.empty((len(sums), resamples))
     for start in range(0, resamples, at_once):
-        part = redrawn[:, start : start + at_once]
-        draws = rng.integers(0, blocks, (part.shape[1], blocks))
+        part = resampled[:, start : start + at_once]
+        chosen = rng.integers(0, blocks, (part.shape[1], blocks))
         for row, target in zip(sums, part, strict=True):
-            row[draws].sum(axis=1, out=target)
-    return redrawn
+            row[chosen].sum(axis=1, out=target)
+    return resampled
+
+
+# -------------------------------------------------------------------------- cross-validation
+
+
+@dataclass(frozen=True)
+class FoldScores:
+    """One metric over the folds."""
+
+    mean: Estimate
+    """Mean with a 95 % interval."""
+    deviation: float
+    """Standard deviation between folds."""
+    folds: tuple[float, ...]
+
+
+def summarize_folds(scores: Sequence[Mapping[str, float]], *, rows: int) -> dict[str, FoldScores]:
+    """Return mean, deviation and interval of every metric, over two folds or more.
+
+    The training splits of two folds overlap, so their scores are not independent and the usual
+    interval would be too narrow. This one widens the variance of the mean from 1/k to
+    1/k + 1/(k - 1), the second term being the ratio of test to training texts (Nadeau and Bengio
+    2003). It ends where the metric does, and where every fold is at that limit it is the exact one
+    of `rows` texts.
+
+    Args:
+        scores: metrics by name, one mapping for each fold.
+        rows: texts of all folds together.
+    """
+    from scipy import stats
+
+    folds = len(scores)
+    widened = float(stats.t.ppf(1 - _TAIL, folds - 1)) * math.sqrt(1 / folds + 1 / (folds - 1))
+    summary = {}
+    for name in scores[0]:
+        values = np.array([fold[name] for fold in scores], np.float64)
+        mean, deviation = float(values.mean()), float(values.std(ddof=1))
+        lowest, highest = metric(name).bounds
+        if deviation == 0.0 and mean in (0.0, 1.0) and (lowest, highest) == (0.0, 1.0):
+            estimate = limit_interval(mean, rows)
+        else:
+            margin = widened * deviation
+            estimate = Estimate(mean, max(mean - margin, lowest), min(mean + margin, highest))
+        summary[name] = FoldScores(estimate, deviation, tuple(values.tolist()))
+    return summary

@@ -1,52 +1,80 @@
 """How good predicted classes are: scores, their 95 % intervals, calibration, the worst errors.
 
-Values are scikit-learn's. Intervals come from drawing the rows anew (bootstrap, Efron 1979), for
-which `_WeightedScores` computes the same scores from the number of times that each row was drawn.
+One function computes every score from the number of times each row counts: once as the rows are,
+then for resamples of them (bootstrap, Efron 1979). Values are those of scikit-learn, which the
+tests compare them with.
 """
 
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from rnnkit.runs.records import Estimate
+from rnnkit.errors import RunError
+from rnnkit.inference.intervals import limit_interval, percentile_interval
+from rnnkit.runs.records import Estimate, metric
 
 LEAST_ROWS = 10
 """With fewer rows an interval would say more about the rows than about the model."""
 
 MOST_DRAWS = 2 * 10**8
-"""Rows drawn for all intervals together; many rows are drawn less often than asked for."""
+"""Rows resampled for all intervals together; with many rows there are fewer resamples."""
 
 LEAST_RESAMPLES = 200
 
 SMALLEST_PROBABILITY = 1e-15
 """Probabilities are raised to it before their logarithm is taken."""
 
-_PERCENTILES = (2.5, 97.5)
-
 Progress = Callable[[int, int], None]
 
+# -------------------------------------------------------------------- logits and probabilities
 
-@dataclass(frozen=True, eq=False)
-class ClassificationScores:
-    """Scores by name and the confusion matrix.
 
-    `confusion` is int64[classes, classes], one row for each true class, one column for each
-    predicted one. `notes` says what a reader of the numbers should know.
+NOT_FINITE = (
+    "The model's output is not finite: its weights are damaged or training diverged. "
+    "Train it again."
+)
+
+
+def check_finite(values: np.ndarray) -> None:
+    """Raise RunError when the output of a model is not finite."""
+    if not np.isfinite(values).all():
+        raise RunError(NOT_FINITE)
+
+
+def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """Return probabilities float64[..., n] of logits float[..., n] divided by `temperature`."""
+    scores = logits.astype(np.float64) / temperature
+    scores -= scores.max(axis=-1, keepdims=True)
+    np.exp(scores, out=scores)
+    scores /= scores.sum(axis=-1, keepdims=True)
+    return scores
+
+
+def cross_entropy(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
+    """Return the loss of every target in nats, float64[...], computed in float64.
+
+    Args:
+        logits: float[..., n].
+        targets: int64[...], each below n.
     """
+    scores = logits.astype(np.float64)
+    scores -= scores.max(axis=-1, keepdims=True)
+    chosen = np.take_along_axis(scores, targets[..., np.newaxis], axis=-1)[..., 0]
+    return np.log(np.exp(scores, out=scores).sum(axis=-1)) - chosen
 
-    metrics: dict[str, Estimate]
-    confusion: np.ndarray
-    classes: tuple[str, ...]
-    notes: tuple[str, ...]
+
+def row_losses(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Return the negative logarithm of the true class's probability: float64[rows], in nats."""
+    chosen = probabilities[np.arange(len(labels)), labels]
+    return -np.log(np.maximum(chosen, SMALLEST_PROBABILITY))
 
 
 def predicted_classes(
     probabilities: np.ndarray, *, threshold: float | None = None, positive: int = 1
 ) -> np.ndarray:
-    """The class of each row: int64[rows] from float64[rows, classes].
+    """Return the class of each row: int64[rows] from float64[rows, classes].
 
     The most probable one; with `threshold` (two classes) `positive` where its probability is at
     least that, else the other.
@@ -56,10 +84,21 @@ def predicted_classes(
     return np.where(probabilities[:, positive] >= threshold, positive, 1 - positive)
 
 
-def row_losses(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Negative logarithm of the true class's probability: float64[rows], in nats."""
-    chosen = probabilities[np.arange(len(labels)), labels]
-    return -np.log(np.maximum(chosen, SMALLEST_PROBABILITY))
+# ------------------------------------------------------------------------------------- scores
+
+
+@dataclass(frozen=True, eq=False)
+class ClassificationScores:
+    """Scores by name and the confusion matrix.
+
+    `confusion` is int64[classes, classes], one row for each true class, one column for each
+    predicted one. `notes` are for readers of the numbers.
+    """
+
+    metrics: dict[str, Estimate]
+    confusion: np.ndarray
+    classes: tuple[str, ...]
+    notes: tuple[str, ...]
 
 
 def score_probabilities(
@@ -83,149 +122,85 @@ def score_probabilities(
     (expected calibration error over `bins` bins of equal width, Guo et al. 2017).
     `threshold` decides as in `predicted_classes`. A score that is not defined, because no row
     has some class, is NaN, or 0 where scikit-learn says so, and a note names the class.
+
+    Where a score of counts is 0 or 1 its interval is exact instead of resampled.
     """
     predicted = predicted_classes(probabilities, threshold=threshold, positive=positive)
-    values = _values(probabilities, labels, predicted, classes, bins=bins, positive=positive)
-    notes = _notes_on_classes(labels, classes)
     rows = len(labels)
+    weighted = WeightedScores(
+        probabilities, labels, predicted, classes, bins=bins, positive=positive
+    )
+    values = weighted(np.ones(rows))
+    notes = _notes_on_classes(labels, classes)
+    confusion = weighted.confusion(np.ones(rows)).astype(np.int64)
     if rows < LEAST_ROWS:
         notes.append(f"No intervals: there are {rows} rows and {LEAST_ROWS} are needed.")
         metrics = {name: Estimate(value, None, None) for name, value in values.items()}
     else:
-        drawn = max(min(resamples, LEAST_RESAMPLES), min(resamples, MOST_DRAWS // rows))
-        if drawn < resamples:
+        count = max(min(resamples, LEAST_RESAMPLES), min(resamples, MOST_DRAWS // rows))
+        if count < resamples:
             notes.append(
-                f"Intervals come from {drawn} resamples instead of {resamples}, because there are "
+                f"Intervals come from {count} resamples instead of {resamples}, because there are "
                 f"{rows:,} rows."
             )
-        weighted = _WeightedScores(
-            probabilities, labels, predicted, classes, bins=bins, positive=positive
-        )
-        redrawn = _redraw(weighted, rows, resamples=drawn, seed=seed, progress=progress)
+        resampled = _resample(weighted, rows, resamples=count, seed=seed, progress=progress)
         metrics = {
-            name: _interval(value, np.array([scores[name] for scores in redrawn]))
+            name: percentile_interval(value, np.array([scores[name] for scores in resampled]))
             for name, value in values.items()
         }
-    return ClassificationScores(
-        metrics=metrics,
-        confusion=confusion_matrix(labels, predicted, len(classes)),
-        classes=tuple(classes),
-        notes=tuple(notes),
-    )
+        if resamples:
+            metrics = _with_exact_limits(metrics, confusion, classes)
+    return ClassificationScores(metrics, confusion, tuple(classes), tuple(notes))
 
 
-def confusion_matrix(labels: np.ndarray, predicted: np.ndarray, classes: int) -> np.ndarray:
-    """int64[classes, classes]: rows are true classes, columns predicted ones."""
-    cells = labels.astype(np.int64) * classes + predicted
-    return np.bincount(cells, minlength=classes * classes).reshape(classes, classes)
+def _resample(
+    scores: "WeightedScores", rows: int, *, resamples: int, seed: int, progress: Progress
+) -> list[dict[str, float]]:
+    rng = np.random.default_rng(seed)
+    resampled = []
+    for i in range(resamples):
+        weights = np.bincount(rng.integers(0, rows, rows), minlength=rows).astype(np.float64)
+        resampled.append(scores(weights))
+        progress(i + 1, resamples)
+    return resampled
 
 
-def calibration_curve(
-    probabilities: np.ndarray, labels: np.ndarray, bins: int
-) -> list[tuple[float, float, int]]:
-    """(mean confidence, accuracy, rows) of every bin of confidence that is not empty.
+def _with_exact_limits(
+    metrics: dict[str, Estimate], confusion: np.ndarray, classes: Sequence[str]
+) -> dict[str, Estimate]:
+    """Replace the intervals of scores at a limit, where every resample is the same.
 
-    Confidence is the largest probability of a row, which is the probability of being right if
-    the model is calibrated.
+    A mean of classes gets the mean of their limits. F1 is 2J / (1 + J), with J the fraction of
+    correct rows among those that are or are called the class. Scores that are no fractions of
+    counts have no interval there.
     """
-    confidence, correct, bin_of_row = _confidences(probabilities, labels, bins)
-    counts = np.bincount(bin_of_row, minlength=bins)
-    confidences = np.bincount(bin_of_row, confidence, bins)
-    hits = np.bincount(bin_of_row, correct, bins)
-    return [
-        (float(confidences[i] / counts[i]), float(hits[i] / counts[i]), int(counts[i]))
-        for i in np.flatnonzero(counts)
-    ]
-
-
-def worst_errors(
-    probabilities: np.ndarray,
-    labels: np.ndarray,
-    count: int,
-    *,
-    threshold: float | None = None,
-    positive: int = 1,
-) -> np.ndarray:
-    """The wrong rows whose true class got the least probability, at most `count`: int64[...]."""
-    predicted = predicted_classes(probabilities, threshold=threshold, positive=positive)
-    wrong = np.flatnonzero(predicted != labels)
-    order = np.argsort(probabilities[wrong, labels[wrong]], kind="stable")
-    return wrong[order[:count]]
-
-
-def _values(
-    probabilities: np.ndarray,
-    labels: np.ndarray,
-    predicted: np.ndarray,
-    classes: Sequence[str],
-    *,
-    bins: int,
-    positive: int,
-) -> dict[str, float]:
-    """The scores of the rows as they are, by scikit-learn."""
-    from sklearn import metrics
-
-    count = len(classes)
-    ids = np.arange(count)
-    zero: Any = 0.0  # scikit-learn declares it narrower than its documentation
-    precision, recall, f1, _ = (
-        np.asarray(score)
-        for score in metrics.precision_recall_fscore_support(
-            labels, predicted, labels=ids, zero_division=zero
-        )
-    )
-    recall_of_present = recall[np.isin(ids, labels)]
-    truth = labels[:, np.newaxis] == ids
-    ranked = [positive] if count == 2 else list(range(count))
-    aucs, precisions = [], []
-    for i in ranked:
-        is_defined = 0 < truth[:, i].sum() < len(labels)
-        aucs.append(
-            metrics.roc_auc_score(truth[:, i], probabilities[:, i]) if is_defined else math.nan
-        )
-        precisions.append(
-            metrics.average_precision_score(truth[:, i], probabilities[:, i])
-            if truth[:, i].any()
-            else math.nan
-        )
-    named: dict[str, Any] = {
-        "loss": float(row_losses(probabilities, labels).mean()),
-        "accuracy": metrics.accuracy_score(labels, predicted),
-        "balanced_accuracy": recall_of_present.mean(),
-        "macro_precision": precision.mean(),
-        "macro_recall": recall.mean(),
-        "macro_f1": f1.mean(),
+    true, called = confusion.sum(axis=1), confusion.sum(axis=0)
+    either = true + called - np.diagonal(confusion)
+    trials = {
+        "accuracy": confusion.sum(keepdims=True).ravel(),
+        "balanced_accuracy": true[true > 0],
+        "macro_precision": called,
+        "macro_recall": true,
+        "macro_f1": either,
     }
     for i, name in enumerate(classes):
-        named[f"precision_{name}"] = precision[i]
-        named[f"recall_{name}"] = recall[i]
-        named[f"f1_{name}"] = f1[i]
-    named["roc_auc"] = np.mean(aucs)
-    named["pr_auc"] = np.mean(precisions)
-    named["brier"] = _row_brier(probabilities, labels).mean()
-    named["ece"] = sum(
-        rows * abs(confidence - accuracy)
-        for confidence, accuracy, rows in calibration_curve(probabilities, labels, bins)
-    ) / len(labels)
-    return {name: float(value) for name, value in named.items()}
-
-
-def _row_brier(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Squared distance from the truth, float64[rows]; halved for two classes, as is usual."""
-    classes = probabilities.shape[1]
-    distance = probabilities - (labels[:, np.newaxis] == np.arange(classes))
-    return (distance**2).sum(axis=1) / (2.0 if classes == 2 else 1.0)
-
-
-def _confidences(
-    probabilities: np.ndarray, labels: np.ndarray, bins: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Confidence float64[rows], whether it was right float64[rows], its bin int64[rows]."""
-    confidence = probabilities.max(axis=1)
-    correct = (probabilities.argmax(axis=1) == labels).astype(np.float64)
-    # Bins are open on the left: a confidence of exactly 1 belongs to the last one.
-    bin_of_row = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
-    return confidence, correct, bin_of_row
+        trials |= {f"precision_{name}": called[[i]], f"recall_{name}": true[[i]]}
+        trials[f"f1_{name}"] = either[[i]]
+    exact = {}
+    for name, estimate in metrics.items():
+        value, (_, highest) = estimate.value, metric(name).bounds
+        if value not in (0.0, 1.0) or highest != 1.0 or estimate.low != estimate.high:
+            exact[name] = estimate
+        elif name not in trials or not trials[name].all():
+            exact[name] = Estimate(value, None, None)
+        else:
+            found = [limit_interval(value, count) for count in trials[name]]
+            ends = np.array([(end.low, end.high) for end in found], np.float64)
+            if name == "macro_f1" or name.startswith("f1_"):
+                ends = 2.0 * ends / (1.0 + ends)
+            low, high = ends.mean(axis=0)
+            exact[name] = Estimate(value, float(low), float(high))
+    return exact
 
 
 def _notes_on_classes(labels: np.ndarray, classes: Sequence[str]) -> list[str]:
@@ -239,27 +214,7 @@ def _notes_on_classes(labels: np.ndarray, classes: Sequence[str]) -> list[str]:
     ]
 
 
-def _interval(value: float, redrawn: np.ndarray) -> Estimate:
-    redrawn = redrawn[np.isfinite(redrawn)]
-    if not math.isfinite(value) or not len(redrawn):
-        return Estimate(value, None, None)
-    low, high = np.percentile(redrawn, _PERCENTILES)
-    return Estimate(value, float(low), float(high))
-
-
-def _redraw(
-    scores: "_WeightedScores", rows: int, *, resamples: int, seed: int, progress: Progress
-) -> list[dict[str, float]]:
-    rng = np.random.default_rng(seed)
-    redrawn = []
-    for i in range(resamples):
-        weights = np.bincount(rng.integers(0, rows, rows), minlength=rows).astype(np.float64)
-        redrawn.append(scores(weights))
-        progress(i + 1, resamples)
-    return redrawn
-
-
-class _WeightedScores:
+class WeightedScores:
     """The scores of a table of rows, as a function of how often each row counts.
 
     What does not depend on the weights (sorting above all) is done once.
@@ -283,19 +238,24 @@ class _WeightedScores:
         confidence, correct, self._bin_of_row = _confidences(probabilities, labels, bins)
         self._excess = confidence - correct
         ranked = [positive] if len(classes) == 2 else range(len(classes))
-        self._rankings = [_Ranking(probabilities[:, i], labels == i) for i in ranked]
+        self._rankings = [Ranking(probabilities[:, i], labels == i) for i in ranked]
+
+    def confusion(self, weights: np.ndarray) -> np.ndarray:
+        """Return weights float64[classes, classes] by true (rows) and predicted class."""
+        count = len(self._classes)
+        return np.bincount(self._cells, weights, count * count).reshape(count, count)
 
     def __call__(self, weights: np.ndarray) -> dict[str, float]:
-        """Scores by the names of `score_probabilities`, for weights float64[rows]."""
-        count, total = len(self._classes), weights.sum()
-        cells = np.bincount(self._cells, weights, count * count).reshape(count, count)
-        hits, true, predicted = np.diagonal(cells), cells.sum(axis=1), cells.sum(axis=0)
-        precision = hits / np.maximum(predicted, 1.0)
-        recall = hits / np.maximum(true, 1.0)
-        f1 = 2.0 * hits / np.maximum(true + predicted, 1.0)
+        """Return scores by the names of `score_probabilities`, for weights float64[rows]."""
+        total = weights.sum()
+        cells = self.confusion(weights)
+        correct, true, called = np.diagonal(cells), cells.sum(axis=1), cells.sum(axis=0)
+        precision = correct / np.maximum(called, 1.0)
+        recall = correct / np.maximum(true, 1.0)
+        f1 = 2.0 * correct / np.maximum(true + called, 1.0)
         named = {
             "loss": self._losses @ weights / total,
-            "accuracy": hits.sum() / total,
+            "accuracy": correct.sum() / total,
             "balanced_accuracy": recall[true > 0].mean(),
             "macro_precision": precision.mean(),
             "macro_recall": recall.mean(),
@@ -311,11 +271,11 @@ class _WeightedScores:
         named["brier"] = self._brier @ weights / total
         gaps = np.bincount(self._bin_of_row, weights * self._excess, self._bins)
         named["ece"] = np.abs(gaps).sum() / total
-        return named
+        return {name: float(value) for name, value in named.items()}
 
 
-class _Ranking:
-    """Rows sorted by falling score, for areas under curves."""
+class Ranking:
+    """Rows sorted by falling score, for curves over all thresholds and the areas under them."""
 
     def __init__(self, scores: np.ndarray, truth: np.ndarray) -> None:
         self._order = np.argsort(-scores, kind="stable")
@@ -324,18 +284,88 @@ class _Ranking:
         distinct = np.diff(scores[self._order]) != 0
         self._ends = np.append(np.flatnonzero(distinct), len(scores) - 1)
 
-    def areas(self, weights: np.ndarray) -> tuple[float, float]:
-        """Area under the ROC curve and average precision; NaN where they are not defined."""
+    def counts(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return true and false positives at every threshold, from the highest: float64[...]."""
         weights = weights[self._order]
-        hits = np.cumsum(weights * self._truth)[self._ends]
-        called = np.cumsum(weights)[self._ends]
-        alarms = called - hits
-        if hits[-1] == 0.0:
+        correct = np.cumsum(weights * self._truth)[self._ends]
+        return correct, np.cumsum(weights)[self._ends] - correct
+
+    def curves(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the points of two curves, for rows of which some are true and some are not.
+
+        ROC: float64[n, 2] of false and true positive rate. Precision-recall: float64[n, 2] of
+        recall and precision.
+        """
+        correct, wrong = self.counts(np.ones(len(self._order)))
+        recall = correct / correct[-1]
+        roc = np.column_stack([wrong / wrong[-1], recall])
+        precision_recall = np.column_stack([recall, correct / (correct + wrong)])
+        return np.vstack([(0.0, 0.0), roc]), np.vstack([(0.0, 1.0), precision_recall])
+
+    def areas(self, weights: np.ndarray) -> tuple[float, float]:
+        """Return the area under the ROC curve and average precision; NaN where not defined."""
+        correct, wrong = self.counts(weights)
+        if correct[-1] == 0.0:
             return math.nan, math.nan
-        new_hits = np.diff(hits, prepend=0.0)
-        average_precision = (new_hits * hits / np.maximum(called, 1.0)).sum() / hits[-1]
-        if alarms[-1] == 0.0:
+        new = np.diff(correct, prepend=0.0)
+        precision = correct / np.maximum(correct + wrong, 1.0)
+        average_precision = (new * precision).sum() / correct[-1]
+        if wrong[-1] == 0.0:
             return math.nan, average_precision
-        new_alarms = np.diff(alarms, prepend=0.0)
-        area = (new_alarms * (hits - new_hits / 2.0)).sum() / (hits[-1] * alarms[-1])
+        new_wrong = np.diff(wrong, prepend=0.0)
+        area = (new_wrong * (correct - new / 2.0)).sum() / (correct[-1] * wrong[-1])
         return area, average_precision
+
+
+def _row_brier(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
+    """Squared distance from the truth, float64[rows]; halved for two classes, as is usual."""
+    classes = probabilities.shape[1]
+    distance = probabilities - (labels[:, np.newaxis] == np.arange(classes))
+    return (distance**2).sum(axis=1) / (2.0 if classes == 2 else 1.0)
+
+
+# --------------------------------------------------------------------- calibration and errors
+
+
+def _confidences(
+    probabilities: np.ndarray, labels: np.ndarray, bins: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return confidence and whether it was right, float64[rows], and its bin int64[rows]."""
+    confidence = probabilities.max(axis=1)
+    correct = (probabilities.argmax(axis=1) == labels).astype(np.float64)
+    # Bins are open on the left: a confidence of exactly 1 belongs to the last one.
+    bin_of_row = np.clip(np.ceil(confidence * bins).astype(np.int64) - 1, 0, bins - 1)
+    return confidence, correct, bin_of_row
+
+
+def calibration_curve(
+    probabilities: np.ndarray, labels: np.ndarray, bins: int
+) -> list[tuple[float, float, int]]:
+    """Return (mean confidence, accuracy, rows) of every bin of confidence that is not empty.
+
+    Confidence is the largest probability of a row, which is the probability of being right if
+    the model is calibrated.
+    """
+    confidence, correct, bin_of_row = _confidences(probabilities, labels, bins)
+    rows = np.bincount(bin_of_row, minlength=bins)
+    confidences = np.bincount(bin_of_row, confidence, bins)
+    right = np.bincount(bin_of_row, correct, bins)
+    return [
+        (float(confidences[i] / rows[i]), float(right[i] / rows[i]), int(rows[i]))
+        for i in np.flatnonzero(rows)
+    ]
+
+
+def worst_errors(
+    probabilities: np.ndarray,
+    labels: np.ndarray,
+    count: int,
+    *,
+    threshold: float | None = None,
+    positive: int = 1,
+) -> np.ndarray:
+    """Return the wrong rows whose true class got the least probability, int64[at most count]."""
+    predicted = predicted_classes(probabilities, threshold=threshold, positive=positive)
+    wrong = np.flatnonzero(predicted != labels)
+    order = np.argsort(probabilities[wrong, labels[wrong]], kind="stable")
+    return wrong[order[:count]]

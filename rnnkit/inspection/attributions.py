@@ -18,7 +18,7 @@ from typing import assert_never
 import numpy as np
 
 from rnnkit.errors import UsageError
-from rnnkit.inference.decision import softmax
+from rnnkit.inference.scores import softmax
 from rnnkit.inspection.integrated_gradients import integrated_gradients
 from rnnkit.inspection.shapley import Progress, exact_shapley, sampled_shapley
 from rnnkit.network.reference import Network

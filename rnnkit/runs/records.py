@@ -29,24 +29,31 @@ class Metric:
     """None for quantities that are neither good nor bad, such as the learning rate."""
     digits: int = 4
     """Decimals in tables."""
+    bounds: tuple[float, float] = (0.0, math.inf)
+    """Least and greatest value that is possible."""
+
+
+def _score(name: str, title: str) -> Metric:
+    """Return a metric between 0 and 1 that is better the higher it is."""
+    return Metric(name, title, lower_is_better=False, bounds=(0.0, 1.0))
 
 
 _METRICS = {
     metric.name: metric
     for metric in (
         Metric("loss", "loss", "nats", lower_is_better=True),
-        Metric("accuracy", "accuracy", lower_is_better=False),
+        _score("accuracy", "accuracy"),
         Metric("bits_per_character", "bits per character", "bits", lower_is_better=True, digits=3),
         Metric("perplexity", "perplexity", lower_is_better=True),
         Metric("perplexity_per_word", "perplexity per word", lower_is_better=True, digits=2),
-        Metric("balanced_accuracy", "balanced accuracy", lower_is_better=False),
-        Metric("macro_precision", "precision, mean of classes", lower_is_better=False),
-        Metric("macro_recall", "recall, mean of classes", lower_is_better=False),
-        Metric("macro_f1", "F1, mean of classes", lower_is_better=False),
-        Metric("roc_auc", "area under ROC", lower_is_better=False),
-        Metric("pr_auc", "area under precision-recall", lower_is_better=False),
-        Metric("brier", "Brier score", lower_is_better=True),
-        Metric("ece", "expected calibration error", lower_is_better=True),
+        _score("balanced_accuracy", "balanced accuracy"),
+        _score("macro_precision", "precision, mean of classes"),
+        _score("macro_recall", "recall, mean of classes"),
+        _score("macro_f1", "F1, mean of classes"),
+        _score("roc_auc", "area under ROC"),
+        _score("pr_auc", "area under precision-recall"),
+        Metric("brier", "Brier score", lower_is_better=True, bounds=(0.0, 2.0)),
+        replace(_score("ece", "expected calibration error"), lower_is_better=True),
         Metric("learning_rate", "learning rate", digits=6),
         Metric("gradient_norm", "gradient norm", digits=3),
         Metric("tokens_per_second", "tokens per second", "tokens/s", digits=0),
@@ -59,6 +66,7 @@ _METRICS = {
     )
 }
 
+_OF_A_CLASS = {"precision_": "precision", "recall_": "recall", "f1_": "F1"}
 _SPLITS = {"train_": "training", "validation_": "validation"}
 
 
@@ -73,6 +81,9 @@ def metric(name: str) -> Metric:
     for prefix, split in _SPLITS.items():
         if (known := _METRICS.get(name.removeprefix(prefix))) and name.startswith(prefix):
             return replace(known, name=name, title=f"{split} {known.title}")
+    for prefix, score in _OF_A_CLASS.items():
+        if name.startswith(prefix):
+            return _score(name, f"{score} of {name.removeprefix(prefix)}")
     return Metric(name, name.replace("_", " "))
 
 

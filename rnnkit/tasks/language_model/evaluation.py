@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnnkit.data.extents import TokenExtents
-from rnnkit.errors import DataError, RunError
+from rnnkit.errors import DataError
 from rnnkit.inference.intervals import LEAST_BLOCKS, Totals, estimate
+from rnnkit.inference.scores import check_finite, cross_entropy
 from rnnkit.runs.records import Estimate
 from rnnkit.tasks.language_model.session import Session
 from rnnkit.text.language import LanguageVocabulary
@@ -247,17 +248,9 @@ class _Scorer:
         softmax is computed in float64.
         """
         targets = _as_ids(targets)
-        best = logits.argmax(axis=-1)
-        scores = logits.astype(np.float64)
-        scores -= np.take_along_axis(scores, best[..., np.newaxis], axis=-1)
-        chosen = np.take_along_axis(scores, targets[..., np.newaxis], axis=-1)[..., 0]
-        losses = np.log(np.exp(scores, out=scores).sum(axis=-1)) - chosen
-        if not np.isfinite(losses).all():
-            raise RunError(
-                "The model's output is not finite: its weights are damaged or training diverged. "
-                "Train it again."
-            )
-        correct = (best == targets).astype(np.float64)
+        losses = cross_entropy(logits, targets)
+        check_finite(losses)
+        correct = (logits.argmax(axis=-1) == targets).astype(np.float64)
         return losses, correct, *self._extents.count(_as_ids(before), targets)
 
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnnkit.errors import DataError, RunError
+from rnnkit.errors import DataError
+from rnnkit.inference.scores import check_finite, cross_entropy
 from rnnkit.tasks.language_model.session import Session
 
 WINDOW = 256
@@ -70,11 +71,7 @@ def loss_by_position(
         places = chosen[rows, np.newaxis] * length + np.arange(length + 1)
         losses[rows] = _window_losses(session, ids[places].astype(np.int64))
         progress(min(start + batch, len(chosen)), len(chosen))
-    if not np.isfinite(losses).all():
-        raise RunError(
-            "The model's output is not finite: its weights are damaged or training diverged. "
-            "Train it again."
-        )
+    check_finite(losses)
     return PositionLosses(
         mean=losses.mean(axis=0),
         bands=tuple(_band(losses, first, last) for first, last in position_groups(length)),
@@ -104,11 +101,7 @@ def _window_losses(session: Session, tokens: np.ndarray) -> np.ndarray:
     for start in range(0, tokens.shape[1] - 1, _CHUNK):
         end = min(start + _CHUNK, tokens.shape[1] - 1)
         logits, states = session.step(tokens[:, start:end], states)
-        targets = tokens[:, start + 1 : end + 1, np.newaxis]
-        scores = logits.astype(np.float64)
-        scores -= scores.max(axis=-1, keepdims=True)
-        wanted = np.take_along_axis(scores, targets, axis=-1)[..., 0]
-        parts.append(np.log(np.exp(scores, out=scores).sum(axis=-1)) - wanted)
+        parts.append(cross_entropy(logits, tokens[:, start + 1 : end + 1]))
     return np.concatenate(parts, axis=1)
 
 

@@ -8,14 +8,14 @@ import numpy as np
 import onnxruntime
 
 from rnnkit.errors import RunError, UsageError
-from rnnkit.inference.decision import Decision, read_decision, softmax
+from rnnkit.inference.decision import Decision, read_decision
 from rnnkit.inference.runtime import (
     ModelFile,
     check_vocabulary_size,
     damaged_metadata,
     open_model,
 )
-from rnnkit.inference.scores import predicted_classes
+from rnnkit.inference.scores import check_finite, predicted_classes, softmax
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.runs.files import read_document
 from rnnkit.text.encoder import PAD, UNKNOWN, TextEncoder
@@ -139,11 +139,7 @@ def classify(
         logits[rows] = classifier.run_graph(ids)
         start += len(rows)
         progress(start, len(order))
-    if not np.isfinite(logits).all():
-        raise RunError(
-            "The model's output is not finite: its weights are damaged or training diverged. "
-            "Train it again."
-        )
+    check_finite(logits)
     return logits
 
 

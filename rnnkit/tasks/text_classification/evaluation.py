@@ -8,7 +8,8 @@ import numpy as np
 
 from rnnkit.data.splits import SplitName
 from rnnkit.errors import DataError
-from rnnkit.inference.decision import Decision, softmax
+from rnnkit.inference.decision import Decision
+from rnnkit.inference.scores import softmax
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.runs.files import read_document
 from rnnkit.tasks.text_classification.classifier import (

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from rnnkit.errors import DataError
-from rnnkit.inference.decision import softmax
+from rnnkit.inference.scores import softmax
 from rnnkit.runs.directory import RunDirectory, verify_files
 from rnnkit.tables.stream import Row, TableReader, cell_text
 from rnnkit.tables.write import TableWriter

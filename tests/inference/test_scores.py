@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from sklearn import metrics
 
 from rnnkit.inference import scores
+from rnnkit.inference.intervals import summarize_folds
 from rnnkit.inference.scores import (
     LEAST_ROWS,
     calibration_curve,
@@ -17,6 +18,7 @@ from rnnkit.inference.scores import (
     score_probabilities,
     worst_errors,
 )
+from rnnkit.runs.records import Estimate
 
 
 @st.composite
@@ -100,7 +102,7 @@ def test_a_redrawn_sample_is_scored_as_by_scikit_learn(
     rows = len(labels)
     draws = np.random.default_rng(seed).integers(0, rows, rows)
     weights = np.bincount(draws, minlength=rows).astype(float)
-    weighted = scores._WeightedScores(
+    weighted = scores.WeightedScores(
         probabilities, labels, probabilities.argmax(axis=1), classes, bins=5, positive=1
     )(weights)
     expected = reference(probabilities, labels, weights)
@@ -143,6 +145,48 @@ def test_intervals_repeat_and_depend_on_the_seed() -> None:
     ]
     assert scored[0] == scored[1]
     assert scored[0] != scored[2]
+
+
+@pytest.mark.parametrize("rows", [60, 400])
+def test_scores_at_their_limit_have_exact_intervals(rows: int) -> None:
+    """Every resample of rows that are all right is the same; the truth need not be 1."""
+    labels = np.arange(rows) % 2
+    certain = np.where(labels[:, np.newaxis] == np.arange(2), 0.9, 0.1)
+    right = score_probabilities(certain, labels, ["a", "b"], resamples=50).metrics
+    wrong = score_probabilities(certain[:, ::-1], labels, ["a", "b"], resamples=50).metrics
+    low = 0.025 ** (1 / rows)  # Clopper and Pearson (1934)
+    assert right["accuracy"] == Estimate(1.0, pytest.approx(low), 1.0)
+    assert wrong["accuracy"] == Estimate(0.0, 0.0, pytest.approx(1 - low))
+    low = 0.025 ** (2 / rows)
+    for name in ("precision_a", "recall_b", "macro_recall", "balanced_accuracy"):
+        assert right[name] == Estimate(1.0, pytest.approx(low), 1.0)
+    assert right["f1_a"] == Estimate(1.0, pytest.approx(2 * low / (1 + low)), 1.0)
+    assert right["macro_f1"] == right["f1_a"]
+    for name in ("roc_auc", "pr_auc"):
+        assert right[name] == Estimate(1.0, None, None), "no exact interval is known"
+
+
+def test_a_class_without_rows_has_no_interval() -> None:
+    probabilities, labels = np.tile([0.8, 0.2], (30, 1)), np.zeros(30, np.int64)
+    found = score_probabilities(probabilities, labels, ["a", "b"], resamples=50).metrics
+    assert found["recall_b"] == Estimate(0.0, None, None)
+
+
+def test_folds_have_intervals_inside_the_bounds_of_the_metric() -> None:
+    folds = [
+        {"accuracy": 0.93, "loss": 0.02, "brier": 0.01, "f1_a": 1.0},
+        {"accuracy": 1.0, "loss": 0.30, "brier": 0.09, "f1_a": 1.0},
+        {"accuracy": 0.98, "loss": 0.01, "brier": 0.02, "f1_a": 1.0},
+    ]
+    found = summarize_folds(folds, rows=60)
+    accuracy, loss = found["accuracy"].mean, found["loss"].mean
+    assert accuracy.low is not None
+    assert accuracy.low < accuracy.value < 1.0
+    assert accuracy.high == 1.0
+    assert loss.low == 0.0
+    assert loss.high is not None
+    assert loss.high > loss.value
+    assert found["f1_a"].mean == Estimate(1.0, pytest.approx(0.025 ** (1 / 60)), 1.0)
 
 
 def test_few_rows_have_no_intervals() -> None:

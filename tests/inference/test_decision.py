@@ -17,11 +17,10 @@ from rnnkit.inference.decision import (
     parse_goal,
     read_decision,
     remove_decision,
-    softmax,
     with_temperature,
     write_decision,
 )
-from rnnkit.inference.scores import predicted_classes, row_losses
+from rnnkit.inference.scores import predicted_classes, row_losses, softmax
 from rnnkit.runs.directory import RunDirectory
 
 
