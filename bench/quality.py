@@ -61,14 +61,14 @@ def name_of(path: Path) -> str:
 
 def is_writer(path: Path) -> bool:
     """Whether a configuration is of a language model; classifiers are for `sentiment.py`."""
-    from rnnkit.config.load import load_config
+    from rnnkit.tasks.task import load_config
 
     return load_config(path).task != "sentiment"
 
 
 def reason_to_leave_out(name: str) -> str | None:
     """Which texts of `configs/NAME.yaml` are not here, where some are missing."""
-    from rnnkit.config.load import load_config
+    from rnnkit.tasks.task import load_config
 
     named = load_config(CONFIGS / f"{name}.yaml").data.path
     files = [Path(pattern) for pattern in ([named] if isinstance(named, str) else named)]

@@ -34,10 +34,10 @@ Weights = dict[str, NDArray[np.float32]]
 def make_writer(folder: Path) -> tuple[Path, Weights]:
     """A run of one GRU layer of 256 with an embedding of 64 over 65 characters; and its weights
     under the names and in the layout of Keras."""
-    from rnnkit.config.schema import GenerationConfig, ModelConfig
     from rnnkit.network.onnx import InferenceFacts, export_onnx
     from rnnkit.runs.directory import create_run, write_manifest
     from rnnkit.runs.files import write_atomically, write_document
+    from rnnkit.tasks.language_model.config import GenerationConfig, LanguageModelConfig
     from rnnkit.text.tokenize import TextRules
     from rnnkit.text.vocabulary import Vocabulary
 
@@ -57,7 +57,7 @@ def make_writer(folder: Path) -> tuple[Path, Weights]:
     config = "{version: 1, task: char_generation, data: {path: none}, training: {max_steps: 1}}\n"
     run = create_run(folder, "gru256", config_text=config, vocabulary=vocabulary.to_dict())
     facts = InferenceFacts("char_generation", None, GenerationConfig().model_dump(mode="json"))
-    model = ModelConfig()
+    model = LanguageModelConfig()
     write_atomically(
         run.onnx_model, export_onnx(weights, model=model, vocabulary_size=size, facts=facts)
     )
@@ -68,17 +68,18 @@ def make_writer(folder: Path) -> tuple[Path, Weights]:
 
 def make_judge(folder: Path) -> Path:
     """A run of configs/sentiment.yaml, as if it were trained: with its vocabulary."""
+    from rnnkit.config.base import layer_sizes
     from rnnkit.config.describe import to_yaml
-    from rnnkit.config.load import load_config
-    from rnnkit.config.schema import SentimentConfig, layer_sizes
     from rnnkit.network.classifier_parts import logit_units, recurrent_names
     from rnnkit.network.onnx_classifier import export_classifier
     from rnnkit.runs.directory import create_run, write_manifest
     from rnnkit.runs.files import write_atomically, write_document
+    from rnnkit.tasks.task import load_config
+    from rnnkit.tasks.text_classification.config import ClassificationConfig
     from rnnkit.tasks.text_classification.data import prepare_texts
 
     config = load_config(REPOSITORY / "configs" / "sentiment.yaml")
-    assert isinstance(config, SentimentConfig)
+    assert isinstance(config, ClassificationConfig)
     assert config.model.embedding.kind == "learned"
     prepared = prepare_texts(config)
     size, width = prepared.encoder.size, config.model.embedding.size

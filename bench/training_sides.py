@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from bench.measure import REPOSITORY, Side, cores
 
 if TYPE_CHECKING:
-    from rnnkit.config.schema import CharGenerationConfig
     from rnnkit.data.batches import Batch
+    from rnnkit.tasks.language_model.config import CharGenerationConfig
 
 LENGTH = 64
 EMBEDDING = 64
@@ -68,8 +68,8 @@ class Task:
         Raises:
             ConfigError: rnnkit knows no such precision.
         """
-        from rnnkit.config.load import parse_config
-        from rnnkit.config.schema import CharGenerationConfig
+        from rnnkit.tasks.language_model.config import CharGenerationConfig
+        from rnnkit.tasks.task import parse_config
 
         optimizer = {"name": "adamw", "weight_decay": WEIGHT_DECAY, "epsilon": EPSILON}
         sections = {

@@ -155,9 +155,9 @@ def main() -> None:
 
 def trigram(path: Path) -> dict[str, Any]:
     """Counted on the training part of a configuration, scored on its validation part."""
-    from rnnkit.config.load import load_config
-    from rnnkit.config.schema import WordGenerationConfig
+    from rnnkit.tasks.language_model.config import WordGenerationConfig
     from rnnkit.tasks.language_model.data import prepare
+    from rnnkit.tasks.task import load_config
 
     config = load_config(path)
     assert isinstance(config, WordGenerationConfig)

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from rnnkit import experiment
-from rnnkit.config import load
-from rnnkit.config.schema import Config
+from rnnkit.tasks import task
+from rnnkit.tasks.task import Config
 from rnnkit.training.events import Event
 
 ConfigSource = Config | Mapping[str, Any] | str | Path
@@ -26,16 +26,16 @@ def load_config(config: ConfigSource, *, overrides: Overrides = ()) -> Config:
     settings = _settings(overrides)
     match config:
         case str() | Path():
-            return load.load_config(Path(config), settings)
+            return task.load_config(Path(config), settings)
         case Mapping():
             text = json.dumps(config)
-            return load.parse_config(text, source="config", base=Path(), overrides=settings)
+            return task.parse_config(text, source="config", base=Path(), overrides=settings)
         case _:
             if not settings:
                 return config
             from rnnkit.config.describe import to_yaml
 
-            return load.parse_config(
+            return task.parse_config(
                 to_yaml(config), source="config", base=Path(), overrides=settings
             )
 

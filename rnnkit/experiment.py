@@ -16,8 +16,6 @@ from pathlib import Path
 from typing import Any
 
 from rnnkit.config.describe import differences, to_yaml
-from rnnkit.config.load import load_config
-from rnnkit.config.schema import Config
 from rnnkit.errors import RunError, UsageError
 from rnnkit.runs.checkpoint import read_last_checkpoint
 from rnnkit.runs.directory import (
@@ -29,7 +27,7 @@ from rnnkit.runs.directory import (
     replace_recorded,
     verify_files,
 )
-from rnnkit.tasks.task import prepare
+from rnnkit.tasks.task import Config, load_config, prepare
 from rnnkit.training.events import Notice, Observer
 from rnnkit.training.task import TrainingData
 

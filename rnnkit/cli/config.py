@@ -40,7 +40,7 @@ def check(files: tuple[Path, ...], overrides: tuple[str, ...], as_json: bool) ->
     Example:
       rnnkit config check configs/*.yaml
     """
-    from rnnkit.config.load import load_config
+    from rnnkit.tasks.task import load_config
 
     results: list[dict[str, Any]] = []
     for file in files:
@@ -71,7 +71,7 @@ def show(file: Path, overrides: tuple[str, ...], as_json: bool) -> None:
       rnnkit config show configs/hello.yaml --set model.cell=lstm
     """
     from rnnkit.config.describe import to_yaml
-    from rnnkit.config.load import load_config
+    from rnnkit.tasks.task import load_config
 
     config = load_config(file, overrides)
     if as_json:
@@ -95,7 +95,7 @@ def diff(file: Path, other: Path | None, overrides: tuple[str, ...], as_json: bo
       rnnkit config diff configs/shakespeare.yaml configs/hello.yaml
     """
     from rnnkit.config.describe import differences
-    from rnnkit.config.load import load_config
+    from rnnkit.tasks.task import load_config
 
     found = differences(load_config(file, overrides), load_config(other) if other else None)
     if as_json:
@@ -118,11 +118,12 @@ def schema(markdown: bool) -> None:
       # yaml-language-server: $schema=rnnkit.schema.json
     """
     from rnnkit.config.describe import json_schema, reference_markdown
+    from rnnkit.tasks.task import SCHEMAS
 
     if markdown:
-        click.echo(reference_markdown(), nl=False)
+        click.echo(reference_markdown(SCHEMAS), nl=False)
     else:
-        print_json(json_schema())
+        print_json(json_schema(SCHEMAS))
 
 
 def _compact(value: object) -> str:

@@ -14,8 +14,8 @@ from rnnkit.cli.options import json_option, runs_dir_option
 from rnnkit.errors import ConfigError, InterruptedTrainingError, RunError, UsageError
 
 if TYPE_CHECKING:
-    from rnnkit.config.schema import SentimentConfig
     from rnnkit.runs.directory import RunDirectory
+    from rnnkit.tasks.text_classification.config import ClassificationConfig
     from rnnkit.tasks.text_classification.evaluation import ClassifiedTexts
     from rnnkit.training.events import Observer
 
@@ -115,13 +115,13 @@ def _find(name: str, *, runs_dir: Path) -> tuple[Path, int]:
     raise RunError(f"{name}: no cross-validation here or in {runs_dir} (it has no crossval.json)")
 
 
-def _configuration(config: Path, overrides: tuple[str, ...]) -> "SentimentConfig":
+def _configuration(config: Path, overrides: tuple[str, ...]) -> "ClassificationConfig":
     """What every fold has in common; anything that keeps a fold from being held out is refused."""
-    from rnnkit.config.load import load_config
-    from rnnkit.config.schema import SentimentConfig
+    from rnnkit.tasks.task import load_config
+    from rnnkit.tasks.text_classification.config import ClassificationConfig
 
     plain = load_config(config, overrides)
-    if not isinstance(plain, SentimentConfig):
+    if not isinstance(plain, ClassificationConfig):
         raise ConfigError(f"{config}: task {plain.task}; crossval is for task: sentiment")
     if plain.data.fold is not None:
         raise ConfigError(f"{config}: data.fold: is set by crossval; remove it")
@@ -134,8 +134,8 @@ def _train_fold(
 ) -> "RunDirectory":
     """Train what is not trained yet of one fold."""
     from rnnkit import experiment
-    from rnnkit.config.load import load_config
     from rnnkit.runs.directory import RunDirectory
+    from rnnkit.tasks.task import load_config
 
     run = RunDirectory(directory / f"fold-{fold:02}")
     if run.is_finished:
@@ -205,13 +205,13 @@ def _answer(directory: Path, runs: "list[RunDirectory]", *, as_json: bool) -> No
 
 def _score(run: "RunDirectory") -> "tuple[ClassifiedTexts, dict[str, float]]":
     """The test part of one fold with its predictions, and its scores."""
-    from rnnkit.config.load import load_config
-    from rnnkit.config.schema import SentimentConfig
     from rnnkit.inference.scores import score_probabilities
+    from rnnkit.tasks.task import load_config
+    from rnnkit.tasks.text_classification.config import ClassificationConfig
     from rnnkit.tasks.text_classification.evaluation import classify_split
 
     config = load_config(run.config)
-    assert isinstance(config, SentimentConfig)
+    assert isinstance(config, ClassificationConfig)
     texts = classify_split(run, config, split="test")
     scored = score_probabilities(
         texts.probabilities,

@@ -11,8 +11,8 @@ from rnnkit.cli.scored_classes import ClassOptions, estimates_table, evaluate_cl
 from rnnkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from rnnkit.config.schema import LanguageConfig
     from rnnkit.runs.directory import RunDirectory
+    from rnnkit.tasks.language_model.config import LanguageConfig
 
 
 @click.command("evaluate")
@@ -136,11 +136,11 @@ def command(
     if unseen is not None and options.used:
         raise UsageError(f"--unseen is for language models, {options.used[0]} for classifiers.")
 
-    from rnnkit.config.load import load_config
-    from rnnkit.config.schema import SentimentConfig
     from rnnkit.runs.directory import find_run, verify_files
     from rnnkit.tasks.language_model import session
+    from rnnkit.tasks.task import load_config
     from rnnkit.tasks.text_classification import classifier
+    from rnnkit.tasks.text_classification.config import ClassificationConfig
 
     tasks = () if options.used else session.TASKS
     tasks += () if unseen is not None else classifier.TASKS
@@ -149,7 +149,7 @@ def command(
         click.echo(f"Using the newest run, {directory.path}", err=True)
     verify_files(directory, directory.config)
     config = load_config(directory.config)
-    if isinstance(config, SentimentConfig):
+    if isinstance(config, ClassificationConfig):
         if unseen is not None:
             raise UsageError(
                 f"--unseen is for language models, and {directory.path} is a classifier: words "

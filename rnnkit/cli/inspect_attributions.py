@@ -118,11 +118,11 @@ def command(
         raise UsageError(f"--png is a picture of one text; there are {len(texts)}. Use --html.")
 
     keep_numpy_to_one_thread()
-    from rnnkit.config.load import load_config
-    from rnnkit.config.schema import SentimentConfig
     from rnnkit.inspection.attributions import attribute, class_index
     from rnnkit.runs.directory import find_run, verify_files
+    from rnnkit.tasks.task import load_config
     from rnnkit.tasks.text_classification.classifier import TASKS, load_classifier
+    from rnnkit.tasks.text_classification.config import ClassificationConfig
 
     directory = find_run(run, runs_dir=runs_dir, tasks=TASKS)
     if run is None:
@@ -130,7 +130,7 @@ def command(
     classifier = load_classifier(directory)
     verify_files(directory, directory.config)
     config = load_config(directory.config)
-    assert isinstance(config, SentimentConfig)
+    assert isinstance(config, ClassificationConfig)
     explained = class_index(classifier, class_name)
     method = _method(method_name, directory, pairs=pairs, seed=random_seed, points=points)
     found = []

@@ -123,8 +123,6 @@ def command(
         raise UsageError("--rank-data is about a ranking; there is none without --rank.")
     check_files(html_path=html_path, png_path=png_path)
 
-    from rnnkit.config.load import load_config
-    from rnnkit.config.schema import SentimentConfig
     from rnnkit.inspection.run_states import (
         RankingText,
         StateChoice,
@@ -133,7 +131,9 @@ def command(
     )
     from rnnkit.runs.directory import find_run, verify_files
     from rnnkit.tasks.language_model import session
+    from rnnkit.tasks.task import load_config
     from rnnkit.tasks.text_classification import classifier
+    from rnnkit.tasks.text_classification.config import ClassificationConfig
 
     directory = find_run(run, runs_dir=runs_dir, tasks=(*session.TASKS, *classifier.TASKS))
     if run is None:
@@ -143,7 +143,7 @@ def command(
     if text_file is not None:
         text = _read(text_file)
     choice = StateChoice(layer, kind, units, most_units=most, most_tokens=tokens)
-    if isinstance(config, SentimentConfig):
+    if isinstance(config, ClassificationConfig):
         if rank or rank_files:
             raise UsageError("A ranking is for language models; this run is a classifier.")
         if text is None:

@@ -27,13 +27,13 @@ def open_subject(target: str | None, *, runs_dir: Path) -> "Subject":
         ConfigError: the configuration cannot be used.
         DataError: the data of the configuration cannot be read.
     """
-    from rnnkit.config.schema import EXPERIMENTS
     from rnnkit.inspection.subject import open_config, open_run
     from rnnkit.runs.directory import find_run
+    from rnnkit.tasks.task import SCHEMAS
 
     if target is not None and _is_config(target):
         return open_config(Path(target))
-    run = find_run(target, runs_dir=runs_dir, tasks=tuple(EXPERIMENTS))
+    run = find_run(target, runs_dir=runs_dir, tasks=tuple(SCHEMAS))
     if target is None:
         click.echo(f"Using the newest run, {run.path}", err=True)
     return open_run(run)

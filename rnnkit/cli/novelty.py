@@ -23,14 +23,14 @@ def read_training_text(run: "RunDirectory") -> "TrainingText":
         DataError: it is missing or has changed.
         RunError: the run's configuration or summary is damaged.
     """
-    from rnnkit.config.load import load_config
-    from rnnkit.config.schema import SentimentConfig
     from rnnkit.runs.directory import verify_files
     from rnnkit.tasks.language_model.novelty import training_text
+    from rnnkit.tasks.task import load_config
+    from rnnkit.tasks.text_classification.config import ClassificationConfig
 
     verify_files(run, run.config)
     config = load_config(run.config)
-    assert not isinstance(config, SentimentConfig)  # its model would not have been opened
+    assert not isinstance(config, ClassificationConfig)  # its model would not have been opened
     return training_text(run, config)
 
 

@@ -13,11 +13,11 @@ from rnnkit.errors import DataError, UsageError
 if TYPE_CHECKING:
     import numpy as np
 
-    from rnnkit.config.schema import SentimentConfig
     from rnnkit.inference.compare import Comparison
     from rnnkit.runs.directory import RunDirectory
     from rnnkit.runs.records import Estimate
     from rnnkit.tasks.text_classification.classifier import Classifier
+    from rnnkit.tasks.text_classification.config import ClassificationConfig
     from rnnkit.tasks.text_classification.data import PreparedTexts
     from rnnkit.tasks.text_classification.evaluation import ClassifiedTexts
 
@@ -52,7 +52,7 @@ class ClassOptions:
 
 def evaluate_classes(
     directory: "RunDirectory",
-    config: "SentimentConfig",
+    config: "ClassificationConfig",
     options: ClassOptions,
     *,
     split: Any,
@@ -241,11 +241,11 @@ def _compare(
     runs_dir: Path,
     bootstrap: Any,
 ) -> "tuple[RunDirectory, Comparison]":
-    from rnnkit.config.load import load_config
-    from rnnkit.config.schema import SentimentConfig
     from rnnkit.inference.compare import compare_predictions
     from rnnkit.runs.directory import named_run, verify_files
+    from rnnkit.tasks.task import load_config
     from rnnkit.tasks.text_classification.classifier import load_classifier
+    from rnnkit.tasks.text_classification.config import ClassificationConfig
     from rnnkit.tasks.text_classification.evaluation import (
         check_same_texts,
         classify_files,
@@ -255,7 +255,7 @@ def _compare(
     run = named_run(name, runs_dir=runs_dir)
     verify_files(run, run.config)
     config = load_config(run.config)
-    if not isinstance(config, SentimentConfig):
+    if not isinstance(config, ClassificationConfig):
         raise UsageError(f"--compare {run.path}: is no classifier.")
     second = load_classifier(run)
     other = (

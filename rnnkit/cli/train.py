@@ -52,8 +52,8 @@ def command(
         raise UsageError("--name is for new runs; a resumed run keeps its directory")
     from rnnkit import experiment
     from rnnkit.cli.display import stop_signals, training_display
-    from rnnkit.config.load import load_config
     from rnnkit.runs.directory import check_name
+    from rnnkit.tasks.task import load_config
     from rnnkit.training.events import Notice
 
     with stop_signals() as should_stop, training_display() as observe:

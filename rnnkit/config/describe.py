@@ -1,6 +1,8 @@
 """A configuration as text: resolved, compared, as JSON Schema and as a reference page."""
 
+import functools
 import json
+import operator
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -8,8 +10,8 @@ import yaml
 from pydantic import Field, TypeAdapter
 from pydantic.fields import FieldInfo
 
+from rnnkit.config.base import Schemas, Section
 from rnnkit.config.expectation import annotation_of, expectation, section_shape
-from rnnkit.config.schema import EXPERIMENTS, Config, Section
 from rnnkit.config.source import read_scalar
 
 Difference = tuple[str, Any, Any]
@@ -33,38 +35,8 @@ One YAML file describes an experiment. This page is generated from the schema by
   word by word; [sentiment](#task-sentiment) learns to tell the classes of texts.
 """
 
-_EXAMPLES = {
-    "char_generation": """\
-version: 1
-task: char_generation
-data:
-  path: ../data/tinyshakespeare.txt
-training:
-  max_epochs: 10
-""",
-    "word_generation": """\
-version: 1
-task: word_generation
-data:
-  path: ../data/tinyshakespeare.txt
-  minimum_count: 2
-training:
-  max_epochs: 10
-""",
-    "sentiment": """\
-version: 1
-task: sentiment
-data:
-  path: tweets.csv
-  layout: {text: message, label: mood}
-  labels: {0: negative, 4: positive}
-training:
-  max_epochs: 5
-""",
-}
 
-
-def to_yaml(config: Config) -> str:
+def to_yaml(config: Section) -> str:
     """The complete configuration, every default written out, in the order of the schema.
 
     Loading it again gives an equal `Config`; paths are written as they are, absolute once loaded.
@@ -79,7 +51,7 @@ def to_yaml(config: Config) -> str:
     )
 
 
-def differences(config: Config, other: Config | None) -> list[Difference]:
+def differences(config: Section, other: Section | None) -> list[Difference]:
     """The keys in which two configurations differ: `(path, value, other value)`.
 
     Without `other` the defaults take its place; sections of several kinds are compared with the
@@ -96,9 +68,10 @@ def differences(config: Config, other: Config | None) -> list[Difference]:
     ]
 
 
-def json_schema() -> dict[str, Any]:
+def json_schema(schemas: Schemas) -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of the configuration file, for editors."""
-    either = Annotated[Config, Field(discriminator="task")]
+    trees: list[Any] = [schema.tree for schema in schemas.values()]
+    either: Any = Annotated[functools.reduce(operator.or_, trees), Field(discriminator="task")]
     schema = TypeAdapter[Any](either).json_schema(mode="validation")
     head = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
@@ -107,14 +80,14 @@ def json_schema() -> dict[str, Any]:
     return {**head, **_without_titles(schema)}
 
 
-def reference_markdown() -> str:
+def reference_markdown(schemas: Schemas) -> str:
     """The reference page: one table for each section of each task, in the order of the schema."""
     page = _REFERENCE_HEAD
     seen: dict[_Page, str] = {}
-    for task, tree in EXPERIMENTS.items():
+    for task, schema in schemas.items():
         page += f"\n## task: {task}\n\nStart of a file:\n\n"
-        page += f"```yaml\n{_EXAMPLES[task]}```\n"
-        page += "".join(_section_pages(tree, "", "", task, seen))
+        page += f"```yaml\n{schema.example}```\n"
+        page += "".join(_section_pages(schema.tree, "", "", task, seen))
     return page
 
 

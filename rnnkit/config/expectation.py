@@ -12,7 +12,7 @@ from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from rnnkit.config.schema import LARGEST, Section
+from rnnkit.config.base import LARGEST, Section
 from rnnkit.config.source import shorten
 
 

@@ -10,10 +10,9 @@ from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
-from rnnkit.config.consistency import contradictions
+from rnnkit.config.base import Schemas, Section
 from rnnkit.config.messages import complete_tags, diagnose, diagnose_task, suggest
 from rnnkit.config.overrides import apply_override, override_origin
-from rnnkit.config.schema import EXPERIMENTS, Config, Section
 from rnnkit.config.source import KeyPath, Origin, Problem, read_yaml
 from rnnkit.errors import ConfigError
 
@@ -25,7 +24,7 @@ LARGEST_FILE = 1 << 20
 """Bytes; a text given in place of a configuration is refused before it is read whole."""
 
 
-def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+def load_config(path: Path, overrides: Sequence[str], schemas: Schemas) -> Section:
     """Read and check a configuration file, with `KEY=VALUE` overrides laid over it.
 
     Paths become absolute: relative to the file where the file names them, relative to the
@@ -34,10 +33,14 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
     Raises ConfigError; its message holds one line for every problem.
     """
     text = _read_text(path)
-    return parse_config(text, source=str(path), base=path.parent, overrides=overrides)
+    return parse_config(
+        text, source=str(path), base=path.parent, overrides=overrides, schemas=schemas
+    )
 
 
-def parse_config(text: str, *, source: str, base: Path, overrides: Sequence[str] = ()) -> Config:
+def parse_config(
+    text: str, *, source: str, base: Path, overrides: Sequence[str], schemas: Schemas
+) -> Section:
     """The same for a text: `source` names it in messages, `base` is what paths are relative to."""
     document = read_yaml(text, source=source)
     start = document.origins[()]
@@ -54,30 +57,31 @@ def parse_config(text: str, *, source: str, base: Path, overrides: Sequence[str]
     for override in overrides:
         problems += apply_override(values, origins, override)
     _refuse_other_versions(values.get("version"), _origin(("version",), origins))
-    if wrong_task := diagnose_task(values):
+    if wrong_task := diagnose_task(values, schemas):
         problem = Problem(_origin(("task",), origins), ("task",), wrong_task)
         known = [known for known in problems if known.path != ("task",)]
         raise _error([*known, problem], overrides)
 
-    values = complete_tags(values)
+    schema = schemas[values["task"]]
+    values = complete_tags(values, schema.tree)
     config = None
     if not problems:
-        config = _validate(values)
+        config = _validate(values, schema.tree)
     if config is None:
-        findings, remains = diagnose(values)
+        findings, remains = diagnose(values, schemas)
         known = {problem.path for problem in problems}
         problems += [
             Problem(_origin(path, origins), path, message)
             for path, message in findings
             if path not in known
         ]
-        partial = _validate(remains)
+        partial = _validate(remains, schema.tree)
         if not problems or partial is None:
             raise AssertionError(f"diagnosis and schema disagree about {source}")
     else:
         partial = config
     broken = [problem.path for problem in problems if problem.path]
-    for found in contradictions(partial):
+    for found in schema.contradictions(partial):
         paths = [tuple(path.split(".")) for path in (found.path, *found.beside)]
         if not any(_overlap(path, other) for path in paths for other in broken):
             problems.append(Problem(_origin(paths[0], origins), paths[0], found.message))
@@ -100,9 +104,9 @@ def _error(problems: list[Problem], overrides: Sequence[str]) -> ConfigError:
     return ConfigError("\n".join(map(str, problems)))
 
 
-def _validate(values: dict[str, Any]) -> Config | None:
+def _validate(values: dict[str, Any], tree: type[Section]) -> Section | None:
     try:
-        return EXPERIMENTS[values["task"]].model_validate_json(json.dumps(values))
+        return tree.model_validate_json(json.dumps(values))
     except ValidationError:
         return None
 
@@ -128,7 +132,7 @@ def _overlap(path: KeyPath, other: KeyPath) -> bool:
     return path[:shorter] == other[:shorter]
 
 
-def _path_problems(config: Config, origins: dict[KeyPath, Origin]) -> list[Problem]:
+def _path_problems(config: Section, origins: dict[KeyPath, Origin]) -> list[Problem]:
     return [
         Problem(_origin(key, origins), key, "a file name cannot contain NUL")
         for key in (*_PATTERNS, *_FILES)
@@ -136,7 +140,7 @@ def _path_problems(config: Config, origins: dict[KeyPath, Origin]) -> list[Probl
     ]
 
 
-def _paths_at(config: Config, key: KeyPath) -> tuple[str, ...]:
+def _paths_at(config: Section, key: KeyPath) -> tuple[str, ...]:
     """What a key holds; nothing where it is null or the chosen kind of section has no such key."""
     value: Any = config
     for name in key:
@@ -144,7 +148,7 @@ def _paths_at(config: Config, key: KeyPath) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else value or ()
 
 
-def _with_absolute_paths(config: Config, base: Path, origins: dict[KeyPath, Origin]) -> Config:
+def _with_absolute_paths(config: Section, base: Path, origins: dict[KeyPath, Origin]) -> Section:
     for key in (*_PATTERNS, *_FILES):
         if paths := _paths_at(config, key):
             folder = (Path.cwd() if _origin(key, origins).line is None else base).resolve()

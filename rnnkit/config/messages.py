@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from rnnkit.config.base import LARGEST, Schemas, Section
 from rnnkit.config.expectation import (
     SectionShape,
     annotation_of,
@@ -19,7 +20,6 @@ from rnnkit.config.expectation import (
     is_valid,
     section_shape,
 )
-from rnnkit.config.schema import EXPERIMENTS, LARGEST, Section
 from rnnkit.config.source import KeyPath, read_scalar, render_path, shorten
 
 Finding = tuple[KeyPath, str]
@@ -30,26 +30,27 @@ class _Report:
     """What one diagnosis collects."""
 
     task: str
+    schemas: Schemas
     findings: list[Finding]
 
     def add(self, path: KeyPath, message: str) -> None:
         self.findings.append((path, message))
 
 
-def diagnose_task(values: Mapping[str, Any]) -> str | None:
+def diagnose_task(values: Mapping[str, Any], schemas: Schemas) -> str | None:
     """What is wrong with `task`, on which everything else depends; None when nothing is."""
     task = values.get("task")
-    if isinstance(task, str) and task in EXPERIMENTS:
+    if isinstance(task, str) and task in schemas:
         return None
     if "task" not in values:
-        return f"missing; write {' or '.join(f'task: {name}' for name in EXPERIMENTS)}"
-    return _wrong_choice(task, tuple(EXPERIMENTS))
+        return f"missing; write {' or '.join(f'task: {name}' for name in schemas)}"
+    return _wrong_choice(task, tuple(schemas))
 
 
-def complete_tags(values: Mapping[str, Any]) -> dict[str, Any]:
+def complete_tags(values: Mapping[str, Any], tree: type[Section]) -> dict[str, Any]:
     """Write the default kind into sections of several kinds that do not name theirs:
     `optimizer: {learning_rate: 0.01}` becomes `{name: adamw, learning_rate: 0.01}`."""
-    return _complete(values, EXPERIMENTS[values["task"]])
+    return _complete(values, tree)
 
 
 def _complete(values: Mapping[str, Any], section: type[Section]) -> dict[str, Any]:
@@ -65,15 +66,15 @@ def _complete(values: Mapping[str, Any], section: type[Section]) -> dict[str, An
     return completed
 
 
-def diagnose(values: Mapping[str, Any]) -> tuple[list[Finding], dict[str, Any]]:
+def diagnose(values: Mapping[str, Any], schemas: Schemas) -> tuple[list[Finding], dict[str, Any]]:
     """All findings, and what remains of the values when everything refused is left out.
 
     The remains, with placeholders for missing required keys, always make a `Config`: the one in
     which contradictions between the keys that are right can still be looked for. `task` has to be
     one of those there are.
     """
-    report = _Report(values["task"], [])
-    remains = _check_section(values, EXPERIMENTS[report.task], (), "", report) or {}
+    report = _Report(values["task"], schemas, [])
+    remains = _check_section(values, schemas[report.task].tree, (), "", report) or {}
     remains.setdefault("version", 1)
     remains.setdefault("training", {})
     remains["data"] = {"path": "-", **remains.get("data", {})}
@@ -102,7 +103,7 @@ def _check_section(
     usable = True
     for key in values:
         if key not in section.model_fields:
-            report.add((*path, key), _unknown_key(key, section, path, kind, others, report.task))
+            report.add((*path, key), _unknown_key(key, section, path, kind, others, report))
     for name, field in section.model_fields.items():
         here = (*path, name)
         if name not in values:
@@ -167,7 +168,7 @@ def _unknown_key(
     path: KeyPath,
     kind: str,
     others: tuple[tuple[str, type[Section]], ...],
-    task: str,
+    report: _Report,
 ) -> str:
     tag_key = kind.partition(":")[0]
     homes = [tag for tag, other in others if key in other.model_fields]
@@ -177,12 +178,12 @@ def _unknown_key(
     if "." in key:
         nested = ": {".join(key.split(".")) + ": ..." + "}" * key.count(".")
         return f"{message} Keys are nested in a file: {shorten(nested)}"
-    for other, tree in EXPERIMENTS.items():
-        if other != task and (*path, key) in _all_paths(tree, ()):
-            return f"is a key of task: {other}; this is task: {task}"
+    for other, schema in report.schemas.items():
+        if other != report.task and (*path, key) in _all_paths(schema.tree, ()):
+            return f"is a key of task: {other}; this is task: {report.task}"
     if hint := suggest(key, list(section.model_fields)):
         return message + hint
-    own = _all_paths(EXPERIMENTS[task], ())
+    own = _all_paths(report.schemas[report.task].tree, ())
     if elsewhere := [p for p in own if p[-1] == key and p[:-1] != path]:
         return f"{message} Did you mean '{render_path(elsewhere[0])}'?"
     beside = f" beside {kind}" if kind else ""

@@ -1,30 +1,18 @@
 """What keys that both tasks have say about each other."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
-from rnnkit.config.schema import (
-    CommonTrainingConfig,
+from rnnkit.config.base import Contradiction, RecurrentConfig, layer_sizes
+from rnnkit.config.training import (
     CosineSchedule,
     LinearSchedule,
     PlateauSchedule,
-    RecurrentConfig,
     SGDConfig,
     StepSchedule,
-    Training,
-    layer_sizes,
+    TrainingConfig,
 )
 
 SIZE_KEYS = ("model.units", "model.layers")
-
-
-@dataclass(frozen=True)
-class Contradiction:
-    """`path` is the key to report; `beside` are the other keys the message depends on."""
-
-    path: str
-    message: str
-    beside: tuple[str, ...] = ()
 
 
 def about_fractions(validation: float, test: float) -> Iterator[Contradiction]:
@@ -108,7 +96,7 @@ def about_one_step(
         yield Contradiction("model.recurrent_initializer", unused, beside)
 
 
-def about_limits(training: CommonTrainingConfig) -> Iterator[Contradiction]:
+def about_limits(training: TrainingConfig) -> Iterator[Contradiction]:
     """What ends a run, and the optimizer."""
     if training.max_epochs is None and training.max_steps is None and training.max_minutes is None:
         yield Contradiction(
@@ -124,7 +112,7 @@ def about_limits(training: CommonTrainingConfig) -> Iterator[Contradiction]:
         )
 
 
-def about_monitor(training: Training) -> Iterator[Contradiction]:
+def about_monitor(training: TrainingConfig) -> Iterator[Contradiction]:
     """The score that decides, and what early stopping wants of it."""
     stopping = training.early_stopping
     if training.monitor != "loss" and stopping and stopping.minimum_improvement >= 1.0:
@@ -136,7 +124,7 @@ def about_monitor(training: Training) -> Iterator[Contradiction]:
         )
 
 
-def about_schedule(training: CommonTrainingConfig) -> Iterator[Contradiction]:
+def about_schedule(training: TrainingConfig) -> Iterator[Contradiction]:
     """The learning rate over time."""
     schedule, max_steps = training.schedule, training.max_steps
     if max_steps is not None and schedule.warmup_steps >= max_steps:

@@ -1,6 +1,6 @@
 """How a network is trained, whatever its task: optimizers, schedules, limits."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -154,7 +154,7 @@ class EarlyStopping(Section):
     for `monitor: loss`, a share between 0 and 1 for every other."""
 
 
-class CommonTrainingConfig(Section):
+class TrainingConfig(Section):
     """Training, whatever the task. The first of the limits that is reached ends the run."""
 
     batch_size: PositiveInt = 64
@@ -189,3 +189,5 @@ class CommonTrainingConfig(Section):
     """Steps between checkpoints; every evaluation writes one too."""
     early_stopping: EarlyStopping | None = None
     """When to give up."""
+    monitor: Any = "loss"  # a Literal in each task; a checker wants equal types of fields
+    """Score that decides which model is the best; each task has its own."""

@@ -15,7 +15,7 @@ from rnnkit.data.permutation import permute
 from rnnkit.data.windows import StreamLayout, count_sliding, lay_streams
 
 if TYPE_CHECKING:
-    from rnnkit.config.schema import Windows
+    from rnnkit.tasks.language_model.config import Windows
 
 _RELEASE_EVERY_ROWS = 1024
 _RELEASE_ABOVE_BYTES = 64 * 2**20

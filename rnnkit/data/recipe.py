@@ -22,7 +22,7 @@ from rnnkit.text.tokenize import TextRules
 from rnnkit.text.vocabulary import Tokens
 
 if TYPE_CHECKING:
-    from rnnkit.config.schema import CharGenerationConfig, WordGenerationConfig
+    from rnnkit.tasks.language_model.config import CharGenerationConfig, WordGenerationConfig
 
 Identities = tuple[FileIdentity, ...]
 

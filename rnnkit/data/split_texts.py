@@ -13,7 +13,7 @@ from rnnkit.errors import DataError
 
 if TYPE_CHECKING:
     from rnnkit.tables.labelled import LabelledTexts
-    from rnnkit.tasks.text_classification.config import SentimentConfig
+    from rnnkit.tasks.text_classification.config import ClassificationConfig
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,7 @@ class SplitIndices:
     test: NDArray[np.int64]
 
 
-def split_texts(config: "SentimentConfig", texts: "LabelledTexts") -> SplitIndices:
+def split_texts(config: "ClassificationConfig", texts: "LabelledTexts") -> SplitIndices:
     """Divide the texts as `data.split` and the fractions say, drawn by `seed`.
 
     Raises DataError when a split would mislead: a class is missing from one, the rows of an

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from rnnkit.errors import DataError
 
 if TYPE_CHECKING:
-    from rnnkit.config.schema import Windows
     from rnnkit.data.splits import Splits
+    from rnnkit.tasks.language_model.config import Windows
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from rnnkit.text.language import LanguageVocabulary
 from rnnkit.text.word_vocabulary import WordVocabulary
 
 if TYPE_CHECKING:
-    from rnnkit.config.schema import LanguageConfig
+    from rnnkit.tasks.language_model.config import LanguageConfig
 
 
 def read_word_vectors(
@@ -43,7 +43,7 @@ def read_word_vectors(
 
 
 def _check_width(config: "LanguageConfig", width: int) -> None:
-    from rnnkit.config.schema import layer_sizes
+    from rnnkit.config.base import layer_sizes
 
     last = layer_sizes(config.model)[-1]
     if config.model.tie_weights and last != width:

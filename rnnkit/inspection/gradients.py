@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from rnnkit.config.schema import Training
+from rnnkit.config.training import TrainingConfig
 from rnnkit.errors import DataError
 from rnnkit.network.cells import StateKind
 from rnnkit.network.reference import Layer, Network
@@ -244,7 +244,7 @@ def classifier_profile_of(
 def clipping_of(
     network: Network,
     ids: np.ndarray,
-    training: Training,
+    training: TrainingConfig,
     *,
     context: int | None,
     length: int,

@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnnkit.config.schema import LanguageConfig
 from rnnkit.errors import DataError
 from rnnkit.inspection.state_view import StateView, choose_units
 from rnnkit.inspection.states import (
@@ -24,6 +23,7 @@ from rnnkit.inspection.tracking import Ranking, check_length, rank_units
 from rnnkit.network.cells import CELLS
 from rnnkit.network.reference import Network
 from rnnkit.runs.directory import RunDirectory
+from rnnkit.tasks.language_model.config import LanguageConfig
 from rnnkit.tasks.language_model.evaluated_text import text_of_files, text_of_run
 from rnnkit.tasks.language_model.session import Session, load_session
 from rnnkit.text.encoder import UNKNOWN, TextEncoder

@@ -6,11 +6,6 @@ Without ONNX Runtime: the weights come from `model.keras`.
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnnkit.config.load import load_config
-from rnnkit.config.schema import (
-    LanguageConfig,
-    SentimentConfig,
-)
 from rnnkit.data.windows import context_length
 from rnnkit.errors import RunError
 from rnnkit.inference.decision import read_decision
@@ -20,7 +15,10 @@ from rnnkit.network.reference import Network, Weights, build_network
 from rnnkit.network.spec import EmbeddingInput, NetworkSpec, check_given_weights
 from rnnkit.runs.directory import RunDirectory, verify_files
 from rnnkit.runs.files import read_document
+from rnnkit.tasks.language_model.config import LanguageConfig
 from rnnkit.tasks.language_model.network import language_network
+from rnnkit.tasks.task import load_config
+from rnnkit.tasks.text_classification.config import ClassificationConfig
 from rnnkit.tasks.text_classification.network import classifier_network
 from rnnkit.text.encoder import TextEncoder
 from rnnkit.text.language import LanguageVocabulary, read_vocabulary
@@ -50,7 +48,7 @@ class ClassifierSubject:
 
     name: str
     run: RunDirectory | None
-    config: SentimentConfig
+    config: ClassificationConfig
     network: Network
     encoder: TextEncoder
     classes: tuple[str, ...]
@@ -74,7 +72,7 @@ def open_run(run: RunDirectory) -> Subject:
     verify_files(run, run.config)
     config = load_config(run.config)
     weights = read_weights(run)
-    if isinstance(config, SentimentConfig):
+    if isinstance(config, ClassificationConfig):
         return _trained_classifier(run, config, weights)
     try:
         vocabulary = read_vocabulary(read_document(run.vocabulary, "vocabulary"))
@@ -92,7 +90,7 @@ def open_run(run: RunDirectory) -> Subject:
 
 
 def _trained_classifier(
-    run: RunDirectory, config: SentimentConfig, weights: Weights
+    run: RunDirectory, config: ClassificationConfig, weights: Weights
 ) -> ClassifierSubject:
     # As inference.classifier reads it, which would bring ONNX Runtime along.
     content = read_document(run.vocabulary, "vocabulary")
@@ -145,7 +143,7 @@ def open_config(path: Path) -> Subject:
         DataError: the data cannot be read.
     """
     config = load_config(path)
-    if isinstance(config, SentimentConfig):
+    if isinstance(config, ClassificationConfig):
         return _untrained_classifier(path, config)
     from rnnkit.tasks.language_model.data import prepare
 
@@ -185,7 +183,7 @@ def has_frozen_embeddings(subject: Subject) -> bool:
             return False
 
 
-def _untrained_classifier(path: Path, config: SentimentConfig) -> ClassifierSubject:
+def _untrained_classifier(path: Path, config: ClassificationConfig) -> ClassifierSubject:
     from rnnkit.tasks.text_classification.data import prepare_texts
 
     prepared = prepare_texts(config)

@@ -3,7 +3,7 @@
 
 from typing import NamedTuple
 
-from rnnkit.config.schema import ClassifierConfig, DenseActivation, Pooling
+from rnnkit.tasks.text_classification.config import ClassifierConfig, DenseActivation, Pooling
 
 FAR_BELOW = -1e30
 """Stands in for what padding may not win: below any score and any output, yet finite."""

@@ -1,4 +1,4 @@
-"""`ModelConfig` and a vocabulary size -> `keras.Model`.
+"""`LanguageModelConfig` and a vocabulary size -> `keras.Model`.
 
 The same network is built twice: once for training, with initial states as inputs, final states
 as outputs and our recurrent layers; once for saving, from stock Keras layers alone. Both have the
@@ -18,17 +18,16 @@ from typing import Any, assert_never
 import keras
 import numpy as np
 
-from rnnkit.config.schema import (
-    Cell,
+from rnnkit.config.base import Cell, RecurrentConfig
+from rnnkit.config.base import layer_sizes as sizes_of
+from rnnkit.network.layers import stock_layer, training_layer
+from rnnkit.tasks.language_model.config import (
     EmbeddingInput,
-    ModelConfig,
+    LanguageModelConfig,
     OneHotInput,
     PretrainedInput,
-    RecurrentConfig,
     ScaledInput,
 )
-from rnnkit.config.schema import layer_sizes as sizes_of
-from rnnkit.network.layers import stock_layer, training_layer
 
 
 def states_per_layer(cell: Cell) -> int:
@@ -36,13 +35,17 @@ def states_per_layer(cell: Cell) -> int:
     return 2 if cell == "lstm" else 1
 
 
-def state_sizes(model: ModelConfig) -> tuple[int, ...]:
+def state_sizes(model: LanguageModelConfig) -> tuple[int, ...]:
     """Units of every state tensor, in the order of the training model's inputs."""
     return tuple(size for size in sizes_of(model) for _ in range(states_per_layer(model.cell)))
 
 
 def build_training_model(
-    model: ModelConfig, *, vocabulary_size: int, every_step: bool, vector_size: int | None = None
+    model: LanguageModelConfig,
+    *,
+    vocabulary_size: int,
+    every_step: bool,
+    vector_size: int | None = None,
 ) -> keras.Model:
     """The network as it is trained. `vector_size` is the length of pretrained vectors, which
     themselves are set later.
@@ -61,7 +64,11 @@ def build_training_model(
 
 
 def build_saved_model(
-    model: ModelConfig, *, vocabulary_size: int, every_step: bool, vector_size: int | None = None
+    model: LanguageModelConfig,
+    *,
+    vocabulary_size: int,
+    every_step: bool,
+    vector_size: int | None = None,
 ) -> keras.Model:
     """The network as it is saved: ids int32[batch, time] -> logits, stock Keras layers only."""
     ids = keras.Input((None,), dtype="int32", name="ids")
@@ -132,7 +139,7 @@ def penalty(model: RecurrentConfig) -> keras.regularizers.Regularizer | None:
 class _Network:
     """The layers between ids and logits."""
 
-    model: ModelConfig
+    model: LanguageModelConfig
     vocabulary_size: int
     every_step: bool
     vector_size: int | None

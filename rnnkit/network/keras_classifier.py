@@ -23,13 +23,7 @@ from typing import Any, Literal, assert_never
 
 import keras
 
-from rnnkit.config.schema import (
-    ClassifierConfig,
-    LearnedEmbedding,
-    Pooling,
-    PretrainedEmbedding,
-    layer_sizes,
-)
+from rnnkit.config.base import layer_sizes
 from rnnkit.network.classifier_parts import (
     FAR_BELOW,
     dense_layers,
@@ -39,6 +33,12 @@ from rnnkit.network.classifier_parts import (
 )
 from rnnkit.network.keras import after_recurrent, penalty, recurrent_options
 from rnnkit.network.layers import ReverseTexts, stock_layer, training_layer
+from rnnkit.tasks.text_classification.config import (
+    ClassifierConfig,
+    LearnedEmbedding,
+    Pooling,
+    PretrainedEmbedding,
+)
 
 
 def build_training_classifier(

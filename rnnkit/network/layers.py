@@ -14,7 +14,7 @@ from typing import Any, assert_never
 import keras
 import tensorflow as tf
 
-from rnnkit.config.schema import Cell
+from rnnkit.config.base import Cell
 from rnnkit.network import gpu as cudnn
 from rnnkit.network.kernels import fused as kernel
 from rnnkit.network.seeds import HostSeeds

@@ -14,14 +14,13 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from rnnkit.config.schema import (
+from rnnkit.config.base import RecurrentConfig, layer_sizes
+from rnnkit.tasks.language_model.config import (
     EmbeddingInput,
-    ModelConfig,
+    LanguageModelConfig,
     OneHotInput,
     PretrainedInput,
-    RecurrentConfig,
     ScaledInput,
-    layer_sizes,
 )
 
 FORMAT_VERSION = 1
@@ -79,7 +78,7 @@ class Graph:
 
 
 def export_onnx(
-    weights: Weights, *, model: ModelConfig, vocabulary_size: int, facts: InferenceFacts
+    weights: Weights, *, model: LanguageModelConfig, vocabulary_size: int, facts: InferenceFacts
 ) -> bytes:
     """The model as a serialized, checked ONNX file.
 
@@ -155,7 +154,7 @@ def _state_names(cell: str, index: int) -> tuple[str, ...]:
     return (h, f"state_{index}_c") if cell == "lstm" else (h,)
 
 
-def _add_input(graph: Graph, model: ModelConfig, vocabulary_size: int) -> tuple[str, int]:
+def _add_input(graph: Graph, model: LanguageModelConfig, vocabulary_size: int) -> tuple[str, int]:
     """From `ids_by_time` to float32[time, batch, width]; returns the name and the width."""
     match model.input:
         case EmbeddingInput() | PretrainedInput():
@@ -191,7 +190,7 @@ def _reorder_gates(matrix: np.ndarray, order: Sequence[int]) -> np.ndarray:
 
 
 def _add_recurrent(
-    graph: Graph, x: str, *, index: int, width: int, units: int, model: ModelConfig
+    graph: Graph, x: str, *, index: int, width: int, units: int, model: LanguageModelConfig
 ) -> str:
     """One recurrent layer over `x` float32[time, batch, width]; [time, batch, units]."""
     name, states = f"recurrent_{index}", _state_names(model.cell, index)
@@ -288,7 +287,7 @@ def add_normalization(graph: Graph, y: str, *, index: int, units: int, kind: str
 
 
 def _add_output(
-    graph: Graph, x: str, *, width: int, model: ModelConfig, vocabulary_size: int
+    graph: Graph, x: str, *, width: int, model: LanguageModelConfig, vocabulary_size: int
 ) -> None:
     """The softmax layer without its softmax: `x` [time, batch, width] to `logits`."""
     if model.tie_weights:

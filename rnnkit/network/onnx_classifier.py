@@ -13,7 +13,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper
 
-from rnnkit.config.schema import ClassifierConfig, DenseActivation, Pooling, layer_sizes
+from rnnkit.config.base import layer_sizes
 from rnnkit.network.classifier_parts import (
     FAR_BELOW,
     dense_layers,
@@ -31,6 +31,7 @@ from rnnkit.network.onnx import (
     add_normalization,
     tensor,
 )
+from rnnkit.tasks.text_classification.config import ClassifierConfig, DenseActivation, Pooling
 
 
 def export_classifier(

@@ -14,11 +14,13 @@ from rnnkit.runs.records import read_metrics
 if TYPE_CHECKING:
     import numpy as np
 
-    from rnnkit.config.schema import Config, LanguageConfig, SentimentConfig
     from rnnkit.data.splits import SplitName
     from rnnkit.inference.decision import Decision
     from rnnkit.inference.scores import ClassificationScores
+    from rnnkit.tasks.language_model.config import LanguageConfig
     from rnnkit.tasks.language_model.position import PositionLosses
+    from rnnkit.tasks.task import Config
+    from rnnkit.tasks.text_classification.config import ClassificationConfig
 
 Announce = Callable[[str], None]
 
@@ -111,7 +113,7 @@ def gather(
         DataError: the `split` that was asked for cannot be scored.
     """
     from rnnkit.config.describe import to_yaml
-    from rnnkit.config.load import load_config
+    from rnnkit.tasks.task import load_config
 
     told = story(run)
     config = load_config(run.config)
@@ -192,7 +194,11 @@ def _language_details(
 
 
 def _sentiment_details(
-    run: RunDirectory, config: "SentimentConfig", *, split: "SplitName | None", announce: Announce
+    run: RunDirectory,
+    config: "ClassificationConfig",
+    *,
+    split: "SplitName | None",
+    announce: Announce,
 ) -> tuple[SentimentDetails, Sequence[str]]:
     from rnnkit.inference.decision import read_decision
     from rnnkit.inference.scores import (

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
-from rnnkit.config.schema import Config
 from rnnkit.errors import RunError
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.runs.files import FORMAT_VERSION, check_version, write_atomically
+from rnnkit.tasks.task import Config
 
 _FACTS = "facts.json"
 

@@ -112,8 +112,8 @@ def overview(run: RunDirectory) -> Overview:
     verify_files(run, run.config)
     if run.is_finished:
         return _finished_overview(run)
-    from rnnkit.config.load import load_config
-    from rnnkit.config.schema import layer_sizes
+    from rnnkit.config.base import layer_sizes
+    from rnnkit.tasks.task import load_config
 
     config = load_config(run.config)
     records = read_metrics(run)
@@ -187,7 +187,7 @@ def story(run: RunDirectory) -> Story:
         ConfigError: the configuration cannot be read.
     """
     from rnnkit.config.describe import differences
-    from rnnkit.config.load import load_config
+    from rnnkit.tasks.task import load_config
 
     line = overview(run)
     records = read_metrics(run)
@@ -227,7 +227,7 @@ def compare(runs: Sequence[RunDirectory]) -> Comparison:
         ConfigError: a configuration cannot be read.
     """
     from rnnkit.config.describe import differences
-    from rnnkit.config.load import load_config
+    from rnnkit.tasks.task import load_config
 
     lines = tuple(overview(run) for run in runs)
     summaries = [read_document(run.summary, "summary") if run.is_finished else {} for run in runs]

@@ -17,7 +17,11 @@ from rnnkit.tables.layouts import describe_row, read_layout
 from rnnkit.tables.rows import Fault, FaultKind, TableChunk
 
 if TYPE_CHECKING:
-    from rnnkit.tasks.text_classification.config import Layout, SentimentConfig, SentimentDataConfig
+    from rnnkit.tasks.text_classification.config import (
+        ClassificationConfig,
+        ClassificationDataConfig,
+        Layout,
+    )
 
 _SHOWN_LABELS = 8
 _MOST_CLASSES = 1000
@@ -44,7 +48,7 @@ FAULTS: Mapping[FaultKind, str] = {
 
 
 def read_texts(
-    config: "SentimentConfig", *, test: bool = False, classes: Sequence[str] | None = None
+    config: "ClassificationConfig", *, test: bool = False, classes: Sequence[str] | None = None
 ) -> LabelledTexts:
     """The texts of `data.path`, or with `test` those of `data.test_path`.
 
@@ -65,7 +69,7 @@ def read_texts(
 
 
 def read_any_texts(
-    paths: Sequence[str], config: "SentimentConfig", *, classes: Sequence[str] | None = None
+    paths: Sequence[str], config: "ClassificationConfig", *, classes: Sequence[str] | None = None
 ) -> LabelledTexts:
     """The texts of other files in the layout and with the labels of `config`, all of them.
 
@@ -79,7 +83,7 @@ def _patterns(path: str | Sequence[str]) -> Sequence[str]:
 
 
 def _read(
-    patterns: Sequence[str], data: "SentimentDataConfig", classes: Sequence[str] | None
+    patterns: Sequence[str], data: "ClassificationDataConfig", classes: Sequence[str] | None
 ) -> LabelledTexts:
     files, chunks, notes = read_layout(patterns, data.layout, encoding=data.encoding)
     mapping = data.labels

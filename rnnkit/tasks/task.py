@@ -1,17 +1,75 @@
-"""The tasks, brought together: the one module that knows all of them."""
+"""The door to the tasks: the one module that brings them together.
 
-from typing import assert_never
+A new task is a folder beside this file, a member of `Config`, an entry in `SCHEMAS` and a case
+in `task_of`.
+"""
 
-from rnnkit.config.schema import (
-    CharGenerationConfig,
-    Config,
-    SentimentConfig,
-    WordGenerationConfig,
-)
-from rnnkit.training.task import TrainingData
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, assert_never, cast
+
+from rnnkit.config import load
+from rnnkit.config.base import Schema
+from rnnkit.tasks.base import Task
+from rnnkit.tasks.language_model.config import CharGenerationConfig, WordGenerationConfig
+from rnnkit.tasks.language_model.rules import CHARACTERS, WORDS
+from rnnkit.tasks.language_model.task import language_model
+from rnnkit.tasks.text_classification.config import ClassificationConfig
+from rnnkit.tasks.text_classification.rules import CLASSIFICATION
+from rnnkit.tasks.text_classification.task import text_classification
+
+if TYPE_CHECKING:  # loads NumPy
+    from rnnkit.training.task import TrainingData
+
+Config = CharGenerationConfig | WordGenerationConfig | ClassificationConfig
+"""One experiment; `task` tells which."""
+
+SCHEMAS: dict[str, Schema] = {
+    "char_generation": CHARACTERS,
+    "word_generation": WORDS,
+    "sentiment": CLASSIFICATION,
+}
+"""What a file may say, by the name of its task."""
 
 
-def prepare(config: Config, *, is_new: bool = True) -> TrainingData:
+def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
+    """Read and check a configuration file, with `KEY=VALUE` overrides laid over it.
+
+    Paths become absolute: relative to the file where the file names them, relative to the
+    current directory where an override does. Whether they exist is not checked here.
+
+    Raises ConfigError; its message holds one line for every problem.
+    """
+    return cast("Config", load.load_config(path, overrides, SCHEMAS))
+
+
+def parse_config(text: str, *, source: str, base: Path, overrides: Sequence[str] = ()) -> Config:
+    """Check a configuration given as text.
+
+    Args:
+        text: content of a configuration file.
+        source: its name in messages.
+        base: directory that paths are relative to.
+        overrides: `KEY=VALUE` each, laid over the text.
+
+    Raises ConfigError; its message holds one line for every problem.
+    """
+    loaded = load.parse_config(text, source=source, base=base, overrides=overrides, schemas=SCHEMAS)
+    return cast("Config", loaded)
+
+
+def task_of(config: Config) -> Task:
+    """Return the task of a configuration. The only `match` over tasks in the package."""
+    match config:
+        case CharGenerationConfig() | WordGenerationConfig():
+            return language_model(config)
+        case ClassificationConfig():
+            return text_classification(config)
+        case _:
+            assert_never(config)
+
+
+def prepare(config: Config, *, is_new: bool = True) -> "TrainingData":
     """Read, check and encode the data of an experiment. Loads no TensorFlow.
 
     A run that is resumed (not `is_new`) has its weights in a checkpoint: what they began with
@@ -22,14 +80,4 @@ def prepare(config: Config, *, is_new: bool = True) -> TrainingData:
         ConfigError: they do not fit the configuration, such as initial weights of another shape.
         RunError: the run that `training.init_from` names is damaged.
     """
-    match config:
-        case CharGenerationConfig() | WordGenerationConfig():
-            from rnnkit.tasks.language_model import initial as language_model
-
-            return language_model.prepare_training(config, is_new=is_new)
-        case SentimentConfig():
-            from rnnkit.tasks.text_classification import initial as text_classification
-
-            return text_classification.prepare_training(config, is_new=is_new)
-        case _:
-            assert_never(config)
+    return task_of(config).prepare(is_new)

@@ -4,7 +4,7 @@ import dataclasses
 from dataclasses import dataclass
 from typing import Any
 
-from rnnkit.config.schema import EarlyStopping, PlateauSchedule, Training
+from rnnkit.config.training import EarlyStopping, PlateauSchedule, TrainingConfig
 from rnnkit.training.optimizer import learning_rate_at
 
 
@@ -58,7 +58,7 @@ class Course:
         self.epoch, self.index = self.epoch + 1, 0
         return True
 
-    def learning_rate(self, training: Training, *, total_steps: int | None) -> float:
+    def learning_rate(self, training: TrainingConfig, *, total_steps: int | None) -> float:
         """Learning rate of the next update."""
         rate = learning_rate_at(
             self.step,
@@ -69,7 +69,7 @@ class Course:
         )
         return rate * 0.5**self.divergences
 
-    def note_score(self, score: float, training: Training) -> bool:
+    def note_score(self, score: float, training: TrainingConfig) -> bool:
         """Take in the score of an evaluation; True when it is the best so far."""
         self.evaluations += 1
         is_best = self.best_score is None or score < self.best_score
@@ -79,7 +79,7 @@ class Course:
         self._count_for_stopping(score, training.early_stopping)
         return is_best
 
-    def _count_for_plateau(self, is_best: bool, training: Training) -> None:
+    def _count_for_plateau(self, is_best: bool, training: TrainingConfig) -> None:
         if not isinstance(training.schedule, PlateauSchedule):
             return
         self.plateau_evaluations = 0 if is_best else self.plateau_evaluations + 1
@@ -95,7 +95,9 @@ class Course:
         else:
             self.without_improvement += 1
 
-    def stopped_by(self, training: Training, *, seconds: float, is_evaluated: bool) -> str | None:
+    def stopped_by(
+        self, training: TrainingConfig, *, seconds: float, is_evaluated: bool
+    ) -> str | None:
         """Name of the limit that has been reached, if any.
 
         The clock never ends a run before its first update, which a model needs to be worth
@@ -115,7 +117,7 @@ class Course:
         return None
 
 
-def planned_steps(training: Training, *, batches_per_epoch: int) -> int | None:
+def planned_steps(training: TrainingConfig, *, batches_per_epoch: int) -> int | None:
     """Updates that the limits in epochs and steps allow; None when only the clock ends the run."""
     limits = []
     if training.max_steps is not None:

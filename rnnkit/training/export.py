@@ -7,7 +7,6 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from rnnkit.config.schema import LanguageConfig, SentimentConfig
 from rnnkit.data.windows import context_length
 from rnnkit.errors import RunError
 from rnnkit.network.keras import build_saved_model, weights_by_name
@@ -17,6 +16,8 @@ from rnnkit.network.onnx_classifier import export_classifier
 from rnnkit.runs.checkpoint import read_checkpoint
 from rnnkit.runs.directory import RunDirectory, write_manifest
 from rnnkit.runs.files import write_atomically
+from rnnkit.tasks.language_model.config import LanguageConfig
+from rnnkit.tasks.text_classification.config import ClassificationConfig
 
 
 def export_language_model(
@@ -48,7 +49,7 @@ def export_language_model(
 
 
 def export_classification_model(
-    config: SentimentConfig,
+    config: ClassificationConfig,
     run: RunDirectory,
     *,
     vocabulary_size: int,

@@ -14,7 +14,6 @@ import shlex
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from rnnkit.config.schema import Config
 from rnnkit.errors import DataError, InterruptedTrainingError, RunError, TrainingDivergedError
 from rnnkit.network.keras import weights_by_name
 from rnnkit.runs.checkpoint import (
@@ -26,6 +25,7 @@ from rnnkit.runs.checkpoint import (
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.runs.files import write_atomically, write_document
 from rnnkit.runs.records import encode_metrics, read_metrics
+from rnnkit.tasks.task import Config
 from rnnkit.training.clock import Clock
 from rnnkit.training.course import Course, planned_steps
 from rnnkit.training.environment import (

@@ -5,7 +5,7 @@ from typing import assert_never
 
 import keras
 
-from rnnkit.config.schema import (
+from rnnkit.config.training import (
     AdamConfig,
     AdamWConfig,
     ConstantSchedule,

@@ -10,14 +10,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from rnnkit.config.schema import (
-    ClassifierConfig,
-    ModelConfig,
-    Training,
-)
+from rnnkit.config.training import TrainingConfig
 from rnnkit.data.batches import Batch
 from rnnkit.network.layers import draw_masks, runs_on_gpu, shard_values, use_products
 from rnnkit.network.seeds import keep_seeds_on_host
+from rnnkit.tasks.language_model.config import LanguageModelConfig
+from rnnkit.tasks.text_classification.config import ClassifierConfig
 from rnnkit.training.environment import available_cores
 from rnnkit.training.objective import Scores, target_scores
 from rnnkit.training.optimizer import build_optimizer
@@ -50,7 +48,7 @@ class Learner:
     def __init__(
         self,
         model: keras.Model,
-        training: Training,
+        training: TrainingConfig,
         *,
         state_sizes: Sequence[int] = (),
         shards: int,
@@ -319,7 +317,7 @@ _LEAST_ROWS = 8
 """Rows of a batch that are worth a shard of their own."""
 
 
-def count_shards(model: ModelConfig | ClassifierConfig, batch_size: int) -> int:
+def count_shards(model: LanguageModelConfig | ClassifierConfig, batch_size: int) -> int:
     """In how many parts a batch is computed side by side: one per core of a CPU.
 
     Batch normalisation needs the whole batch in one piece, and a GPU wants it so.

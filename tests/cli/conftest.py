@@ -13,12 +13,12 @@ import pytest
 import yaml
 
 from rnnkit.config.describe import to_yaml
-from rnnkit.config.load import load_config
-from rnnkit.config.schema import SentimentConfig
 from rnnkit.network.onnx import InferenceFacts, export_onnx
 from rnnkit.runs.directory import RunDirectory, create_run, write_manifest
 from rnnkit.runs.files import write_atomically, write_document
 from rnnkit.tasks.language_model.data import prepare
+from rnnkit.tasks.task import load_config
+from rnnkit.tasks.text_classification.config import ClassificationConfig
 from rnnkit.tasks.text_classification.data import prepare_texts
 from rnnkit.text.encoder import UNKNOWN
 
@@ -46,7 +46,7 @@ def make_model_run(tmp_path: Path) -> MakeModelRun:
         config_path = tmp_path / f"{name}.yaml"
         config_path.write_text(yaml.safe_dump(content))
         config = load_config(config_path)
-        assert not isinstance(config, SentimentConfig)
+        assert not isinstance(config, ClassificationConfig)
         prepared = prepare(config)
         size = prepared.vocabulary.size
         rng = np.random.default_rng(0)
@@ -120,7 +120,7 @@ def make_class_run(tmp_path: Path) -> MakeClassRun:
         config_path = tmp_path / f"{name}.yaml"
         config_path.write_text(yaml.safe_dump(content, sort_keys=False))
         config = load_config(config_path)
-        assert isinstance(config, SentimentConfig)
+        assert isinstance(config, ClassificationConfig)
         prepared = prepare_texts(config)
         encoder, classes = prepared.encoder, list(prepared.classes)
         table = np.zeros((encoder.size, len(classes)), np.float32)

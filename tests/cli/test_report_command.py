@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 
-from rnnkit.config.load import load_config
-from rnnkit.config.schema import SentimentConfig
 from rnnkit.report.page import MARK
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.runs.files import write_atomically, write_document
 from rnnkit.runs.records import encode_metrics
+from rnnkit.tasks.task import load_config
+from rnnkit.tasks.text_classification.config import ClassificationConfig
 from rnnkit.tasks.text_classification.data import prepare_texts
 
 TEXT = "the quick brown fox jumps over the lazy dog; pack my box with five dozen jugs.\n" * 40
@@ -262,7 +262,7 @@ def test_what_was_learned_from_is_told(
     report(run_cli, classifier)
     assert "Class balance" not in classifier.report.read_text("utf-8")  # it has no data.json yet
     config = load_config(classifier.config)
-    assert isinstance(config, SentimentConfig)
+    assert isinstance(config, ClassificationConfig)
     write_document(classifier.data_summary, "data", prepare_texts(config).summary)
     assert report(run_cli, classifier).exit_code == 0
     page = classifier.report.read_text("utf-8")

@@ -18,11 +18,15 @@ import tensorflow as tf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from rnnkit.config.schema import ClassifierConfig, LearnedEmbedding, PretrainedEmbedding
 from rnnkit.network import layers
 from rnnkit.network.keras import weights_by_name
 from rnnkit.network.keras_classifier import build_saved_classifier, build_training_classifier
 from rnnkit.network.onnx_classifier import export_classifier
+from rnnkit.tasks.text_classification.config import (
+    ClassifierConfig,
+    LearnedEmbedding,
+    PretrainedEmbedding,
+)
 
 VOCABULARY = 13
 EMBEDDING = 5

@@ -15,7 +15,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from rnnkit.config.schema import ClassifierConfig, ModelConfig, TrainingConfig
 from rnnkit.data.batches import Batch
 from rnnkit.network import gpu as cudnn
 from rnnkit.network.keras import build_training_model, state_sizes, weights_by_name
@@ -23,6 +22,8 @@ from rnnkit.network.keras_classifier import build_training_classifier
 from rnnkit.network.kernels import fused as kernel
 from rnnkit.network.layers import describe_gpu_routes, runs_on_gpu
 from rnnkit.network.seeds import HostSeeds, keep_seeds_on_host
+from rnnkit.tasks.language_model.config import LanguageModelConfig, LanguageTrainingConfig
+from rnnkit.tasks.text_classification.config import ClassifierConfig
 from rnnkit.training.step import Learner
 
 VOCABULARY = 11
@@ -333,10 +334,10 @@ def test_the_compiled_loop_is_the_loop(activation: Any, time: int) -> None:
 
 def language_learner(cell: Any, **options: Any) -> Learner:
     keras.utils.set_random_seed(5)
-    model = ModelConfig(cell=cell, units=6, layers=2, **DROPOUTS, **options)
+    model = LanguageModelConfig(cell=cell, units=6, layers=2, **DROPOUTS, **options)
     return Learner(
         build_training_model(model, vocabulary_size=VOCABULARY, every_step=True),
-        TrainingConfig(max_steps=3, clip_norm=1.0),
+        LanguageTrainingConfig(max_steps=3, clip_norm=1.0),
         state_sizes=state_sizes(model),
         shards=1,
     )
@@ -351,7 +352,7 @@ def classification_learner(cell: Any, **options: Any) -> Learner:
         build_training_classifier(
             model, vocabulary_size=VOCABULARY, classes=3, embedding_size=5, **options
         ),
-        TrainingConfig(max_steps=3),
+        LanguageTrainingConfig(max_steps=3),
         shards=1,
     )
 

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from rnnkit.config.schema import ClassifierConfig
 from rnnkit.network.keras import weights_by_name
 from rnnkit.network.keras_classifier import build_saved_classifier
 from rnnkit.network.reference import Network, build_network
 from rnnkit.network.reference_classifier import gradients_of_classifier, run_classifier
 from rnnkit.network.reference_stack import softmax
+from rnnkit.tasks.text_classification.config import ClassifierConfig
 from rnnkit.tasks.text_classification.network import classifier_network
 
 VOCABULARY, CLASSES, EMBEDDING = 9, 3, 4

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from rnnkit.config.schema import ModelConfig
 from rnnkit.inspection.weights import weights_of_file
 from rnnkit.network.keras import build_saved_model, weights_by_name
 from rnnkit.network.reference import Network, build_network
 from rnnkit.network.reference_stack import gradients_of_language, run_language, softmax
+from rnnkit.tasks.language_model.config import LanguageModelConfig
 from rnnkit.tasks.language_model.network import language_network
 
 CELLS = ("simple_rnn", "lstm", "gru")
@@ -54,12 +54,12 @@ def double_precision() -> Iterator[None]:
     keras.config.set_dtype_policy("float32")
 
 
-def configure(options: dict[str, Any]) -> ModelConfig:
+def configure(options: dict[str, Any]) -> LanguageModelConfig:
     sized = {"input": {"kind": "embedding", "size": 3}, **options}
-    return ModelConfig.model_validate(sized)
+    return LanguageModelConfig.model_validate(sized)
 
 
-def built(model: ModelConfig) -> tuple[keras.Model, Network]:
+def built(model: LanguageModelConfig) -> tuple[keras.Model, Network]:
     """A Keras model with weights that leave nothing at its initial value, and the same for us."""
     saved = build_saved_model(model, vocabulary_size=VOCABULARY, every_step=True)
     draw = np.random.default_rng(7)
@@ -165,7 +165,7 @@ def test_gradients_of_the_states_are_those_of_automatic_differentiation(
 
 def step_by_step(
     saved: keras.Model,
-    model: ModelConfig,
+    model: LanguageModelConfig,
     network: Network,
     ids: np.ndarray,
     tape: tf.GradientTape,

@@ -11,13 +11,6 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from rnnkit.config.schema import (
-    EmbeddingInput,
-    ModelConfig,
-    OneHotInput,
-    PretrainedInput,
-    ScaledInput,
-)
 from rnnkit.network.keras import (
     build_saved_model,
     build_training_model,
@@ -25,6 +18,13 @@ from rnnkit.network.keras import (
     weights_by_name,
 )
 from rnnkit.network.onnx import InferenceFacts, export_onnx
+from rnnkit.tasks.language_model.config import (
+    EmbeddingInput,
+    LanguageModelConfig,
+    OneHotInput,
+    PretrainedInput,
+    ScaledInput,
+)
 
 VOCABULARY = 11
 TOLERANCE = 1e-5
@@ -44,16 +44,16 @@ GRID = list(
     itertools.product(("simple_rnn", "lstm", "gru"), SIZES, ("none", "layer", "batch"), INPUTS)
 )
 MORE = {
-    "relu": ModelConfig(cell="simple_rnn", units=8, activation="relu"),
-    "identity": ModelConfig(
+    "relu": LanguageModelConfig(cell="simple_rnn", units=8, activation="relu"),
+    "identity": LanguageModelConfig(
         cell="simple_rnn", units=8, activation="relu", recurrent_initializer="identity"
     ),
-    "tied": ModelConfig(units=7, input=EmbeddingInput(size=7), tie_weights=True),
-    "residual": ModelConfig(cell="lstm", units=6, layers=3, residual=True),
-    "residual with layer normalization": ModelConfig(
+    "tied": LanguageModelConfig(units=7, input=EmbeddingInput(size=7), tie_weights=True),
+    "residual": LanguageModelConfig(cell="lstm", units=6, layers=3, residual=True),
+    "residual with layer normalization": LanguageModelConfig(
         units=6, layers=3, residual=True, normalization="layer"
     ),
-    "every dropout": ModelConfig(
+    "every dropout": LanguageModelConfig(
         cell="lstm",
         units=6,
         layers=2,
@@ -63,8 +63,8 @@ MORE = {
         input_dropout=0.3,
         embedding_dropout=0.3,
     ),
-    "pretrained": ModelConfig(cell="lstm", units=6, input=PRETRAINED),
-    "pretrained and tied": ModelConfig(units=7, input=TRAINED_ON, tie_weights=True),
+    "pretrained": LanguageModelConfig(cell="lstm", units=6, input=PRETRAINED),
+    "pretrained and tied": LanguageModelConfig(units=7, input=TRAINED_ON, tie_weights=True),
 }
 
 
@@ -78,7 +78,7 @@ def with_random_weights(model: keras.Model) -> None:
         weight.assign(values.astype("float32"))
 
 
-def random_inputs(model: ModelConfig) -> tuple[np.ndarray, list[np.ndarray]]:
+def random_inputs(model: LanguageModelConfig) -> tuple[np.ndarray, list[np.ndarray]]:
     generator = np.random.default_rng(3)
     ids = generator.integers(0, VOCABULARY, (4, 9)).astype(np.int32)
     states = [generator.normal(size=(4, size)).astype(np.float32) for size in state_sizes(model)]
@@ -89,12 +89,12 @@ def call(network: keras.Model, ids: np.ndarray, states: list[np.ndarray], **opti
     return network([keras.ops.array(ids), *map(keras.ops.array, states)], **options)
 
 
-def onnx_session(weights: dict[str, np.ndarray], model: ModelConfig) -> Any:
+def onnx_session(weights: dict[str, np.ndarray], model: LanguageModelConfig) -> Any:
     data = export_onnx(weights, model=model, vocabulary_size=VOCABULARY, facts=FACTS)
     return onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
 
 
-def assert_parity(model: ModelConfig) -> None:
+def assert_parity(model: LanguageModelConfig) -> None:
     sizes = {"vocabulary_size": VOCABULARY, "vector_size": VECTOR_SIZE}
     trained = build_training_model(model, every_step=True, **sizes)
     with_random_weights(trained)
@@ -121,7 +121,9 @@ def test_the_grid_is_whole() -> None:
 @pytest.mark.parametrize(("cell", "sizes", "normalization", "form"), GRID)
 def test_keras_and_onnx_agree(cell: Any, sizes: str, normalization: Any, form: str) -> None:
     assert_parity(
-        ModelConfig(cell=cell, units=SIZES[sizes], normalization=normalization, input=INPUTS[form])
+        LanguageModelConfig(
+            cell=cell, units=SIZES[sizes], normalization=normalization, input=INPUTS[form]
+        )
     )
 
 
@@ -133,7 +135,9 @@ def test_keras_and_onnx_agree_with_further_options(name: str) -> None:
 @pytest.mark.parametrize("cell", ["simple_rnn", "lstm", "gru"])
 @pytest.mark.parametrize("residual", [False, True])
 def test_last_step_only_is_the_last_of_every_step(cell: Any, residual: bool) -> None:
-    model = ModelConfig(cell=cell, units=6, layers=2, residual=residual, normalization="layer")
+    model = LanguageModelConfig(
+        cell=cell, units=6, layers=2, residual=residual, normalization="layer"
+    )
     every = build_saved_model(model, vocabulary_size=VOCABULARY, every_step=True)
     with_random_weights(every)
     last = build_saved_model(model, vocabulary_size=VOCABULARY, every_step=False)
@@ -145,7 +149,7 @@ def test_last_step_only_is_the_last_of_every_step(cell: Any, residual: bool) -> 
 @pytest.mark.parametrize("cell", ["simple_rnn", "lstm", "gru"])
 def test_drop_connect_masks_the_recurrent_matrix_in_training_only(cell: Any) -> None:
     keras.utils.set_random_seed(0)
-    model = ModelConfig(cell=cell, units=8, recurrent_dropout=0.5)
+    model = LanguageModelConfig(cell=cell, units=8, recurrent_dropout=0.5)
     network = build_training_model(model, vocabulary_size=VOCABULARY, every_step=True)
     ids, states = random_inputs(model)
     kernel = np.asarray(network.get_layer("recurrent_0").cell.recurrent_kernel)
@@ -169,7 +173,7 @@ def test_drop_connect_masks_the_recurrent_matrix_in_training_only(cell: Any) -> 
 
 
 def test_saved_model_loads_where_rnnkit_is_not_importable(tmp_path: Path) -> None:
-    model = ModelConfig(
+    model = LanguageModelConfig(
         cell="lstm",
         units=6,
         layers=2,
@@ -212,10 +216,10 @@ def test_dropout_of_the_input_drops_numbers_or_whole_vectors(mask: Any) -> None:
     keras.utils.set_random_seed(0)
     embedding = EmbeddingInput(size=50)
     models = {
-        "input_dropout": ModelConfig(
+        "input_dropout": LanguageModelConfig(
             units=4, dropout_mask=mask, input=embedding, input_dropout=0.5
         ),
-        "embedding_dropout": ModelConfig(units=4, input=embedding, embedding_dropout=0.5),
+        "embedding_dropout": LanguageModelConfig(units=4, input=embedding, embedding_dropout=0.5),
     }
     for key, model in models.items():
         whole = key == "embedding_dropout"

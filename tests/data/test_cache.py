@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnnkit.config.schema import CharGenerationConfig
 from rnnkit.data import cache
 from rnnkit.errors import DataError
+from rnnkit.tasks.language_model.config import CharGenerationConfig
 from rnnkit.tasks.language_model.data import Prepared, prepare
 
 TEXT = "hello world\n" * 20

@@ -10,16 +10,11 @@ import numpy as np
 from pydantic import BaseModel
 
 from rnnkit.config.describe import to_yaml
-from rnnkit.config.load import parse_config
-from rnnkit.config.schema import (
-    CharGenerationConfig,
-    Config,
-    SentimentConfig,
-    WordGenerationConfig,
-)
 from rnnkit.runs.directory import RunDirectory, create_run, locked
 from rnnkit.runs.records import read_metrics
-from rnnkit.tasks.task import prepare
+from rnnkit.tasks.language_model.config import CharGenerationConfig, WordGenerationConfig
+from rnnkit.tasks.task import Config, parse_config, prepare
+from rnnkit.tasks.text_classification.config import ClassificationConfig
 from rnnkit.training.events import Event
 from rnnkit.training.loop import train
 from rnnkit.training.task import TrainingData
@@ -91,12 +86,12 @@ def configure_words(folder: Path, *overrides: str, text: str = TEXT) -> WordGene
     return config
 
 
-def configure_labelled(folder: Path, *overrides: str) -> SentimentConfig:
+def configure_labelled(folder: Path, *overrides: str) -> ClassificationConfig:
     """The settings for labelled texts over `write_reviews`, with `--set` overrides."""
     if not (folder / "reviews.csv").exists():
         write_reviews(folder / "reviews.csv")
     config = parse_config(LABELLED_SETTINGS, source="r.yaml", base=folder, overrides=overrides)
-    assert isinstance(config, SentimentConfig)
+    assert isinstance(config, ClassificationConfig)
     return config
 
 

@@ -13,10 +13,10 @@ from typing import Any
 import pytest
 from experiments import arrays, configure, keys_of, start, train_here, without_times
 
-from rnnkit.config.schema import CharGenerationConfig
 from rnnkit.errors import ConfigError
 from rnnkit.runs.checkpoint import read_checkpoint
 from rnnkit.runs.directory import RunDirectory
+from rnnkit.tasks.language_model.config import CharGenerationConfig
 
 SHORT = ("training.max_steps=6", "training.evaluate_every_steps=3")
 SLIDING = "data.windows={kind: sliding, length: 5}"

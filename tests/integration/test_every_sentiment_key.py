@@ -23,8 +23,9 @@ from experiments import (
     write_reviews,
 )
 
-from rnnkit.config.schema import SentimentConfig, TrainingConfig
 from rnnkit.runs.directory import RunDirectory
+from rnnkit.tasks.language_model.config import LanguageTrainingConfig
+from rnnkit.tasks.text_classification.config import ClassificationConfig
 
 Case = tuple[str, tuple[str, ...], tuple[str, ...]]
 
@@ -206,8 +207,8 @@ ONE_VALUE = {"version", "task"}
 
 
 def test_the_table_has_every_key_of_the_schema() -> None:
-    shared = {f"training.{key}" for key in keys_of(TrainingConfig)} - {"training.monitor"}
-    own = set(keys_of(SentimentConfig)) - shared
+    shared = {f"training.{key}" for key in keys_of(LanguageTrainingConfig)} - {"training.monitor"}
+    own = set(keys_of(ClassificationConfig)) - shared
     assert sorted(own) == sorted({*CASES, *ONE_VALUE} - shared)
 
 

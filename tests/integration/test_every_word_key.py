@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from experiments import arrays, configure_words, keys_of, start, train_here, without_times
 
-from rnnkit.config.schema import CharGenerationConfig, WordGenerationConfig
 from rnnkit.errors import ConfigError
+from rnnkit.tasks.language_model.config import CharGenerationConfig, WordGenerationConfig
 from rnnkit.tasks.language_model.data import prepare
 
 SHORT = ("training.max_steps=6", "training.evaluate_every_steps=3")

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from guides import GUIDES, ROOT, Command, SavedFile, steps
 
-from rnnkit.config.load import load_config
-from rnnkit.config.schema import SentimentConfig
+from rnnkit.tasks.task import load_config
+from rnnkit.tasks.text_classification.config import ClassificationConfig
 
 pytestmark = pytest.mark.slow
 
@@ -77,7 +77,7 @@ def shorter(arguments: list[str]) -> list[str]:
         return []
     if "--resume" in arguments:
         overrides = LONGER if "--set" in arguments else ()
-    elif isinstance(load_config(Path(config)), SentimentConfig):
+    elif isinstance(load_config(Path(config)), ClassificationConfig):
         overrides = SHORTER
     else:
         overrides = SHORTER + LITTLE_TO_SCORE

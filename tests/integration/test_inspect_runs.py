@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from experiments import configure, configure_labelled, train_new
 
-from rnnkit.config.load import parse_config
 from rnnkit.runs.directory import RunDirectory
+from rnnkit.tasks.task import parse_config
 
 WORDS = """\
 version: 1

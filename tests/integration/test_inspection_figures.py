@@ -12,12 +12,6 @@ from browser import BROWSER, WIDTHS, measure
 from made_up_reports import HOSTILE, LONG
 from read_page import Page, check_that_nothing_is_loaded
 
-from rnnkit.config.schema import (
-    ClassifierConfig,
-    LearnedEmbedding,
-    ModelConfig,
-    PretrainedEmbedding,
-)
 from rnnkit.inspection.forward import Extent, Forward, classifier_forward, language_forward
 from rnnkit.inspection.gradient_view import GradientView
 from rnnkit.inspection.gradients import Clipping, Profile, StateProfile
@@ -27,7 +21,13 @@ from rnnkit.inspection.page_gradients import gradients_page, gradients_picture
 from rnnkit.inspection.subject import ClassifierSubject, LanguageSubject
 from rnnkit.inspection.summary import summarize, summary_view
 from rnnkit.network.initializers import untrained
+from rnnkit.tasks.language_model.config import LanguageModelConfig
 from rnnkit.tasks.language_model.network import language_network
+from rnnkit.tasks.text_classification.config import (
+    ClassifierConfig,
+    LearnedEmbedding,
+    PretrainedEmbedding,
+)
 from rnnkit.tasks.text_classification.network import classifier_network
 from rnnkit.views.formats import memory
 from rnnkit.views.html import render
@@ -57,7 +57,9 @@ class Tokens:
 
 
 VOCABULARY: Any = Tokens()
-LANGUAGE = ModelConfig.model_validate({"cell": "lstm", "units": (5, 3), "normalization": "layer"})
+LANGUAGE = LanguageModelConfig.model_validate(
+    {"cell": "lstm", "units": (5, 3), "normalization": "layer"}
+)
 CLASSIFIER = ClassifierConfig(
     units=4, bidirectional=True, pooling=("attention", "last"), embedding=LearnedEmbedding(size=3)
 )

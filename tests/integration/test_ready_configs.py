@@ -11,17 +11,18 @@ from typing import Any
 import pytest
 
 from rnnkit.config.base import layer_sizes
-from rnnkit.config.load import load_config
-from rnnkit.config.schema import LanguageConfig, SentimentConfig, WordGenerationConfig
 from rnnkit.runs.directory import RunDirectory
+from rnnkit.tasks.language_model.config import LanguageConfig, WordGenerationConfig
 from rnnkit.tasks.language_model.data import prepare
 from rnnkit.tasks.language_model.session import load_session
+from rnnkit.tasks.task import load_config
+from rnnkit.tasks.text_classification.config import ClassificationConfig
 from rnnkit.text.vocabulary import Vocabulary
 
 CONFIGS = Path(__file__).parents[2] / "configs"
 FILES = sorted(CONFIGS.rglob("*.y*ml"))
 NAMES = [path.relative_to(CONFIGS).as_posix() for path in FILES]
-CLASSIFIERS = [path for path in FILES if isinstance(load_config(path), SentimentConfig)]
+CLASSIFIERS = [path for path in FILES if isinstance(load_config(path), ClassificationConfig)]
 WRITERS = [path for path in FILES if path not in CLASSIFIERS]
 TREEBANK = CONFIGS / "ptb.yaml"
 """Its text may not be passed on."""
@@ -80,7 +81,7 @@ def treebank(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
 
 def writer(path: Path, overrides: Sequence[str] = ()) -> LanguageConfig:
     config = load_config(path, overrides)
-    assert not isinstance(config, SentimentConfig)
+    assert not isinstance(config, ClassificationConfig)
     return config
 
 
@@ -183,7 +184,7 @@ def test_it_trains_predicts_and_is_scored(
     run_cli: Callable[..., Any], tmp_path: Path, path: Path, made_up: dict[str, Path]
 ) -> None:
     config = load_config(path)
-    assert isinstance(config, SentimentConfig)
+    assert isinstance(config, ClassificationConfig)
     overrides = [*SHORTENED, "training.batch_size=8"]
     if config.training.schedule.warmup_steps:
         overrides.append("training.schedule.warmup_steps=1")

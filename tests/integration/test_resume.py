@@ -102,7 +102,7 @@ def test_lost_work_after_the_last_checkpoint_is_repeated(
 def test_retraining_from_the_resolved_configuration_gives_the_same_run(
     tmp_path: Path, whole_runs: dict[str, RunDirectory]
 ) -> None:
-    from rnnkit.config.load import load_config
+    from rnnkit.tasks.task import load_config
 
     first = whole_runs["stream, everything"]
     again = train_new(tmp_path, load_config(first.config), "again")

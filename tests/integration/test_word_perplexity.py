@@ -8,11 +8,11 @@ import pytest
 from experiments import train_new
 
 from bench.words import best_discounts, count_trigrams
-from rnnkit.config.load import parse_config
-from rnnkit.config.schema import WordGenerationConfig
+from rnnkit.tasks.language_model.config import WordGenerationConfig
 from rnnkit.tasks.language_model.data import prepare
 from rnnkit.tasks.language_model.evaluation import evaluate
 from rnnkit.tasks.language_model.session import load_session
+from rnnkit.tasks.task import parse_config
 
 SHAKESPEARE = Path(__file__).parents[2] / "data" / "tinyshakespeare.txt"
 

@@ -17,11 +17,11 @@ from experiments import (
     train_new,
 )
 
-from rnnkit.config.schema import WordGenerationConfig
 from rnnkit.errors import InterruptedTrainingError
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.runs.files import read_document
 from rnnkit.runs.records import read_metrics
+from rnnkit.tasks.language_model.config import WordGenerationConfig
 from rnnkit.tasks.language_model.data import prepare
 from rnnkit.tasks.language_model.session import load_session
 from rnnkit.text.word_vocabulary import WordVocabulary
@@ -119,7 +119,7 @@ def test_scores_are_those_of_the_text(case: str, runs: dict[str, RunDirectory]) 
 
 
 def _config(run: RunDirectory) -> WordGenerationConfig:
-    from rnnkit.config.load import load_config
+    from rnnkit.tasks.task import load_config
 
     config = load_config(run.config)
     assert isinstance(config, WordGenerationConfig)

@@ -15,8 +15,8 @@ import yaml
 from guides import GUIDES, ROOT, Command, SavedFile, fragments, links, steps
 
 from rnnkit.cli import cli
-from rnnkit.config.load import parse_config
 from rnnkit.errors import ConfigError
+from rnnkit.tasks.task import parse_config
 
 PROMISED = {
     "first-model",

@@ -7,7 +7,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnkit.config.schema import ClassifierConfig
 from rnnkit.errors import UsageError
 from rnnkit.inference.decision import Decision
 from rnnkit.inspection.attributions import (
@@ -25,6 +24,7 @@ from rnnkit.network.reference import Network, build_network
 from rnnkit.network.reference_classifier import run_classifier
 from rnnkit.network.reference_stack import softmax
 from rnnkit.tasks.text_classification.classifier import Classifier
+from rnnkit.tasks.text_classification.config import ClassifierConfig
 from rnnkit.tasks.text_classification.explain import explain
 from rnnkit.tasks.text_classification.network import classifier_network
 from rnnkit.text.encoder import UNKNOWN, TextEncoder

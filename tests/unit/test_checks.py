@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 
 from rnnkit.errors import DataError
-from rnnkit.tasks.text_classification.config import SentimentConfig
+from rnnkit.tasks.text_classification.config import ClassificationConfig
 from rnnkit.tasks.text_classification.data import prepare_texts, read_texts, split_texts
 
 
-def settings(path: Path, drawn: list[str], **data: Any) -> SentimentConfig:
+def settings(path: Path, drawn: list[str], **data: Any) -> ClassificationConfig:
     rows = [f"word{number},{label}" for number, label in enumerate(drawn)]
     path.write_text("\n".join(["text,label", *rows]) + "\n", "utf-8")
-    return SentimentConfig.model_validate(
+    return ClassificationConfig.model_validate(
         {
             "version": 1,
             "task": "sentiment",
@@ -24,7 +24,7 @@ def settings(path: Path, drawn: list[str], **data: Any) -> SentimentConfig:
     )
 
 
-def refusal(config: SentimentConfig) -> str:
+def refusal(config: ClassificationConfig) -> str:
     with pytest.raises(DataError) as caught:
         prepare_texts(config)
     return str(caught.value)

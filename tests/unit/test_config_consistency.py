@@ -5,14 +5,17 @@ from pathlib import Path
 
 import pytest
 
-from rnnkit.config.consistency import find_contradictions
+from rnnkit.config.base import Contradiction
 from rnnkit.config.describe import to_yaml
-from rnnkit.config.load import parse_config
-from rnnkit.config.schema import Config
 from rnnkit.errors import ConfigError
+from rnnkit.tasks.task import SCHEMAS, Config, parse_config
 
 BASE = "{version: 1, task: char_generation, data: {path: /t.txt}, training: {max_steps: 100}}"
 SENTIMENT = "{version: 1, task: sentiment, data: {path: /t.csv}, training: {max_steps: 100}}"
+
+
+def contradictions(config: Config) -> list[Contradiction]:
+    return list(SCHEMAS[config.task].contradictions(config))
 
 
 def load(*overrides: str, text: str = BASE) -> Config:
@@ -273,7 +276,7 @@ def test_a_key_without_effect_is_refused_in_sentiment(
     ],
 )
 def test_what_goes_together_is_accepted_in_sentiment(overrides: Sequence[str]) -> None:
-    assert find_contradictions(load(*overrides, text=SENTIMENT)) == []
+    assert contradictions(load(*overrides, text=SENTIMENT)) == []
 
 
 @pytest.mark.parametrize(
@@ -299,7 +302,7 @@ def test_what_goes_together_is_accepted_in_sentiment(overrides: Sequence[str]) -
     ],
 )
 def test_what_goes_together_is_accepted(overrides: Sequence[str]) -> None:
-    assert find_contradictions(load(*overrides)) == []
+    assert contradictions(load(*overrides)) == []
 
 
 @pytest.mark.parametrize("cell", ["simple_rnn", "lstm", "gru"])

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from rnnkit.config.describe import differences, json_schema, reference_markdown, to_yaml
-from rnnkit.config.load import load_config, parse_config
-from rnnkit.config.schema import EXPERIMENTS, CharGenerationConfig, SentimentConfig
+from rnnkit.tasks.language_model.config import CharGenerationConfig
+from rnnkit.tasks.task import SCHEMAS, load_config, parse_config
+from rnnkit.tasks.text_classification.config import ClassificationConfig
 
 ROOT = Path(__file__).parents[2]
 BASE = "{version: 1, task: char_generation, data: {path: /t.txt}, training: {max_steps: 9}}"
@@ -23,31 +24,33 @@ def load(*overrides: str) -> CharGenerationConfig:
     return config
 
 
-def load_sentiment(*overrides: str) -> SentimentConfig:
+def load_sentiment(*overrides: str) -> ClassificationConfig:
     config = parse_config(SENTIMENT, source="x.yaml", base=Path("/"), overrides=overrides)
-    assert isinstance(config, SentimentConfig)
+    assert isinstance(config, ClassificationConfig)
     return config
 
 
 def test_the_reference_page_is_the_generated_one() -> None:
     page = (ROOT / "docs" / "CONFIG.md").read_text(encoding="utf-8")
-    assert page == reference_markdown(), "run: rnnkit config schema --markdown > docs/CONFIG.md"
+    expected = reference_markdown(SCHEMAS)
+    assert page == expected, "run: rnnkit config schema --markdown > docs/CONFIG.md"
 
 
 def test_the_examples_of_the_reference_page_load() -> None:
-    examples = [text.split("```")[0] for text in reference_markdown().split("```yaml\n")[1:]]
+    blocks = reference_markdown(SCHEMAS).split("```yaml\n")[1:]
+    examples = [text.split("```")[0] for text in blocks]
     tasks = [parse_config(text, source="docs", base=Path("/")).task for text in examples]
-    assert tasks == list(EXPERIMENTS)
+    assert tasks == list(SCHEMAS)
 
 
 def test_the_reference_page_has_every_key_of_every_task_and_nothing_twice() -> None:
-    page = reference_markdown()
+    page = reference_markdown(SCHEMAS)
     parts = page.split("\n## task: ")[1:]
-    assert [part.split("\n")[0] for part in parts] == list(EXPERIMENTS)
-    for part, tree in zip(parts, EXPERIMENTS.values(), strict=True):
+    assert [part.split("\n")[0] for part in parts] == list(SCHEMAS)
+    for part, schema in zip(parts, SCHEMAS.values(), strict=True):
         headings = [line for line in part.splitlines() if line.startswith("#")]
         assert len(headings) == len(set(headings))
-        for name in tree.model_fields:
+        for name in schema.tree.model_fields:
             assert f"| `{name}` |" in part
     assert page.count("| `beta_1` |") == 2, "optimizers are described once for all tasks"
 
@@ -164,12 +167,12 @@ def _objects(schema: Any) -> list[dict[str, Any]]:
 
 
 def test_the_json_schema_is_closed_and_documented() -> None:
-    schema = json_schema()
+    schema = json_schema(SCHEMAS)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert schema["title"] == "rnnkit configuration"
     assert schema["discriminator"]["propertyName"] == "task"
-    assert sorted(schema["discriminator"]["mapping"]) == sorted(EXPERIMENTS)
-    for name in ("CharGenerationConfig", "WordGenerationConfig", "SentimentConfig"):
+    assert sorted(schema["discriminator"]["mapping"]) == sorted(SCHEMAS)
+    for name in ("CharGenerationConfig", "WordGenerationConfig", "ClassificationConfig"):
         required = schema["$defs"][name]["required"]
         assert required == ["version", "task", "data", "training"]
     objects = _objects(schema)
@@ -184,7 +187,7 @@ def test_the_json_schema_is_closed_and_documented() -> None:
 
 def test_the_json_schema_tells_the_kinds_apart() -> None:
     """Exactly one kind of a section may be left without its tag: the default one."""
-    definitions = json_schema()["$defs"]
+    definitions = json_schema(SCHEMAS)["$defs"]
     windows = [definitions["StreamWindows"], definitions["SlidingWindows"]]
     assert ["kind" in w.get("required", []) for w in windows] == [False, True]
     assert [w["properties"]["kind"]["const"] for w in windows] == ["stream", "sliding"]

@@ -5,20 +5,18 @@ from typing import get_args
 
 import pytest
 
+from rnnkit.config.base import Cell, Section
 from rnnkit.config.expectation import section_shape
-from rnnkit.config.load import LARGEST_FILE, load_config, parse_config
-from rnnkit.config.schema import (
-    EXPERIMENTS,
-    AdamWConfig,
-    Cell,
+from rnnkit.config.load import LARGEST_FILE
+from rnnkit.config.training import AdamWConfig, SGDConfig
+from rnnkit.errors import ConfigError
+from rnnkit.tasks.language_model.config import (
     CharGenerationConfig,
-    Section,
-    SGDConfig,
     SlidingWindows,
     StreamWindows,
     Tokens,
 )
-from rnnkit.errors import ConfigError
+from rnnkit.tasks.task import SCHEMAS, load_config, parse_config
 
 ROOT = Path(__file__).parents[2]
 CONFIGS = sorted((ROOT / "configs").rglob("*.y*ml"))
@@ -372,7 +370,7 @@ def _sections(section: type[Section]) -> set[type[Section]]:
 
 
 def _all_sections() -> set[type[Section]]:
-    return {section for tree in EXPERIMENTS.values() for section in _sections(tree)}
+    return {section for schema in SCHEMAS.values() for section in _sections(schema.tree)}
 
 
 def test_every_section_and_field_is_documented() -> None:

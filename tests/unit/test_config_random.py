@@ -10,11 +10,11 @@ import pytest
 from hypothesis import HealthCheck, event, given, settings
 from hypothesis import strategies as st
 
+from rnnkit.config.base import Section
 from rnnkit.config.describe import differences, to_yaml
 from rnnkit.config.expectation import annotation_of, section_shape
-from rnnkit.config.load import load_config, parse_config
-from rnnkit.config.schema import EXPERIMENTS, Config, Section
 from rnnkit.errors import ConfigError
+from rnnkit.tasks.task import SCHEMAS, Config, load_config, parse_config
 
 ROOT = Path(__file__).parents[2]
 READY = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "configs").rglob("*.yaml"))]
@@ -139,7 +139,7 @@ def _paths(section: type[Section], path: str = "") -> list[str]:
     return sorted(set(found))
 
 
-PATHS = sorted({path for tree in EXPERIMENTS.values() for path in _paths(tree)})
+PATHS = sorted({path for schema in SCHEMAS.values() for path in _paths(schema.tree)})
 overrides = st.lists(
     st.builds(
         lambda path, value: f"{path}={value}",
@@ -200,7 +200,7 @@ def sections(draw: st.DrawFn, section: type[Section]) -> dict[str, Any]:
     return values
 
 
-experiments = st.one_of([sections(tree) for tree in EXPERIMENTS.values()])
+experiments = st.one_of([sections(schema.tree) for schema in SCHEMAS.values()])
 
 
 def _load_without_contradictions(values: dict[str, Any]) -> Config | None:

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from rnnkit.config.load import parse_config
-from rnnkit.config.schema import PretrainedEmbedding, SentimentConfig
 from rnnkit.errors import ConfigError
+from rnnkit.tasks.task import parse_config
+from rnnkit.tasks.text_classification.config import ClassificationConfig, PretrainedEmbedding
 
 BASE = "{version: 1, task: char_generation, data: {path: text.txt}, training: {max_steps: 9}}"
 SENTIMENT = """\
@@ -24,9 +24,9 @@ training:
 """
 
 
-def load_sentiment(text: str = SENTIMENT, *overrides: str) -> SentimentConfig:
+def load_sentiment(text: str = SENTIMENT, *overrides: str) -> ClassificationConfig:
     config = parse_config(text, source="x.yaml", base=Path("/base"), overrides=overrides)
-    assert isinstance(config, SentimentConfig)
+    assert isinstance(config, ClassificationConfig)
     return config
 
 
@@ -201,7 +201,7 @@ def test_only_patterns_have_the_folder_of_the_file_escaped() -> None:
         "units: 16", "embedding: {kind: pretrained, path: 'v*.txt'}"
     )
     config = parse_config(text, source="x", base=Path("/a[1]"))
-    assert isinstance(config, SentimentConfig)
+    assert isinstance(config, ClassificationConfig)
     assert config.data.path == "/a[[]1]/*.csv"
     assert isinstance(config.model.embedding, PretrainedEmbedding)
     assert config.model.embedding.path == "/a[1]/v*.txt"

@@ -8,13 +8,13 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from rnnkit.config.schema import SlidingWindows, StreamWindows, Windows
 from rnnkit.data import batches
 from rnnkit.data.batches import BatchPlan
 from rnnkit.data.permutation import permute
 from rnnkit.data.splits import split_contiguous
 from rnnkit.data.windows import check_splits
 from rnnkit.errors import DataError
+from rnnkit.tasks.language_model.config import SlidingWindows, StreamWindows, Windows
 
 fractions = st.sampled_from([0.0, 0.1, 0.05, 0.3, 0.25, 1 / 3, 0.45])
 

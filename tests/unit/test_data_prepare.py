@@ -11,10 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rnnkit.config.schema import CharGenerationConfig
 from rnnkit.data.batches import BatchPlan
 from rnnkit.data.encode_files import encode_files
 from rnnkit.errors import DataError
+from rnnkit.tasks.language_model.config import CharGenerationConfig
 from rnnkit.tasks.language_model.data import Prepared, prepare
 from rnnkit.text import tokenize
 from rnnkit.text.tokenize import TextRules

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rnnkit.config.load import parse_config
-from rnnkit.config.schema import WordGenerationConfig
 from rnnkit.data.encode_files import encode_files
 from rnnkit.data.extents import text_extent
 from rnnkit.data.word_pieces import divide
 from rnnkit.errors import ConfigError, DataError
+from rnnkit.tasks.language_model.config import WordGenerationConfig
 from rnnkit.tasks.language_model.data import Prepared, prepare
+from rnnkit.tasks.task import parse_config
 from rnnkit.text.subword_vocabulary import SubwordVocabulary
 from rnnkit.text.word_vocabulary import WordVocabulary
 

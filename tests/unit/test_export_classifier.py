@@ -8,8 +8,8 @@ import onnx
 import onnxruntime
 import pytest
 
-from rnnkit.config.schema import ClassifierConfig
 from rnnkit.network.onnx_classifier import export_classifier
+from rnnkit.tasks.text_classification.config import ClassifierConfig
 
 VOCABULARY_SIZE = 50
 EMBEDDING_SIZE = 16

@@ -10,8 +10,9 @@ import onnx
 import onnxruntime
 import pytest
 
-from rnnkit.config.schema import ModelConfig, layer_sizes
+from rnnkit.config.base import layer_sizes
 from rnnkit.network.onnx import InferenceFacts, export_onnx
+from rnnkit.tasks.language_model.config import LanguageModelConfig
 
 VOCABULARY_SIZE = 11
 FACTS = InferenceFacts(task="char_generation", context=None, generation={"length": 200})
@@ -23,11 +24,11 @@ INPUTS: dict[str, dict[str, Any]] = {
 }
 
 
-def model_config(**options: Any) -> ModelConfig:
-    return ModelConfig.model_validate(options)
+def model_config(**options: Any) -> LanguageModelConfig:
+    return LanguageModelConfig.model_validate(options)
 
 
-def random_weights(model: ModelConfig, *, seed: int = 0) -> dict[str, np.ndarray]:
+def random_weights(model: LanguageModelConfig, *, seed: int = 0) -> dict[str, np.ndarray]:
     """Weights as Keras names them and lays them out; every one of them matters."""
     rng = np.random.default_rng(seed)
 
@@ -85,7 +86,7 @@ def reference_step(
 
 
 def reference(
-    model: ModelConfig,
+    model: LanguageModelConfig,
     weights: dict[str, np.ndarray],
     ids: np.ndarray,
     states: list[list[np.ndarray]],

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from rnnkit.config.describe import to_yaml
-from rnnkit.config.load import load_config, parse_config
-from rnnkit.config.schema import CharGenerationConfig, ModelConfig
 from rnnkit.errors import ConfigError
 from rnnkit.network.spec import check_given_weights
+from rnnkit.tasks.language_model.config import CharGenerationConfig, LanguageModelConfig
 from rnnkit.tasks.language_model.network import language_network
+from rnnkit.tasks.task import load_config, parse_config
 from rnnkit.tasks.text_classification.network import classifier_network
 
 START = """\
@@ -98,7 +98,7 @@ def test_a_wrong_vocabulary_is_exit_3_before_tensorflow(tmp_path: Path, run_cli:
 def test_shapes_are_those_of_the_network(cell: str, options: dict[str, Any]) -> None:
     from rnnkit.network.keras import build_saved_model, weights_by_name
 
-    model = ModelConfig.model_validate({"cell": cell, "units": 5, **options})
+    model = LanguageModelConfig.model_validate({"cell": cell, "units": 5, **options})
     built = weights_by_name(build_saved_model(model, vocabulary_size=7, every_step=True))
     assert language_network(model, vocabulary_size=7).weight_shapes == {
         name: w.shape for name, w in built.items()
@@ -115,9 +115,9 @@ def test_shapes_are_those_of_the_network(cell: str, options: dict[str, Any]) -> 
     ],
 )
 def test_shapes_are_those_of_the_classifier(bidirectional: bool, options: dict[str, Any]) -> None:
-    from rnnkit.config.schema import ClassifierConfig
     from rnnkit.network.keras import weights_by_name
     from rnnkit.network.keras_classifier import build_saved_classifier
+    from rnnkit.tasks.text_classification.config import ClassifierConfig
 
     model = ClassifierConfig.model_validate(
         {

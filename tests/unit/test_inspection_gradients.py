@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnnkit.config.schema import ModelConfig, SGDConfig, TrainingConfig
+from rnnkit.config.training import SGDConfig
 from rnnkit.errors import DataError
 from rnnkit.inspection.gradients import (
     Profile,
@@ -18,11 +18,12 @@ from rnnkit.inspection.gradients import (
 )
 from rnnkit.network.initializers import untrained
 from rnnkit.network.reference import Network, build_network
+from rnnkit.tasks.language_model.config import LanguageModelConfig, LanguageTrainingConfig
 from rnnkit.tasks.language_model.network import language_network
 
 VOCABULARY = 5
 IDS = np.random.default_rng(0).integers(0, VOCABULARY, 400).astype(np.uint8)
-TRAINING = TrainingConfig(
+TRAINING = LanguageTrainingConfig(
     max_steps=1, batch_size=8, optimizer=SGDConfig(name="sgd", learning_rate=0.1)
 )
 
@@ -41,7 +42,7 @@ def linear(scale: float, *, layers: int = 1) -> Network:
         }
     weights["logits/kernel"] = draw.normal(size=(units, VOCABULARY)) * 1e-12
     weights["logits/bias"] = draw.normal(size=VOCABULARY)
-    model = ModelConfig.model_validate(
+    model = LanguageModelConfig.model_validate(
         {
             "cell": "simple_rnn",
             "activation": "relu",
@@ -60,7 +61,7 @@ def profile(network: Network, **reach: Any) -> Profile:
 
 def fresh(scale: float, **options: Any) -> Network:
     """Random weights, an orthogonal recurrent matrix times `scale`."""
-    model = ModelConfig.model_validate({"cell": "simple_rnn", "units": 24, **options})
+    model = LanguageModelConfig.model_validate({"cell": "simple_rnn", "units": 24, **options})
     network = untrained(language_network(model, vocabulary_size=VOCABULARY), seed=3)
     weights = {
         name: weight * scale if "recurrent_kernel" in name else weight
@@ -196,7 +197,7 @@ def test_the_gradient_is_the_one_that_training_reports(context: int | None) -> N
     from rnnkit.training.step import Learner
 
     network = fresh(1.0)
-    model = ModelConfig(cell="simple_rnn", units=24)
+    model = LanguageModelConfig(cell="simple_rnn", units=24)
     built = build_training_model(model, vocabulary_size=VOCABULARY, every_step=context is None)
     for layer in built.layers:
         for weight in layer.weights:

@@ -12,12 +12,6 @@ import keras
 import numpy as np
 import pytest
 
-from rnnkit.config.schema import (
-    ClassifierConfig,
-    LearnedEmbedding,
-    ModelConfig,
-    PretrainedEmbedding,
-)
 from rnnkit.errors import RunError
 from rnnkit.inspection.summary import summarize
 from rnnkit.inspection.weights import weights_of_file
@@ -26,10 +20,16 @@ from rnnkit.network.initializers import initialise, untrained, with_cell
 from rnnkit.network.keras import build_saved_model, weights_by_name
 from rnnkit.network.keras_classifier import build_saved_classifier
 from rnnkit.network.reference import build_network
+from rnnkit.tasks.language_model.config import LanguageModelConfig
 from rnnkit.tasks.language_model.network import language_network
+from rnnkit.tasks.text_classification.config import (
+    ClassifierConfig,
+    LearnedEmbedding,
+    PretrainedEmbedding,
+)
 from rnnkit.tasks.text_classification.network import classifier_network
 
-MODEL = ModelConfig(cell="lstm", units=4)
+MODEL = LanguageModelConfig(cell="lstm", units=4)
 
 # ----------------------------------------------------------------------------------- the file
 
@@ -155,7 +155,7 @@ def test_an_orthogonal_matrix_is_one(shape: tuple[int, int]) -> None:
 def test_the_rest_begins_as_in_keras() -> None:
     for cell in ("simple_rnn", "lstm", "gru"):
         for normalization in ("layer", "batch"):
-            model = ModelConfig.model_validate(
+            model = LanguageModelConfig.model_validate(
                 {"cell": cell, "units": 4, "normalization": normalization}
             )
             keras_weights = weights_by_name(
@@ -172,7 +172,7 @@ def test_the_rest_begins_as_in_keras() -> None:
 
 def test_a_seed_decides_everything_and_each_matrix_differs() -> None:
     def drawn(seed: int) -> dict[str, np.ndarray]:
-        model = ModelConfig(units=4, layers=2)
+        model = LanguageModelConfig(units=4, layers=2)
         network = untrained(language_network(model, vocabulary_size=6), seed=seed)
         return dict(network.weights)
 
@@ -185,7 +185,7 @@ def test_a_seed_decides_everything_and_each_matrix_differs() -> None:
 
 
 def test_given_weights_and_vectors_stay_what_they_are() -> None:
-    model = ModelConfig.model_validate(
+    model = LanguageModelConfig.model_validate(
         {"cell": "simple_rnn", "units": 2, "initial_weights": {"recurrent_0/bias": (1.0, -2.0)}}
     )
     spec = language_network(model, vocabulary_size=3)
@@ -200,7 +200,7 @@ def test_given_weights_and_vectors_stay_what_they_are() -> None:
 
 
 def test_another_cell_keeps_what_it_can_have() -> None:
-    model = ModelConfig(
+    model = LanguageModelConfig(
         cell="simple_rnn", activation="relu", recurrent_initializer="identity", units=7
     )
     spec = language_network(model, vocabulary_size=3)
@@ -225,7 +225,7 @@ def test_another_cell_keeps_what_it_can_have() -> None:
     ],
 )
 def test_parameters_are_those_that_keras_counts(cell: str, options: dict[str, Any]) -> None:
-    model = ModelConfig.model_validate({"cell": cell, **options})
+    model = LanguageModelConfig.model_validate({"cell": cell, **options})
     saved = build_saved_model(model, vocabulary_size=6, every_step=True)
     found = summarize(language_network(model, vocabulary_size=6))
     assert found.parameters == saved.count_params()

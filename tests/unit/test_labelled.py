@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from rnnkit.data.split_texts import stratified_split
 from rnnkit.errors import DataError
-from rnnkit.tasks.text_classification.config import SentimentConfig
+from rnnkit.tasks.text_classification.config import ClassificationConfig
 from rnnkit.tasks.text_classification.data import (
     LabelledTexts,
     encode_splits,
@@ -33,7 +33,7 @@ def config(path: Path | list[Path], *, seed: int = 0, model: Any = None, **data:
     paths = tuple(map(str, path)) if isinstance(path, list) else str(path)
     if "test_path" in data:
         data["test_path"] = str(data["test_path"])
-    return SentimentConfig.model_validate(
+    return ClassificationConfig.model_validate(
         {
             "version": 1,
             "task": "sentiment",

@@ -7,14 +7,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from rnnkit.config.load import parse_config
-from rnnkit.config.schema import SentimentConfig
 from rnnkit.errors import DataError, UsageError
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.runs.files import write_document
 from rnnkit.tasks.language_model import suffix_automaton
 from rnnkit.tasks.language_model.data import prepare
 from rnnkit.tasks.language_model.novelty import SIZES, Copy, TrainingText, measure, training_text
+from rnnkit.tasks.task import parse_config
+from rnnkit.tasks.text_classification.config import ClassificationConfig
 
 CHARACTERS = """\
 version: 1
@@ -36,7 +36,7 @@ def known_text(
     for name, text in zip(("one.txt", "two.txt"), texts, strict=False):
         (folder / name).write_bytes(text.encode())
     config = parse_config(settings, source="x.yaml", base=folder, overrides=overrides)
-    assert not isinstance(config, SentimentConfig)
+    assert not isinstance(config, ClassificationConfig)
     return TrainingText(prepare(config), config.data.encoding)
 
 
@@ -153,7 +153,7 @@ def test_a_text_that_has_changed_or_gone_is_refused(tmp_path: Path) -> None:
     run = RunDirectory(tmp_path)
     write_document(run.summary, "summary", {"corpus_fingerprint": known.prepared.fingerprint})
     config = parse_config(CHARACTERS, source="x.yaml", base=tmp_path)
-    assert not isinstance(config, SentimentConfig)
+    assert not isinstance(config, ClassificationConfig)
     assert training_text(run, config).prepared.fingerprint == known.prepared.fingerprint
     (tmp_path / "two.txt").write_text("other\n" * 5)
     with pytest.raises(DataError, match=r"--novelty .*two\.txt has changed"):

@@ -6,7 +6,6 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from rnnkit.config.schema import ClassifierConfig, ModelConfig
 from rnnkit.errors import DataError, RunError, UsageError
 from rnnkit.inspection.run_states import StateChoice, classifier_view
 from rnnkit.inspection.state_view import ShownUnit, choose_units
@@ -23,8 +22,10 @@ from rnnkit.network.cells import CELLS
 from rnnkit.network.onnx import InferenceFacts, export_onnx
 from rnnkit.network.reference import build_network
 from rnnkit.network.reference_stack import run_language
+from rnnkit.tasks.language_model.config import LanguageModelConfig
 from rnnkit.tasks.language_model.network import language_network
 from rnnkit.tasks.language_model.session import Session
+from rnnkit.tasks.text_classification.config import ClassifierConfig
 from rnnkit.tasks.text_classification.network import classifier_network
 from rnnkit.text.encoder import TextEncoder
 from rnnkit.text.tokenize import TextRules
@@ -43,7 +44,7 @@ def random_weights(shapes: dict[str, Any], seed: int = 3) -> dict[str, np.ndarra
     }
 
 
-def onnx_session(model: ModelConfig, weights: dict[str, np.ndarray]) -> Session:
+def onnx_session(model: LanguageModelConfig, weights: dict[str, np.ndarray]) -> Session:
     """A session on the file that training would write."""
     facts = InferenceFacts(task="char_generation", context=None, generation={})
     runtime = onnxruntime.InferenceSession(
@@ -88,7 +89,7 @@ HIDDEN = StateArray(0, "hidden", 0, 1)
 @pytest.mark.parametrize("cell", ["simple_rnn", "lstm", "gru"])
 @pytest.mark.parametrize("layer", [0, 1])
 def test_states_are_those_of_the_reference_cells(cell: str, layer: int) -> None:
-    model = ModelConfig.model_validate({"cell": cell, "units": (5, 4)})
+    model = LanguageModelConfig.model_validate({"cell": cell, "units": (5, 4)})
     weights = random_weights(
         dict(language_network(model, vocabulary_size=VOCABULARY.size).weight_shapes)
     )

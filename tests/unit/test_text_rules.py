@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnkit.config import schema
+from rnnkit.tasks.language_model import config as schema
 from rnnkit.text import tokenize, vocabulary
 from rnnkit.text.tokenize import TextRules
 
@@ -96,7 +96,7 @@ def test_every_ordinary_text_can_be_cut(rules: TextRules) -> None:
 
 
 def test_the_choices_are_those_of_the_configuration() -> None:
-    data = schema.DataConfig.model_fields
+    data = schema.CharacterDataConfig.model_fields
     assert typing.get_args(tokenize.Newlines) == typing.get_args(data["newlines"].annotation)
     normalization = typing.get_args(data["normalization"].annotation)
     assert typing.get_args(tokenize.Normalization) == normalization

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from rnnkit.config.schema import (
+from rnnkit.config.training import (
     AdamConfig,
     ConstantSchedule,
     CosineSchedule,
@@ -19,8 +19,8 @@ from rnnkit.config.schema import (
     PlateauSchedule,
     Schedule,
     StepSchedule,
-    TrainingConfig,
 )
+from rnnkit.tasks.language_model.config import LanguageTrainingConfig
 from rnnkit.training.course import Course, planned_steps
 from rnnkit.training.optimizer import learning_rate_at
 
@@ -58,7 +58,7 @@ def kind(schedule: Schedule) -> str:
 
 def test_every_schedule_is_tried() -> None:
     # The schema's own list of kinds, so that a new one is noticed here.
-    tree = TrainingConfig.model_json_schema()["properties"]["schedule"]
+    tree = LanguageTrainingConfig.model_json_schema()["properties"]["schedule"]
     assert set(tree["discriminator"]["mapping"]) == {kind(schedule) for schedule in schedules()}
 
 
@@ -128,11 +128,11 @@ def test_reductions_count_for_plateau_only() -> None:
 # ----------------------------------------------------------------------- counters and limits
 
 
-def training(**keys: Any) -> TrainingConfig:
-    return TrainingConfig(**{"max_steps": 100, **keys})
+def training(**keys: Any) -> LanguageTrainingConfig:
+    return LanguageTrainingConfig(**{"max_steps": 100, **keys})
 
 
-def after(scores: list[float], settings: TrainingConfig) -> Course:
+def after(scores: list[float], settings: LanguageTrainingConfig) -> Course:
     """The course after evaluations with these scores, one step each."""
     course = Course()
     for score in scores:
@@ -232,7 +232,7 @@ def test_without_early_stopping_nothing_stops() -> None:
 def test_the_first_limit_ends_the_run(
     limits: dict[str, Any], step: int, epoch: int, seconds: float, expected: str | None
 ) -> None:
-    settings = TrainingConfig(**limits)
+    settings = LanguageTrainingConfig(**limits)
     course = Course(step=step, epoch=epoch)
     assert course.stopped_by(settings, seconds=seconds, is_evaluated=False) == expected
 
@@ -249,12 +249,12 @@ def test_the_first_limit_ends_the_run(
     ],
 )
 def test_planned_steps(limits: dict[str, Any], expected: int | None) -> None:
-    assert planned_steps(TrainingConfig(**limits), batches_per_epoch=7) == expected
+    assert planned_steps(LanguageTrainingConfig(**limits), batches_per_epoch=7) == expected
 
 
 @given(steps=st.integers(1, 50), epochs=st.integers(1, 10), batches=st.integers(1, 9))
 def test_a_run_makes_as_many_steps_as_planned(steps: int, epochs: int, batches: int) -> None:
-    settings = TrainingConfig(max_steps=steps, max_epochs=epochs)
+    settings = LanguageTrainingConfig(max_steps=steps, max_epochs=epochs)
     course = Course()
     while course.stopped_by(settings, seconds=0.0, is_evaluated=False) is None:
         course.advance(batches_per_epoch=batches)

@@ -1,10 +1,11 @@
-"""What the tasks that learn a text have in common: files, windows, network, training."""
+"""The configuration of language models: `task: char_generation` and `task: word_generation`."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
 from rnnkit.config.base import (
+    LARGEST,
     Files,
     Fraction,
     NonNegativeFloat,
@@ -12,8 +13,9 @@ from rnnkit.config.base import (
     RecurrentConfig,
     Section,
     Text,
+    Version,
 )
-from rnnkit.config.training import CommonTrainingConfig
+from rnnkit.config.training import TrainingConfig
 
 
 class StreamWindows(Section):
@@ -55,6 +57,55 @@ class TextFilesConfig(Section):
     """Unicode normalisation form applied to the text."""
     lowercase: bool = False
     """Lower-case the text before it is counted and encoded."""
+
+
+Tokens = Literal["characters", "bytes"]
+
+
+class CharacterDataConfig(TextFilesConfig):
+    """The text and how it becomes token ids."""
+
+    tokens: Tokens = "characters"
+    """`characters`: one token per Unicode code point. `bytes`: one per UTF-8 byte, 256 in all."""
+    minimum_count: PositiveInt = 1
+    """Characters seen less often than this become `<unk>`, which is never generated."""
+    validation_fraction: Fraction = 0.1
+    """Share of the text held out for validation, taken after the training part."""
+    test_fraction: Fraction = 0.0
+    """Share of the text held out for the test, taken from the end."""
+    windows: Windows = StreamWindows()
+    """How the text is cut for training."""
+
+
+class WordDataConfig(TextFilesConfig):
+    """The text and how it becomes token ids. The vocabulary is chosen from the training part
+    alone, so that the words of the other parts are as unknown as those of any new text."""
+
+    tokens: Literal["words", "subwords"] = "words"
+    """`words`: words, signs and newlines, which can be joined into the same text again.
+    `subwords`: pieces of words by byte-pair encoding, in which nothing is unknown (Sennrich,
+    Haddow and Birch 2016; over bytes as Radford et al. 2019)."""
+    layout: Literal["text", "sentences"] = "text"
+    """`text` is what people write. `sentences` is the layout of the Penn Treebank files of Mikolov
+    et al. (2010): one sentence a line, tokens between blanks read as they are, `<unk>` among them,
+    and an end of sentence for every line, so that perplexities compare with the literature."""
+    vocabulary_size: PositiveInt | None = 10000
+    """Most words kept, the frequent ones first; all others become `<unk>`, which is never
+    generated. `null` keeps every word. Of subwords, how many are learned at most, from 256."""
+    minimum_count: PositiveInt = 1
+    """Words seen less often than this in the training part become `<unk>`."""
+    validation_path: Files | None = None
+    """Files held out for validation, in the same layout; `path` is then divided no further for
+    it, and `validation_fraction` has no say."""
+    test_path: Files | None = None
+    """Files held out for the test; `test_fraction` is then 0."""
+    validation_fraction: Fraction = 0.1
+    """Share of the characters held out for validation, taken after the training part, up to the
+    end of a line or word."""
+    test_fraction: Fraction = 0.0
+    """Share of the characters held out for the test, taken from the end."""
+    windows: Windows = StreamWindows()
+    """How the text is cut for training."""
 
 
 class OneHotInput(Section):
@@ -104,7 +155,7 @@ Input = Annotated[
 ]
 
 
-class ModelConfig(RecurrentConfig):
+class LanguageModelConfig(RecurrentConfig):
     """The network: input form, recurrent layers, and the softmax layer over the vocabulary."""
 
     input: Input = EmbeddingInput()
@@ -138,7 +189,7 @@ class SamplesConfig(Section):
     """Text the samples start from; the first token of the training text when not given."""
 
 
-class TrainingConfig(CommonTrainingConfig):
+class LanguageTrainingConfig(TrainingConfig):
     """How the model is trained. The first of the limits that is reached ends the run."""
 
     monitor: Literal["loss", "accuracy"] = "loss"
@@ -170,10 +221,53 @@ class GenerationConfig(Section):
     2019); 1 is none."""
 
 
-class EvaluationConfig(Section):
+class LanguageEvaluationConfig(Section):
     """What `rnnkit evaluate` computes."""
 
     context_windows: tuple[PositiveInt, ...] = (64, 256)
     """Lengths of the windows scored without context from before them."""
     bootstrap_samples: PositiveInt = 1000
     """Resamples behind each 95 % interval."""
+
+
+class _LanguageConfig(Section):
+    """What every language model has; its tokens and its data are those of the subclass."""
+
+    version: Version
+    """Version of this format."""
+    task: Any  # this and `data` get their type in the subclasses
+    """What the model learns."""
+    seed: Annotated[int, Field(ge=0, le=LARGEST)] = 0
+    """Seed of every random draw: initial weights, shuffling, dropout, samples."""
+    data: Any
+    """The text and how it becomes token ids."""
+    model: LanguageModelConfig = LanguageModelConfig()
+    """The network."""
+    training: LanguageTrainingConfig
+    """How it is trained."""
+    generation: GenerationConfig = GenerationConfig()
+    """Defaults of `rnnkit generate`."""
+    evaluation: LanguageEvaluationConfig = LanguageEvaluationConfig()
+    """What `rnnkit evaluate` computes."""
+
+
+class CharGenerationConfig(_LanguageConfig):
+    """A language model: text learned and continued character by character."""
+
+    task: Literal["char_generation"]
+    """What the model learns: to continue text, character by character."""
+    data: CharacterDataConfig
+    """The text and how it becomes token ids."""
+
+
+class WordGenerationConfig(_LanguageConfig):
+    """A language model: text learned and continued word by word."""
+
+    task: Literal["word_generation"]
+    """What the model learns: to continue text, word by word."""
+    data: WordDataConfig
+    """The text and how it becomes token ids."""
+
+
+LanguageConfig = CharGenerationConfig | WordGenerationConfig
+"""A language model, whatever its tokens."""

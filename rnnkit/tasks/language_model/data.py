@@ -27,7 +27,7 @@ from rnnkit.tasks.language_model.notes import describe_corpus
 from rnnkit.text.language import LanguageVocabulary, read_vocabulary
 
 if TYPE_CHECKING:
-    from rnnkit.config.schema import LanguageConfig
+    from rnnkit.tasks.language_model.config import LanguageConfig
 
 CHUNK_BYTES = 2**20
 """How much of a file is in memory at a time."""

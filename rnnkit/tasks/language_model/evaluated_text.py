@@ -6,12 +6,12 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from rnnkit.config.schema import LanguageConfig
 from rnnkit.data.encode_files import EncodedText, encode_files
 from rnnkit.data.splits import SplitName
 from rnnkit.errors import DataError
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.runs.files import read_document
+from rnnkit.tasks.language_model.config import LanguageConfig
 from rnnkit.tasks.language_model.data import prepare
 from rnnkit.text.language import LanguageVocabulary, name_unit, unit_of
 

@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from rnnkit.config.schema import LanguageConfig
 from rnnkit.network.spec import check_given_weights
+from rnnkit.tasks.language_model.config import LanguageConfig
 from rnnkit.tasks.language_model.data import Prepared, prepare
 from rnnkit.tasks.language_model.network import language_network
 from rnnkit.tasks.language_model.samples import sample_prompt

@@ -6,7 +6,7 @@ from rnnkit.network import spec as network
 from rnnkit.network.spec import UNKNOWN_SIZE, NetworkSpec, Penalty, recurrent_layers
 from rnnkit.tasks.language_model.config import (
     EmbeddingInput,
-    ModelConfig,
+    LanguageModelConfig,
     OneHotInput,
     PretrainedInput,
     ScaledInput,
@@ -14,7 +14,7 @@ from rnnkit.tasks.language_model.config import (
 
 
 def language_network(
-    model: ModelConfig,
+    model: LanguageModelConfig,
     *,
     vocabulary_size: int = UNKNOWN_SIZE,
     vector_size: int | None = None,
@@ -44,7 +44,7 @@ def language_network(
     )
 
 
-def _input(model: ModelConfig, vocabulary_size: int, vector_size: int) -> network.InputSpec:
+def _input(model: LanguageModelConfig, vocabulary_size: int, vector_size: int) -> network.InputSpec:
     match model.input:
         case EmbeddingInput(size=size):
             return network.EmbeddingInput(vocabulary_size, size)

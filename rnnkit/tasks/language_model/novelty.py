@@ -21,7 +21,7 @@ from rnnkit.text.language import LanguageVocabulary
 from rnnkit.text.spelling import REPLACEMENT
 
 if TYPE_CHECKING:
-    from rnnkit.config.schema import LanguageConfig
+    from rnnkit.tasks.language_model.config import LanguageConfig
 
 SIZES = (4, 8, 16)
 """Lengths of the sequences, in tokens, of which the new ones are counted."""

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from rnnkit.config.schema import LanguageConfig, SlidingWindows
 from rnnkit.data.batches import BatchPlan
 from rnnkit.data.extents import TextExtent, text_extent
 from rnnkit.data.windows import context_length
 from rnnkit.network.keras import build_training_model, state_sizes
 from rnnkit.runs.directory import RunDirectory
+from rnnkit.tasks.language_model.config import LanguageConfig, SlidingWindows
 from rnnkit.tasks.language_model.data import Prepared
 from rnnkit.tasks.language_model.network import language_network
 from rnnkit.tasks.language_model.samples import write_samples

@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 
+from rnnkit.config.base import Contradiction, Schema, layer_sizes
 from rnnkit.config.rules import (
     SIZE_KEYS,
-    Contradiction,
     about_cell,
+    about_fractions,
     about_layers,
     about_limits,
     about_monitor,
@@ -13,20 +14,106 @@ from rnnkit.config.rules import (
     about_schedule,
     lists_other_layers,
 )
-from rnnkit.config.schema import (
+from rnnkit.network.cells import CHOOSING_CELLS
+from rnnkit.network.spec import given_weight_problems
+from rnnkit.tasks.language_model.config import (
+    CharGenerationConfig,
     EmbeddingInput,
-    EvaluationConfig,
     LanguageConfig,
-    ModelConfig,
+    LanguageEvaluationConfig,
+    LanguageModelConfig,
     OneHotInput,
     PretrainedInput,
     ScaledInput,
     SlidingWindows,
-    layer_sizes,
+    WordDataConfig,
+    WordGenerationConfig,
 )
-from rnnkit.network.cells import CHOOSING_CELLS
-from rnnkit.network.spec import given_weight_problems
 from rnnkit.tasks.language_model.network import language_network
+
+FEWEST_SUBWORDS = 256
+
+
+def about_characters(config: CharGenerationConfig) -> Iterator[Contradiction]:
+    """All of it."""
+    yield from _data(config)
+    if isinstance(config.model.input, PretrainedInput):
+        yield Contradiction(
+            "model.input.kind",
+            "pretrained is for words, files of vectors hold none of single characters; "
+            "embedding is the default",
+            ("task",),
+        )
+    yield from about_language(config)
+
+
+def _data(config: CharGenerationConfig) -> Iterator[Contradiction]:
+    data = config.data
+    if data.tokens == "bytes" and data.minimum_count > 1:
+        yield Contradiction(
+            "data.minimum_count",
+            "has no effect with tokens: bytes, whose vocabulary is always the 256 bytes; remove it",
+            ("data.tokens",),
+        )
+    yield from about_fractions(data.validation_fraction, data.test_fraction)
+
+
+def about_words(config: WordGenerationConfig) -> Iterator[Contradiction]:
+    """All of it."""
+    yield from _held_out(config.data)
+    if config.data.tokens == "subwords":
+        yield from _subwords(config)
+    yield from about_language(config)
+
+
+def _held_out(data: WordDataConfig) -> Iterator[Contradiction]:
+    parts = {
+        "validation": (data.validation_path, data.validation_fraction),
+        "test": (data.test_path, data.test_fraction),
+    }
+    for name, (files, fraction) in parts.items():
+        default = WordDataConfig.model_fields[f"{name}_fraction"].default
+        if files is not None and fraction not in (0.0, default):
+            yield Contradiction(
+                f"data.{name}_fraction",
+                f"is for a text without {name} files, and {name}_path names some; remove one of "
+                "them",
+                (f"data.{name}_path",),
+            )
+    yield from about_fractions(
+        *(0.0 if files is not None else fraction for files, fraction in parts.values())
+    )
+
+
+def _subwords(config: WordGenerationConfig) -> Iterator[Contradiction]:
+    data = config.data
+    if data.minimum_count > 1:
+        yield Contradiction(
+            "data.minimum_count",
+            "has no effect with tokens: subwords, of which none is unknown; remove it",
+            ("data.tokens",),
+        )
+    if data.vocabulary_size is None or data.vocabulary_size < FEWEST_SUBWORDS:
+        yield Contradiction(
+            "data.vocabulary_size",
+            f"found {data.vocabulary_size or 'null'}; subwords are built from the "
+            f"{FEWEST_SUBWORDS} bytes, write at least that many, commonly 2000 to 30000",
+            ("data.tokens",),
+        )
+    if data.layout == "sentences":
+        yield Contradiction(
+            "data.layout",
+            "sentences is for tokens: words, which stand between blanks; subwords learn the "
+            "blanks too, remove it",
+            ("data.tokens",),
+        )
+    if isinstance(config.model.input, PretrainedInput):
+        yield Contradiction(
+            "model.input.kind",
+            "pretrained is for tokens: words, files of vectors hold no subwords; embedding is the "
+            "default",
+            ("data.tokens",),
+        )
 
 
 def about_language(config: LanguageConfig) -> Iterator[Contradiction]:
@@ -47,7 +134,7 @@ def about_language(config: LanguageConfig) -> Iterator[Contradiction]:
     yield from _evaluation(config)
 
 
-def _tied_weights(model: ModelConfig) -> Iterator[Contradiction]:
+def _tied_weights(model: LanguageModelConfig) -> Iterator[Contradiction]:
     if lists_other_layers(model):
         return
     sizes = layer_sizes(model)
@@ -79,7 +166,7 @@ def _tied_weights(model: ModelConfig) -> Iterator[Contradiction]:
             pass
 
 
-def _input_dropout(model: ModelConfig) -> Iterator[Contradiction]:
+def _input_dropout(model: LanguageModelConfig) -> Iterator[Contradiction]:
     if model.embedding_dropout > 0.0 and isinstance(model.input, OneHotInput | ScaledInput):
         yield Contradiction(
             "model.embedding_dropout",
@@ -89,7 +176,7 @@ def _input_dropout(model: ModelConfig) -> Iterator[Contradiction]:
         )
 
 
-def _direction(model: ModelConfig) -> Iterator[Contradiction]:
+def _direction(model: LanguageModelConfig) -> Iterator[Contradiction]:
     if model.bidirectional:
         yield Contradiction(
             "model.bidirectional",
@@ -98,7 +185,7 @@ def _direction(model: ModelConfig) -> Iterator[Contradiction]:
         )
 
 
-def _initial_weights(model: ModelConfig) -> Iterator[Contradiction]:
+def _initial_weights(model: LanguageModelConfig) -> Iterator[Contradiction]:
     """Given weights that this network does not have, and keys for what is then given."""
     if model.initial_weights is None or lists_other_layers(model):
         return
@@ -115,7 +202,7 @@ def _initial_weights(model: ModelConfig) -> Iterator[Contradiction]:
         yield Contradiction(
             f"model.initial_weights.{name}", message, (*structure, "model.tie_weights")
         )
-    defaults = ModelConfig()
+    defaults = LanguageModelConfig()
     for key, kind in (
         ("recurrent_initializer", "recurrent_kernel"),
         ("kernel_initializer", "kernel"),
@@ -176,7 +263,7 @@ def _evaluation(config: LanguageConfig) -> Iterator[Contradiction]:
     path = "evaluation.context_windows"
     if len(set(contexts)) < len(contexts):
         yield Contradiction(path, "lists a length twice; remove one")
-    default = EvaluationConfig().context_windows
+    default = LanguageEvaluationConfig().context_windows
     if isinstance(windows, SlidingWindows) and contexts not in ((), default):
         yield Contradiction(
             path,
@@ -184,3 +271,30 @@ def _evaluation(config: LanguageConfig) -> Iterator[Contradiction]:
             "and is scored on those; remove it",
             ("data.windows",),
         )
+
+
+CHARACTERS = Schema(
+    CharGenerationConfig,
+    about_characters,
+    """\
+version: 1
+task: char_generation
+data:
+  path: ../data/tinyshakespeare.txt
+training:
+  max_epochs: 10
+""",
+)
+WORDS = Schema(
+    WordGenerationConfig,
+    about_words,
+    """\
+version: 1
+task: word_generation
+data:
+  path: ../data/tinyshakespeare.txt
+  minimum_count: 2
+training:
+  max_epochs: 10
+""",
+)

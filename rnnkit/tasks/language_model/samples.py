@@ -5,8 +5,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnkit.config.schema import LanguageConfig, SamplesConfig
 from rnnkit.errors import DataError
+from rnnkit.tasks.language_model.config import LanguageConfig, SamplesConfig
 from rnnkit.tasks.language_model.data import Prepared
 from rnnkit.text.language import LanguageVocabulary, name_unseen, unit_of
 

@@ -16,7 +16,7 @@ from rnnkit.config.base import (
     Text,
     Version,
 )
-from rnnkit.config.training import CommonTrainingConfig
+from rnnkit.config.training import TrainingConfig
 
 Column = Text | Annotated[int, Field(ge=0, le=LARGEST)]
 Pooling = Literal["last", "mean", "max", "attention"]
@@ -140,7 +140,7 @@ class Fold(Section):
     """Parts in all."""
 
 
-class SentimentDataConfig(Section):
+class ClassificationDataConfig(Section):
     """The labelled texts and how they become token ids."""
 
     path: Files
@@ -239,7 +239,7 @@ class ClassifierConfig(RecurrentConfig):
     """`softmax` has a logit for each class, `sigmoid` a single one for the second of two."""
 
 
-class SentimentTrainingConfig(CommonTrainingConfig):
+class ClassificationTrainingConfig(TrainingConfig):
     """How the model is trained. The first of the limits that is reached ends the run."""
 
     monitor: Literal["loss", "accuracy", "balanced_accuracy", "macro_f1", "roc_auc"] = "loss"
@@ -258,7 +258,7 @@ class SentimentTrainingConfig(CommonTrainingConfig):
     text."""
 
 
-class SentimentEvaluationConfig(Section):
+class ClassificationEvaluationConfig(Section):
     """What `rnnkit evaluate` computes."""
 
     bootstrap_samples: PositiveInt = 1000
@@ -267,7 +267,7 @@ class SentimentEvaluationConfig(Section):
     """Intervals of confidence behind the expected calibration error (Guo et al. 2017)."""
 
 
-class SentimentConfig(Section):
+class ClassificationConfig(Section):
     """A classifier: texts sorted into classes."""
 
     version: Version
@@ -276,11 +276,11 @@ class SentimentConfig(Section):
     """What the model learns: to tell the class of a text."""
     seed: Annotated[int, Field(ge=0, le=LARGEST)] = 0
     """Seed of every random draw: splits, initial weights, shuffling, dropout, intervals."""
-    data: SentimentDataConfig
+    data: ClassificationDataConfig
     """The labelled texts and how they become token ids."""
     model: ClassifierConfig = ClassifierConfig()
     """The network."""
-    training: SentimentTrainingConfig
+    training: ClassificationTrainingConfig
     """How it is trained."""
-    evaluation: SentimentEvaluationConfig = SentimentEvaluationConfig()
+    evaluation: ClassificationEvaluationConfig = ClassificationEvaluationConfig()
     """What `rnnkit evaluate` computes."""

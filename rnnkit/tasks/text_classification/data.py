@@ -32,7 +32,10 @@ from rnnkit.text.encoder import (
 from rnnkit.text.words import WordRules
 
 if TYPE_CHECKING:
-    from rnnkit.tasks.text_classification.config import SentimentConfig, SentimentDataConfig
+    from rnnkit.tasks.text_classification.config import (
+        ClassificationConfig,
+        ClassificationDataConfig,
+    )
 
 __all__ = [
     "EncodedTexts",
@@ -85,7 +88,7 @@ class PreparedTexts:
         return self.texts.select(getattr(self.indices, name))
 
 
-def prepare_texts(config: "SentimentConfig") -> PreparedTexts:
+def prepare_texts(config: "ClassificationConfig") -> PreparedTexts:
     """Read, check, split and encode the texts of a configuration.
 
     Raises DataError for files or rows that cannot be used, and where training on them or scoring
@@ -102,7 +105,7 @@ def prepare_texts(config: "SentimentConfig") -> PreparedTexts:
 
 
 def encode_splits(
-    config: "SentimentConfig",
+    config: "ClassificationConfig",
     texts: LabelledTexts,
     test_texts: LabelledTexts | None,
     indices: SplitIndices,
@@ -151,7 +154,7 @@ def encode_splits(
     )
 
 
-def encoder_rules(data: "SentimentDataConfig") -> Rules:
+def encoder_rules(data: "ClassificationDataConfig") -> Rules:
     """How `data.tokens` says that a text becomes tokens."""
     tokens = data.tokens
     match tokens.kind:
@@ -177,7 +180,7 @@ def encoder_rules(data: "SentimentDataConfig") -> Rules:
             assert_never(tokens)
 
 
-def _fit(data: "SentimentDataConfig", texts: list[str]) -> tuple[TextEncoder, EncoderFacts]:
+def _fit(data: "ClassificationDataConfig", texts: list[str]) -> tuple[TextEncoder, EncoderFacts]:
     tokens = data.tokens
     return fit_encoder(
         texts,
@@ -191,7 +194,7 @@ def _fit(data: "SentimentDataConfig", texts: list[str]) -> tuple[TextEncoder, En
 
 
 def _read_vectors(
-    config: "SentimentConfig", encoder: TextEncoder
+    config: "ClassificationConfig", encoder: TextEncoder
 ) -> tuple[NDArray[np.float32] | None, VectorFacts | None]:
     embedding = config.model.embedding
     match embedding.kind:

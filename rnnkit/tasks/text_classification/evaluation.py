@@ -20,7 +20,7 @@ from rnnkit.tasks.text_classification.classifier import (
 )
 
 if TYPE_CHECKING:
-    from rnnkit.config.schema import SentimentConfig
+    from rnnkit.tasks.text_classification.config import ClassificationConfig
     from rnnkit.tasks.text_classification.data import LabelledTexts, PreparedTexts
 
 _EXTRA_SPLIT_NOTES = {
@@ -60,7 +60,7 @@ class ClassifiedTexts:
 
 
 def classify_split(
-    run: RunDirectory, config: "SentimentConfig", *, split: SplitName | None = None
+    run: RunDirectory, config: "ClassificationConfig", *, split: SplitName | None = None
 ) -> ClassifiedTexts:
     """The texts of one split of a run's own data, with its classifier's answers.
 
@@ -76,7 +76,7 @@ def classify_split(
 
 
 def classify_files(
-    run: RunDirectory, config: "SentimentConfig", files: Sequence[str]
+    run: RunDirectory, config: "ClassificationConfig", files: Sequence[str]
 ) -> ClassifiedTexts:
     """Labelled texts of other files, in the layout of the run's own, with the answers.
 
@@ -93,14 +93,14 @@ def classify_files(
     )
 
 
-def prepared_texts(run: RunDirectory, config: "SentimentConfig") -> "PreparedTexts":
+def prepared_texts(run: RunDirectory, config: "ClassificationConfig") -> "PreparedTexts":
     """The run's own texts and splits, checked to be those that it was trained on.
 
     Raises:
         DataError: the texts are missing or are no longer what they were.
         RunError: the run has no summary, or a damaged one.
     """
-    from rnnkit.config.schema import LearnedEmbedding
+    from rnnkit.tasks.text_classification.config import LearnedEmbedding
     from rnnkit.tasks.text_classification.data import prepare_texts
 
     trained_on = read_document(run.summary, "summary").get("corpus_fingerprint")

@@ -10,18 +10,17 @@ from typing import assert_never
 
 import numpy as np
 
-from rnnkit.config.load import load_config
-from rnnkit.config.schema import (
-    Config,
-    LearnedEmbedding,
-    PretrainedEmbedding,
-    SentimentConfig,
-    layer_sizes,
-)
+from rnnkit.config.base import layer_sizes
 from rnnkit.errors import ConfigError, RunError
 from rnnkit.runs.checkpoint import read_checkpoint
 from rnnkit.runs.directory import RunDirectory, verify_files
 from rnnkit.runs.files import read_document
+from rnnkit.tasks.task import Config, load_config
+from rnnkit.tasks.text_classification.config import (
+    ClassificationConfig,
+    LearnedEmbedding,
+    PretrainedEmbedding,
+)
 from rnnkit.tasks.text_classification.data import PreparedTexts, prepare_texts
 from rnnkit.text.encoder import TextEncoder
 from rnnkit.text.language import read_vocabulary
@@ -37,7 +36,7 @@ _SALT = 0x12A710
 """Keeps these draws apart from others of the same seed."""
 
 
-def prepare_training(config: SentimentConfig, *, is_new: bool) -> TrainingData:
+def prepare_training(config: ClassificationConfig, *, is_new: bool) -> TrainingData:
     """Prepare the texts, and check everything that can be checked without TensorFlow.
 
     Raises:
@@ -71,7 +70,7 @@ class InitialWeights:
     notes: tuple[str, ...]
 
 
-def initial_weights(config: SentimentConfig, prepared: PreparedTexts) -> InitialWeights:
+def initial_weights(config: ClassificationConfig, prepared: PreparedTexts) -> InitialWeights:
     """What replaces random initial values; empty where nothing is configured.
 
     The rows of an embedding are matched by the text of their tokens. Rows of tokens that the
@@ -118,7 +117,7 @@ def class_ratios(prepared: PreparedTexts) -> np.ndarray:
 
 
 def _from_run(
-    config: SentimentConfig, prepared: PreparedTexts, run: RunDirectory
+    config: ClassificationConfig, prepared: PreparedTexts, run: RunDirectory
 ) -> InitialWeights:
     if not run.manifest.is_file():
         raise RunError(f"training.init_from: {run.path}: not a run directory of rnnkit")
@@ -140,7 +139,10 @@ def _from_run(
 
 
 def _recurrent(
-    config: SentimentConfig, source: Config, arrays: Mapping[str, np.ndarray], run: RunDirectory
+    config: ClassificationConfig,
+    source: Config,
+    arrays: Mapping[str, np.ndarray],
+    run: RunDirectory,
 ) -> Iterator[tuple[str, np.ndarray]]:
     """Weights of the layers that both networks have, from the first on."""
     model, other = config.model, source.model
@@ -167,7 +169,7 @@ def _recurrent(
 
 
 def _is_bidirectional(config: Config) -> bool:
-    return isinstance(config, SentimentConfig) and config.model.bidirectional
+    return isinstance(config, ClassificationConfig) and config.model.bidirectional
 
 
 def _directions(config: Config, source: Config) -> list[tuple[str, str]]:
@@ -185,7 +187,7 @@ def _directions(config: Config, source: Config) -> list[tuple[str, str]]:
 
 
 def _embedding(
-    config: SentimentConfig,
+    config: ClassificationConfig,
     encoder: TextEncoder,
     arrays: Mapping[str, np.ndarray],
     run: RunDirectory,

@@ -5,10 +5,10 @@ from typing import Any
 
 import numpy as np
 
-from rnnkit.config.schema import PretrainedEmbedding, SentimentConfig
 from rnnkit.data.buckets import TextBatchPlan, evaluation_batches
 from rnnkit.network.keras_classifier import build_training_classifier
 from rnnkit.runs.directory import RunDirectory
+from rnnkit.tasks.text_classification.config import ClassificationConfig, PretrainedEmbedding
 from rnnkit.tasks.text_classification.data import EncodedTexts, PreparedTexts
 from rnnkit.training.export import export_classification_model
 from rnnkit.training.step import Learner, count_shards
@@ -22,7 +22,7 @@ class Classification:
 
     def __init__(
         self,
-        config: SentimentConfig,
+        config: ClassificationConfig,
         prepared: PreparedTexts,
         *,
         weights: Mapping[str, np.ndarray] | None = None,
@@ -103,7 +103,7 @@ class Classification:
         )
 
 
-def embedding_size(config: SentimentConfig, prepared: PreparedTexts) -> int:
+def embedding_size(config: ClassificationConfig, prepared: PreparedTexts) -> int:
     """Length of the word vectors: that of the file they come from, or as configured."""
     embedding = config.model.embedding
     if isinstance(embedding, PretrainedEmbedding):
@@ -112,7 +112,7 @@ def embedding_size(config: SentimentConfig, prepared: PreparedTexts) -> int:
     return embedding.size
 
 
-def class_weights(config: SentimentConfig, prepared: PreparedTexts) -> np.ndarray | None:
+def class_weights(config: ClassificationConfig, prepared: PreparedTexts) -> np.ndarray | None:
     """float32[classes], inversely proportional to the classes' frequency with mean 1 over the
     training texts (King and Zeng 2001); None where all count the same."""
     if config.training.class_weights == "none":

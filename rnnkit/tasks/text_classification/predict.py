@@ -134,12 +134,16 @@ def own_text_column(run: RunDirectory) -> str | int | None:
     Raises:
         RunError: the run's configuration is missing or damaged.
     """
-    from rnnkit.config.load import load_config
-    from rnnkit.config.schema import Sentiment140Layout, SentimentConfig, TableLayout
+    from rnnkit.tasks.task import load_config
+    from rnnkit.tasks.text_classification.config import (
+        ClassificationConfig,
+        Sentiment140Layout,
+        TableLayout,
+    )
 
     verify_files(run, run.config)
     config = load_config(run.config)
-    assert isinstance(config, SentimentConfig)
+    assert isinstance(config, ClassificationConfig)
     match config.data.layout:
         case TableLayout(text=text):
             return text

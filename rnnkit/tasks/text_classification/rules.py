@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from rnnkit.config.base import Contradiction, Schema, layer_sizes
 from rnnkit.config.rules import (
     SIZE_KEYS,
-    Contradiction,
     about_cell,
     about_fractions,
     about_layers,
@@ -14,21 +14,20 @@ from rnnkit.config.rules import (
     about_schedule,
     lists_other_layers,
 )
-from rnnkit.config.schema import (
+from rnnkit.config.source import shorten
+from rnnkit.network.cells import CHOOSING_CELLS
+from rnnkit.tasks.text_classification.config import (
+    ClassificationConfig,
+    ClassificationDataConfig,
     ClassifierConfig,
     LearnedEmbedding,
     PretrainedEmbedding,
-    SentimentConfig,
-    SentimentDataConfig,
     TableLayout,
     WordTokens,
-    layer_sizes,
 )
-from rnnkit.config.source import shorten
-from rnnkit.network.cells import CHOOSING_CELLS
 
 
-def about_sentiment(config: SentimentConfig) -> Iterator[Contradiction]:
+def about_sentiment(config: ClassificationConfig) -> Iterator[Contradiction]:
     """All of it."""
     yield from _splits(config.data)
     yield from _fold(config.data)
@@ -46,7 +45,7 @@ def about_sentiment(config: SentimentConfig) -> Iterator[Contradiction]:
     yield from _training(config)
 
 
-def _splits(data: SentimentDataConfig) -> Iterator[Contradiction]:
+def _splits(data: ClassificationDataConfig) -> Iterator[Contradiction]:
     yield from about_fractions(data.validation_fraction, data.test_fraction)
     if data.test_path is not None and data.test_fraction > 0.0:
         yield Contradiction(
@@ -63,7 +62,7 @@ def _splits(data: SentimentDataConfig) -> Iterator[Contradiction]:
         )
 
 
-def _fold(data: SentimentDataConfig) -> Iterator[Contradiction]:
+def _fold(data: ClassificationDataConfig) -> Iterator[Contradiction]:
     if data.fold is None:
         return
     if data.fold.number > data.fold.of:
@@ -87,7 +86,7 @@ def _fold(data: SentimentDataConfig) -> Iterator[Contradiction]:
             )
 
 
-def _encoding(data: SentimentDataConfig) -> Iterator[Contradiction]:
+def _encoding(data: ClassificationDataConfig) -> Iterator[Contradiction]:
     try:
         "a".encode(data.encoding)
     except (LookupError, ValueError):
@@ -98,7 +97,7 @@ def _encoding(data: SentimentDataConfig) -> Iterator[Contradiction]:
         )
 
 
-def _columns(data: SentimentDataConfig) -> Iterator[Contradiction]:
+def _columns(data: ClassificationDataConfig) -> Iterator[Contradiction]:
     layout = data.layout
     if not isinstance(layout, TableLayout):
         return
@@ -124,7 +123,7 @@ def _columns(data: SentimentDataConfig) -> Iterator[Contradiction]:
         )
 
 
-def _tokens(data: SentimentDataConfig) -> Iterator[Contradiction]:
+def _tokens(data: ClassificationDataConfig) -> Iterator[Contradiction]:
     tokens = data.tokens
     if isinstance(tokens, WordTokens) and not tokens.punctuation and tokens.emoji == "drop":
         yield Contradiction(
@@ -134,7 +133,7 @@ def _tokens(data: SentimentDataConfig) -> Iterator[Contradiction]:
         )
 
 
-def _classes(config: SentimentConfig) -> Iterator[Contradiction]:
+def _classes(config: ClassificationConfig) -> Iterator[Contradiction]:
     if config.data.labels is None:
         return
     classes = list(dict.fromkeys(config.data.labels.values()))
@@ -152,7 +151,7 @@ def _classes(config: SentimentConfig) -> Iterator[Contradiction]:
         )
 
 
-def _state(config: SentimentConfig) -> Iterator[Contradiction]:
+def _state(config: ClassificationConfig) -> Iterator[Contradiction]:
     """Keys that act on the way from one time step to the next."""
     model = config.model
     one_step = config.data.maximum_length == 1
@@ -191,7 +190,7 @@ def _head(model: ClassifierConfig) -> Iterator[Contradiction]:
         yield Contradiction("model.dense_dropout", unused, ("model.dense",))
 
 
-def _training(config: SentimentConfig) -> Iterator[Contradiction]:
+def _training(config: ClassificationConfig) -> Iterator[Contradiction]:
     training = config.training
     if config.data.validation_fraction == 0.0 and training.monitor not in ("loss", "accuracy"):
         yield Contradiction(
@@ -219,3 +218,19 @@ def _training(config: SentimentConfig) -> Iterator[Contradiction]:
             "remove one of them",
             ("model.embedding",),
         )
+
+
+CLASSIFICATION = Schema(
+    ClassificationConfig,
+    about_sentiment,
+    """\
+version: 1
+task: sentiment
+data:
+  path: tweets.csv
+  layout: {text: message, label: mood}
+  labels: {0: negative, 4: positive}
+training:
+  max_epochs: 5
+""",
+)
