@@ -34,10 +34,11 @@ Weights = dict[str, NDArray[np.float32]]
 def make_writer(folder: Path) -> tuple[Path, Weights]:
     """A run of one GRU layer of 256 with an embedding of 64 over 65 characters; and its weights
     under the names and in the layout of Keras."""
-    from rnnkit.network.onnx import InferenceFacts, export_onnx
+    from rnnkit.network.onnx import export_onnx
     from rnnkit.runs.directory import create_run, write_manifest
     from rnnkit.runs.files import write_atomically, write_document
     from rnnkit.tasks.language_model.config import GenerationConfig, LanguageModelConfig
+    from rnnkit.tasks.language_model.network import language_network
     from rnnkit.text.tokenize import TextRules
     from rnnkit.text.vocabulary import Vocabulary
 
@@ -56,11 +57,13 @@ def make_writer(folder: Path) -> tuple[Path, Weights]:
     )
     config = "{version: 1, task: char_generation, data: {path: none}, training: {max_steps: 1}}\n"
     run = create_run(folder, "gru256", config_text=config, vocabulary=vocabulary.to_dict())
-    facts = InferenceFacts("char_generation", None, GenerationConfig().model_dump(mode="json"))
-    model = LanguageModelConfig()
-    write_atomically(
-        run.onnx_model, export_onnx(weights, model=model, vocabulary_size=size, facts=facts)
-    )
+    metadata = {
+        "task": "char_generation",
+        "context": None,
+        "generation": GenerationConfig().model_dump(mode="json"),
+    }
+    spec = language_network(LanguageModelConfig(), vocabulary_size=size)
+    write_atomically(run.onnx_model, export_onnx(weights, spec, metadata=metadata))
     write_manifest(run, [run.config, run.onnx_model])
     write_document(run.summary, "summary", {"task": "char_generation"})
     return run.path, weights
@@ -68,47 +71,33 @@ def make_writer(folder: Path) -> tuple[Path, Weights]:
 
 def make_judge(folder: Path) -> Path:
     """A run of configs/sentiment.yaml, as if it were trained: with its vocabulary."""
-    from rnnkit.config.base import layer_sizes
     from rnnkit.config.describe import to_yaml
-    from rnnkit.network.classifier_parts import logit_units, recurrent_names
-    from rnnkit.network.onnx_classifier import export_classifier
+    from rnnkit.network.onnx import export_onnx
     from rnnkit.runs.directory import create_run, write_manifest
     from rnnkit.runs.files import write_atomically, write_document
     from rnnkit.tasks.task import load_config
     from rnnkit.tasks.text_classification.config import ClassificationConfig
     from rnnkit.tasks.text_classification.data import prepare_texts
+    from rnnkit.tasks.text_classification.network import classifier_network
 
     config = load_config(REPOSITORY / "configs" / "sentiment.yaml")
     assert isinstance(config, ClassificationConfig)
-    assert config.model.embedding.kind == "learned"
     prepared = prepare_texts(config)
-    size, width = prepared.encoder.size, config.model.embedding.size
-    shapes = {"embedding/embeddings": (0.1, (size, width))}
-    for index, units in enumerate(layer_sizes(config.model)):
-        names = recurrent_names(config.model, index)
-        for name in names:
-            shapes |= {
-                f"{name}/kernel": (0.1, (width, 3 * units)),
-                f"{name}/recurrent_kernel": (0.1, (units, 3 * units)),
-                f"{name}/bias": (0.0, (2, 3 * units)),
-            }
-        width = units * len(names)
-    outputs = logit_units(config.model, len(prepared.classes))
-    pooled = width * len(config.model.pooling)
-    shapes |= {"logits/kernel": (0.1, (pooled, outputs)), "logits/bias": (0.0, (outputs,))}
+    spec = classifier_network(
+        config.model, vocabulary_size=prepared.encoder.size, classes=len(prepared.classes)
+    )
+    shapes = {
+        name: (0.0 if name.endswith("bias") else 0.1, shape)
+        for name, shape in spec.weight_shapes.items()
+    }
     run = create_run(
         folder,
         "sentiment",
         config_text=to_yaml(config),
         vocabulary={"encoder": prepared.encoder.to_dict(), "classes": list(prepared.classes)},
     )
-    model = export_classifier(
-        _random(shapes),
-        model=config.model,
-        vocabulary_size=size,
-        classes=prepared.classes,
-        embedding_size=config.model.embedding.size,
-    )
+    metadata = {"task": "sentiment", "classes": list(prepared.classes)}
+    model = export_onnx(_random(shapes), spec, metadata=metadata)
     write_atomically(run.onnx_model, model)
     write_manifest(run, [run.config, run.onnx_model])
     summary = {"task": "sentiment", "corpus_fingerprint": prepared.fingerprint}

@@ -8,10 +8,9 @@ import numpy as np
 
 from rnnkit.errors import DataError
 from rnnkit.inspection.subject import ClassifierSubject, LanguageSubject, Subject
-from rnnkit.network.reference import Layer, Recurrent
-from rnnkit.network.reference_cells import CellTrace
-from rnnkit.network.reference_classifier import ClassifierTrace, run_classifier
-from rnnkit.network.reference_stack import LanguageTrace, LayerTrace, run_language, softmax
+from rnnkit.network.reference import Layer, LayerTrace, Trace, run, softmax
+from rnnkit.network.reference_cells import CellTrace, Recurrent
+from rnnkit.network.spec import EmbeddingInput, OneHotInput, ScaledInput
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,7 +131,7 @@ def language_forward(subject: LanguageSubject, text: str, extent: Extent) -> For
                 f"It was trained to predict after {context} tokens; the predictions after fewer "
                 "are shown all the same."
             )
-    trace = run_language(subject.network, ids[np.newaxis])
+    trace = run(subject.network, ids[np.newaxis])
     probabilities = softmax(trace.logits[0])
     label = subject.vocabulary.label
     steps = tuple(
@@ -165,7 +164,7 @@ def classifier_forward(subject: ClassifierSubject, text: str, extent: Extent) ->
     notes = []
     if not subject.encoder.tokenize(text):
         notes.append("The text has no tokens; it is read as one unknown word.")
-    trace = run_classifier(subject.network, ids)
+    trace = run(subject.network, ids[np.newaxis])
     tokens = [subject.encoder.token_of(int(index)) for index in ids]
     steps = tuple(
         Step(
@@ -176,8 +175,8 @@ def classifier_forward(subject: ClassifierSubject, text: str, extent: Extent) ->
         )
         for t, token in enumerate(tokens)
     )
-    probabilities = softmax(trace.logits / subject.temperature)
-    attention = [part.weights for part in trace.pooled if part.weights is not None]
+    probabilities = softmax(trace.logits[0] / subject.temperature)
+    attention = [part.weights[0] for part in trace.pooled if part.weights is not None]
     return Forward(
         steps=steps,
         after=tuple(_after_blocks(subject, trace, probabilities, extent)),
@@ -194,22 +193,22 @@ def classifier_forward(subject: ClassifierSubject, text: str, extent: Extent) ->
 
 def _language_blocks(
     subject: LanguageSubject,
-    trace: LanguageTrace,
+    trace: Trace,
     probabilities: np.ndarray,
     t: int,
     extent: Extent,
 ) -> Iterator[Block]:
     network, label = subject.network, subject.vocabulary.label
     x = trace.inputs[0, t]
-    match network.input:
-        case "one_hot":
+    match network.spec.input:
+        case OneHotInput():
             names = [label(index) for index in range(network.vocabulary_size)]
-            token = int(trace.ids[0, t])
+            token = int(x.argmax())
             shown = _around(token, len(x), extent.units)
             yield _block("input x, one-hot", names, [Line("x", x, True)], shown)
-        case "embedding":
+        case EmbeddingInput():
             yield _numbered("input x, embedding", [Line("x", x, True)], extent)
-        case "scaled":
+        case ScaledInput():
             yield _numbered("input x, id / vocabulary size", [Line("x", x, True)], extent)
     for layer, layer_trace in zip(network.layers, trace.layers, strict=True):
         yield from _layer_blocks(layer, layer_trace, t, extent)
@@ -243,29 +242,28 @@ def _prediction(
 
 
 def _classifier_blocks(
-    subject: ClassifierSubject, trace: ClassifierTrace, t: int, extent: Extent
+    subject: ClassifierSubject, trace: Trace, t: int, extent: Extent
 ) -> Iterator[Block]:
-    network = subject.network
-    x = network.table[trace.ids[t]]
+    network, x = subject.network, trace.inputs[0, t]
     yield _numbered("input x, embedding", [Line("x", x, True)], extent)
     for layer, layer_trace in zip(network.layers, trace.layers, strict=True):
         yield from _layer_blocks(layer, layer_trace, t, extent)
 
 
 def _after_blocks(
-    subject: ClassifierSubject, trace: ClassifierTrace, probabilities: np.ndarray, extent: Extent
+    subject: ClassifierSubject, trace: Trace, probabilities: np.ndarray, extent: Extent
 ) -> Iterator[Block]:
     for part in trace.pooled:
-        yield _numbered(f"pooling: {part.kind}", [Line(part.kind, part.vector, True)], extent)
+        yield _numbered(f"pooling: {part.kind}", [Line(part.kind, part.vector[0], True)], extent)
     for step in trace.dense[:-1]:
         lines = [
-            Line("W x + b", step.sums),
-            Line(step.dense.activation, step.output, True),
+            Line("W x + b", step.sums[0]),
+            Line(step.dense.activation, step.output[0], True),
         ]
         yield _numbered(f"{step.dense.name}", lines, extent)
-    lines = [Line("logits", trace.logits)]
+    lines = [Line("logits", trace.logits[0])]
     if subject.temperature != 1.0:
-        scaled = trace.logits / subject.temperature
+        scaled = trace.logits[0] / subject.temperature
         lines.append(Line(f"/ temperature {subject.temperature:.4g}", scaled))
     lines.append(Line("softmax", probabilities, True))
     count = len(subject.classes)

@@ -238,7 +238,7 @@ def _classifier_view(
         for profile in profiles
     )
     notes = []
-    if any(subject.network.poolings != ("last",) for subject in subjects):
+    if any(subject.network.spec.poolings != ("last",) for subject in subjects):
         notes.append(
             "The pooling hands the gradient to every step, not to the last alone, so at a distance "
             "there is what came back through time and what came directly."

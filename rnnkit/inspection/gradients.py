@@ -16,10 +16,9 @@ import numpy as np
 from rnnkit.config.training import TrainingConfig
 from rnnkit.errors import DataError
 from rnnkit.network.cells import StateKind
-from rnnkit.network.reference import Layer, Network
+from rnnkit.network.reference import Layer, Network, run, softmax
 from rnnkit.network.reference_cells import CellGradients
-from rnnkit.network.reference_classifier import gradients_of_classifier, run_classifier
-from rnnkit.network.reference_stack import gradients_of_language, run_language, softmax
+from rnnkit.network.reference_gradients import gradients
 
 Progress = Callable[[int, int], None]
 Fate = Literal["vanishes", "fades", "lasts", "grows", "explodes"]
@@ -226,12 +225,12 @@ def classifier_profile_of(
     counts = np.zeros(steps)
     with np.errstate(over="ignore", invalid="ignore"):
         for number, ids in enumerate(texts, start=1):
-            trace = run_classifier(network, ids)
+            trace = run(network, ids[np.newaxis])
             d_logits = softmax(trace.logits)
-            d_logits[trace.logits.argmax()] -= 1.0
+            d_logits[0, trace.logits.argmax()] -= 1.0
             shown = min(steps, len(ids))
             counts[:shown] += 1.0
-            layers = gradients_of_classifier(network, trace, d_logits)
+            layers = gradients(network, trace, d_logits).layers
             for key, found in _norms(network.layers, layers).items():
                 total.setdefault(key, np.zeros(steps))[:shown] += found[0, :shown]
             progress(number, len(texts))
@@ -328,16 +327,11 @@ def _window_norms(
     network: Network, windows: np.ndarray, warm_up: int
 ) -> dict[tuple[str, StateKind], np.ndarray]:
     """Norms of the gradients of the last prediction: float64[windows, distances]."""
-    before = run_language(network, windows[:, :warm_up], last_only=True) if warm_up else None
-    trace = run_language(
-        network,
-        windows[:, warm_up:-1],
-        last_only=True,
-        before=None if before is None else before.layers,
-    )
+    before = run(network, windows[:, :warm_up], last_only=True) if warm_up else None
+    trace = run(network, windows[:, warm_up:-1], last_only=True, before=before)
     d_logits = softmax(trace.logits)
     d_logits[np.arange(len(windows)), 0, windows[:, -1]] -= 1.0
-    return _norms(network.layers, gradients_of_language(network, trace, d_logits).layers)
+    return _norms(network.layers, gradients(network, trace, d_logits).layers)
 
 
 def _norms(
@@ -358,9 +352,9 @@ def _weight_gradients(
     network: Network, windows: np.ndarray, *, last_only: bool
 ) -> list[tuple[str, np.ndarray]]:
     """Of the summed loss of all targets."""
-    trace = run_language(network, windows[:, :-1], last_only=last_only)
+    trace = run(network, windows[:, :-1], last_only=last_only)
     targets = windows[:, -1:] if last_only else windows[:, 1:]
     d_logits = softmax(trace.logits)
     rows, steps = np.indices(targets.shape)
     d_logits[rows, steps, targets] -= 1.0
-    return list(gradients_of_language(network, trace, d_logits).weights.items())
+    return list(gradients(network, trace, d_logits).weights.items())

@@ -1,12 +1,11 @@
 """Integrated gradients of a classifier (Sundararajan, Taly and Yan 2017)."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
-from rnnkit.network.reference import Network
-from rnnkit.network.reference_classifier import gradients_of_classifier, run_classifier
-from rnnkit.network.reference_stack import softmax
+from rnnkit.network.reference import Network, run, softmax
+from rnnkit.network.reference_gradients import gradients
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,16 +49,12 @@ def integrated_gradients(
 
 def _gradient(network: Network, vectors: np.ndarray, label: int, temperature: float) -> np.ndarray:
     """Of the probability of `label` by `vectors` float64[tokens, size]: the same shape."""
-    # A network whose table is the text itself reads any vectors.
-    own = replace(network, embeddings=vectors)
-    trace = run_classifier(own, np.arange(len(vectors)))
+    trace = run(network, inputs=vectors[np.newaxis])
     p = softmax(trace.logits / temperature)
-    d_logits = p[label] * ((np.arange(len(p)) == label) - p) / temperature
-    first_layer = gradients_of_classifier(own, trace, d_logits)[0]
-    return np.sum([cell.inputs[0] for cell in first_layer], axis=0)
+    d_logits = p[:, label] * ((np.arange(p.shape[1]) == label) - p) / temperature
+    return gradients(network, trace, d_logits).inputs[0]
 
 
 def _probability(network: Network, vectors: np.ndarray, label: int, temperature: float) -> float:
-    own = replace(network, embeddings=vectors)
-    logits = run_classifier(own, np.arange(len(vectors))).logits
+    logits = run(network, inputs=vectors[np.newaxis]).logits[0]
     return float(softmax(logits / temperature)[label])

@@ -8,8 +8,7 @@ import numpy as np
 
 from rnnkit.errors import RunError, UsageError
 from rnnkit.network.cells import CELLS, CellSpec, StateKind
-from rnnkit.network.reference import Network
-from rnnkit.network.reference_stack import run_layers
+from rnnkit.network.reference import Network, run_layers
 from rnnkit.tasks.language_model.session import Session
 
 Progress = Callable[[int, int], None]

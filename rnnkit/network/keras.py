@@ -1,236 +1,327 @@
-"""`LanguageModelConfig` and a vocabulary size -> `keras.Model`.
+"""A network as Keras models: one for training and one for saving, with the same weights.
 
-The same network is built twice: once for training, with initial states as inputs, final states
-as outputs and our recurrent layers; once for saving, from stock Keras layers alone. Both have the
-same weights in the same order.
+The training model has our recurrent layers and, where the network carries states, those as further
+inputs and outputs. The saved one consists of stock Keras layers and starts from zero states.
 
-    x = dropout(one_hot(ids) | embedding(ids) | ids / vocabulary_size)
-    for every layer i:
-        y = dropout(normalization(recurrent_i(x)))
-        x = x + y if residual and i > 0 else y
-    logits = x @ kernel + bias   (tied: x @ embeddings^T)
+Sequences of networks that pool are padded at their end with the id 0. Nothing in the forward
+direction comes after a sequence but its padding, so a layer that is trained runs without a mask,
+which keeps the fast kernels; the backward direction is the forward one on reversed sequences.
+Padding is left out where it would count: in the pooling and in batch normalization.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import Any, Literal, assert_never
 
 import keras
 import numpy as np
 
-from rnnkit.config.base import Cell, RecurrentConfig
-from rnnkit.config.base import layer_sizes as sizes_of
-from rnnkit.network.layers import stock_layer, training_layer
-from rnnkit.tasks.language_model.config import (
+from rnnkit.network.layers import ReverseTexts, stock_layer, training_layer
+from rnnkit.network.spec import (
+    FAR_BELOW,
+    NORMALIZATION_EPSILON,
+    DenseSpec,
+    Direction,
+    DropoutMask,
     EmbeddingInput,
-    LanguageModelConfig,
+    LayerSpec,
+    NetworkSpec,
     OneHotInput,
-    PretrainedInput,
+    Penalty,
+    Pooling,
     ScaledInput,
 )
 
 
-def states_per_layer(cell: Cell) -> int:
-    """How many state tensors a layer carries: hidden state, and the LSTM's cell state."""
-    return 2 if cell == "lstm" else 1
+def build_training_model(spec: NetworkSpec) -> keras.Model:
+    """Build the network as it is trained.
 
-
-def state_sizes(model: LanguageModelConfig) -> tuple[int, ...]:
-    """Units of every state tensor, in the order of the training model's inputs."""
-    return tuple(size for size in sizes_of(model) for _ in range(states_per_layer(model.cell)))
-
-
-def build_training_model(
-    model: LanguageModelConfig,
-    *,
-    vocabulary_size: int,
-    every_step: bool,
-    vector_size: int | None = None,
-) -> keras.Model:
-    """The network as it is trained. `vector_size` is the length of pretrained vectors, which
-    themselves are set later.
-
-    Inputs: ids int32[batch, time] and every layer's initial states float32[batch, units].
-    Outputs: logits float32[batch, time, vocabulary], or float32[batch, vocabulary] for the last
-    step only when `every_step` is false, and the final states.
+    Inputs: ids int32[batch, time] and the states of `spec.states`, float32[batch, units] each.
+    Outputs: logits float32[batch, time, outputs], or float32[batch, outputs] of the last step or
+    of the whole sequence, and the final states. Without states both are single tensors. Every row
+    of padded sequences needs one token at least. Pretrained vectors are set later.
     """
     ids = keras.Input((None,), dtype="int32", name="ids")
     states = [
-        keras.Input((size,), name=f"state_{index}") for index, size in enumerate(state_sizes(model))
+        keras.Input((state.units,), name=f"state_{index}")
+        for index, state in enumerate(spec.states)
     ]
-    network = _Network(model, vocabulary_size, every_step, vector_size)
-    logits, new_states = network.connect(ids, states)
-    return keras.Model([ids, *states], [logits, *new_states], name="rnnkit_training")
+    logits, new_states = _Builder(spec, "training").connect(ids, states)
+    inputs, outputs = ([ids, *states], [logits, *new_states]) if states else (ids, logits)
+    return keras.Model(inputs, outputs, name="rnnkit_training")
 
 
-def build_saved_model(
-    model: LanguageModelConfig,
-    *,
-    vocabulary_size: int,
-    every_step: bool,
-    vector_size: int | None = None,
-) -> keras.Model:
-    """The network as it is saved: ids int32[batch, time] -> logits, stock Keras layers only."""
+def build_saved_model(spec: NetworkSpec) -> keras.Model:
+    """Build the network as it is saved, from stock layers: ids int32[batch, time] -> logits."""
     ids = keras.Input((None,), dtype="int32", name="ids")
-    network = _Network(model, vocabulary_size, every_step, vector_size)
-    logits, _ = network.connect(ids, None)
+    logits, _ = _Builder(spec, "saved").connect(ids, ())
     return keras.Model(ids, logits, name="rnnkit")
 
 
 def weights_by_name(model: keras.Model) -> dict[str, np.ndarray]:
-    """Every weight as `layer/weight`, such as `recurrent_0/kernel`: what export_onnx takes."""
-    weights = {}
-    for layer in model.layers:
-        for weight in layer.weights:
-            weights[f"{layer.name}/{weight.name}"] = np.asarray(weight.numpy())
-    return weights
-
-
-def recurrent_options(model: RecurrentConfig, *, name: str, units: int) -> dict[str, Any]:
-    """What the configuration says about one recurrent layer, as options of the Keras layer."""
-    options: dict[str, Any] = {
-        "units": units,
-        "kernel_initializer": model.kernel_initializer,
-        "recurrent_initializer": model.recurrent_initializer,
-        "kernel_regularizer": penalty(model),
-        "recurrent_regularizer": penalty(model),
-        "name": name,
+    """Return every weight as `layer/weight`, such as `recurrent_0/kernel`."""
+    return {
+        f"{layer.name}/{weight.name}": np.asarray(weight.numpy())
+        for layer in model.layers
+        for weight in layer.weights
     }
-    if model.activation is not None:
-        options["activation"] = model.activation
-    return options
-
-
-def after_recurrent(
-    model: RecurrentConfig, y: Any, *, index: int, units: int, every_step: bool, mask: Any = None
-) -> Any:
-    """Normalisation and dropout of the outputs `y` of the recurrent layer at `index`.
-
-    `y` is float32[batch, time, units], or float32[batch, units] unless `every_step`. Where
-    `mask` bool[batch, time] is false, batch normalisation does not count the outputs.
-    """
-    match model.normalization:
-        case "none":
-            pass
-        case "layer":
-            y = keras.layers.LayerNormalization(name=f"normalization_{index}")(y)
-        case "batch":
-            y = keras.layers.BatchNormalization(name=f"normalization_{index}")(y, mask=mask)
-            if mask is not None:
-                # Keras would hand the mask on to the layers that follow; a copy has none.
-                y = keras.ops.copy(y)
-        case _:
-            assert_never(model.normalization)
-    if model.dropout > 0.0:
-        one_mask = model.dropout_mask == "sequence" and every_step
-        shape = (None, 1, units) if one_mask else None
-        y = keras.layers.Dropout(model.dropout, noise_shape=shape, name=f"dropout_{index}")(y)
-    return y
-
-
-def penalty(model: RecurrentConfig) -> keras.regularizers.Regularizer | None:
-    """The penalty on a weight matrix."""
-    if model.l1 == 0.0 and model.l2 == 0.0:
-        return None
-    return keras.regularizers.L1L2(model.l1, model.l2)
 
 
 @dataclass(frozen=True)
-class _Network:
-    """The layers between ids and logits."""
+class _Tokens:
+    """Where a padded batch has tokens."""
 
-    model: LanguageModelConfig
-    vocabulary_size: int
-    every_step: bool
-    vector_size: int | None
+    mask: Any
+    """bool[batch, time, 1], false for padding."""
+    lengths: Any
+    """int32[batch]."""
 
-    def connect(self, ids: Any, states: Sequence[Any] | None) -> tuple[Any, list[Any]]:
-        """Logits and final states; without `states`, stock layers from a zero state."""
+    @property
+    def steps(self) -> Any:
+        """The mask as layers take it, bool[batch, time]."""
+        return keras.ops.squeeze(self.mask, -1)
+
+
+@dataclass(frozen=True)
+class _Builder:
+    """The layers between ids and logits, in the order in which they are computed.
+
+    The order in which layers are made decides which random numbers they start from.
+    """
+
+    spec: NetworkSpec
+    form: Literal["training", "saved"]
+
+    def connect(self, ids: Any, states: Sequence[Any]) -> tuple[Any, list[Any]]:
+        """Return logits and final states of ids int32[batch, time]."""
+        spec = self.spec
+        tokens = _find_tokens(ids) if spec.is_padded else None
         x, embedding = self._encode(ids)
-        x = self._drop(x)
-        sizes = sizes_of(self.model)
-        per_layer = states_per_layer(self.model.cell)
+        x = self._drop_inputs(x)
         new_states: list[Any] = []
-        for index, units in enumerate(sizes):
-            every_step = self.every_step or index < len(sizes) - 1
-            if states is None:
-                y = self._stock(index, units, every_step)(x)
-            else:
-                initial = list(states[index * per_layer : (index + 1) * per_layer])
-                layer = self._training(index, units, every_step)
-                y, *layer_states = layer(x, initial_state=initial)
-                new_states.extend(layer_states)
-            y = after_recurrent(self.model, y, index=index, units=units, every_step=every_step)
-            if self.model.residual and index > 0:
-                x = y + (x if every_step else x[:, -1, :])
-            else:
-                x = y
+        for layer in spec.layers:
+            count = len(layer.states)
+            initial = states[layer.index * count : (layer.index + 1) * count]
+            y, final = self._recurrent(x, layer, initial, tokens)
+            new_states.extend(final)
+            every_step = spec.returns_every_step(layer)
+            y = _drop_outputs(_normalize(y, layer, tokens), layer, every_step=every_step)
+            x = y + (x if every_step else x[:, -1, :]) if layer.adds_input else y
+        if tokens is not None:
+            x = _concatenate([self._pool(x, kind, tokens) for kind in spec.poolings])
+        for dense in spec.dense:
+            x = self._dense(dense)(x)
+            if spec.dense_dropout > 0.0:
+                x = keras.layers.Dropout(spec.dense_dropout, name=f"{dense.name}_dropout")(x)
         return self._logits(x, embedding), new_states
 
-    def _encode(self, ids: Any) -> tuple[Any, keras.layers.ReversibleEmbedding | None]:
-        form = self.model.input
-        match form:
+    # ------------------------------------------------------------------------------- input
+
+    def _encode(self, ids: Any) -> tuple[Any, Any]:
+        """Return float32[batch, time, width] and the embedding layer, None without one."""
+        entry = self.spec.input
+        match entry:
             case OneHotInput():
-                return keras.ops.one_hot(ids, self.vocabulary_size), None
+                return keras.ops.one_hot(ids, entry.vocabulary_size), None
             case ScaledInput():
                 scaled = keras.ops.divide(
-                    keras.ops.cast(ids, "float32"), float(self.vocabulary_size)
+                    keras.ops.cast(ids, "float32"), float(entry.vocabulary_size)
                 )
                 return keras.ops.expand_dims(scaled, -1), None
-            case EmbeddingInput(size=size):
-                return self._embed(ids, size, trainable=True)
-            case PretrainedInput(trainable=trainable):
-                if self.vector_size is None:
-                    raise ValueError("pretrained vectors need a vector_size")
-                return self._embed(ids, self.vector_size, trainable=trainable)
+            case EmbeddingInput():
+                embedding = self._embedding(entry)
+                return embedding(ids), embedding
             case _:
-                assert_never(form)
+                assert_never(entry)
 
-    def _embed(
-        self, ids: Any, size: int, *, trainable: bool
-    ) -> tuple[Any, keras.layers.ReversibleEmbedding]:
-        embedding = keras.layers.ReversibleEmbedding(
-            self.vocabulary_size,
-            size,
-            tie_weights=True,
-            embeddings_regularizer=penalty(self.model) if trainable else None,
-            trainable=trainable,
-            name="embedding",
-        )
-        return embedding(ids), embedding
+    def _embedding(self, entry: EmbeddingInput) -> keras.layers.Layer:
+        options: dict[str, Any] = {
+            "embeddings_regularizer": _regularizer(self.spec.penalty) if entry.trainable else None,
+            "trainable": entry.trainable,
+            "name": "embedding",
+        }
+        size, width = entry.vocabulary_size, entry.width
+        if self.spec.tied:
+            return keras.layers.ReversibleEmbedding(size, width, tie_weights=True, **options)
+        return keras.layers.Embedding(size, width, **options)
 
-    def _drop(self, x: Any) -> Any:
-        """Dropout of whole vectors, then of single numbers, before the first recurrent layer."""
-        if (rate := self.model.embedding_dropout) > 0.0:
+    def _drop_inputs(self, x: Any) -> Any:
+        """Apply dropout of whole vectors, then of single numbers, before the first layer."""
+        spec = self.spec
+        if (rate := spec.embedding_dropout) > 0.0:
             shape = (None, None, 1)
             x = keras.layers.Dropout(rate, noise_shape=shape, name="embedding_dropout")(x)
-        if (rate := self.model.input_dropout) > 0.0:
-            shape = (None, 1, x.shape[-1]) if self.model.dropout_mask == "sequence" else None
+        if (rate := spec.input_dropout) > 0.0:
+            shape = _noise_shape(spec.input_dropout_mask, spec.input.width)
             x = keras.layers.Dropout(rate, noise_shape=shape, name="input_dropout")(x)
         return x
 
-    def _training(self, index: int, units: int, every_step: bool) -> keras.layers.Layer:
+    # -------------------------------------------------------------------- recurrent layers
+
+    def _recurrent(
+        self, x: Any, layer: LayerSpec, states: Sequence[Any], tokens: _Tokens | None
+    ) -> tuple[Any, list[Any]]:
+        """Return the outputs of all directions, concatenated, and the final states."""
+        if states:
+            (name,) = layer.names
+            recurrent = self._training_layer(layer, name, return_state=True)
+            y, *final = recurrent(x, initial_state=list(states))
+            return y, final
+        outputs = []
+        for name, direction in zip(layer.names, layer.directions, strict=True):
+            match self.form:
+                case "training":
+                    assert tokens is not None
+                    outputs.append(self._trained(x, layer, name, direction, tokens))
+                case "saved":
+                    outputs.append(self._stock(x, layer, name, direction, tokens))
+                case _:
+                    assert_never(self.form)
+        return _concatenate(outputs), []
+
+    def _trained(
+        self, x: Any, layer: LayerSpec, name: str, direction: Direction, tokens: _Tokens
+    ) -> Any:
+        if direction == "forward":
+            return self._training_layer(layer, name)(x)
+        x = ReverseTexts(name=f"{name}_turned")(x, tokens.lengths)
+        y = self._training_layer(layer, name)(x)
+        return ReverseTexts(name=f"{name}_turned_back")(y, tokens.lengths)
+
+    def _stock(
+        self, x: Any, layer: LayerSpec, name: str, direction: Direction, tokens: _Tokens | None
+    ) -> Any:
+        options = self._options(layer, name)
+        if direction == "backward":
+            options["go_backwards"] = True
+        recurrent = stock_layer(layer.cell, **options)
+        y = recurrent(x) if tokens is None else recurrent(x, mask=tokens.steps)
+        return keras.ops.flip(y, axis=1) if direction == "backward" else y
+
+    def _training_layer(
+        self, layer: LayerSpec, name: str, *, return_state: bool = False
+    ) -> keras.layers.Layer:
         return training_layer(
-            self.model.cell,
-            drop_connect=self.model.recurrent_dropout,
-            return_state=True,
-            return_sequences=every_step,
-            **recurrent_options(self.model, name=f"recurrent_{index}", units=units),
+            layer.cell,
+            drop_connect=layer.recurrent_dropout,
+            return_state=return_state,
+            **self._options(layer, name),
         )
 
-    def _stock(self, index: int, units: int, every_step: bool) -> keras.layers.Layer:
-        return stock_layer(
-            self.model.cell,
-            return_sequences=every_step,
-            **recurrent_options(self.model, name=f"recurrent_{index}", units=units),
-        )
+    def _options(self, layer: LayerSpec, name: str) -> dict[str, Any]:
+        """Options of the recurrent Keras layer called `name`."""
+        options: dict[str, Any] = {
+            "units": layer.units,
+            "kernel_initializer": layer.kernel_initializer,
+            "recurrent_initializer": layer.recurrent_initializer,
+            "kernel_regularizer": _regularizer(layer.penalty),
+            "recurrent_regularizer": _regularizer(layer.penalty),
+            "return_sequences": self.spec.returns_every_step(layer),
+            "name": name,
+        }
+        if layer.activation is not None:
+            options["activation"] = layer.activation
+        return options
 
-    def _logits(self, x: Any, embedding: keras.layers.ReversibleEmbedding | None) -> Any:
-        if self.model.tie_weights and embedding is not None:
+    # -------------------------------------------------------------------------------- head
+
+    def _pool(self, x: Any, kind: Pooling, tokens: _Tokens) -> Any:
+        """float32[batch, time, width] -> float32[batch, width]."""
+        match kind:
+            case "last":
+                return self._last(x, tokens)
+            case "mean":
+                total: Any = keras.ops.sum(keras.ops.where(tokens.mask, x, 0.0), axis=1)
+                lengths = keras.ops.cast(tokens.lengths, "float32")
+                return total / keras.ops.expand_dims(lengths, -1)
+            case "max":
+                return keras.ops.max(keras.ops.where(tokens.mask, x, FAR_BELOW), axis=1)
+            case "attention":
+                assert self.spec.attention is not None
+                scores = x
+                for dense in self.spec.attention:
+                    scores = self._dense(dense)(scores)
+                scores = keras.ops.where(tokens.mask, scores, FAR_BELOW)
+                weights: Any = keras.ops.softmax(scores, axis=1)
+                return keras.ops.sum(weights * keras.ops.where(tokens.mask, x, 0.0), axis=1)
+            case _:
+                assert_never(kind)
+
+    def _last(self, x: Any, tokens: _Tokens) -> Any:
+        """Return the output of each direction after the whole sequence: at the last token, and
+        at the first one where it was read backwards."""
+        top = self.spec.top
+        # Summing what is left of a selection costs less than Keras' gather along the time.
+        read = keras.ops.cumsum(keras.ops.cast(tokens.mask, "int32"), axis=1)
+        whole = keras.ops.equal(read, keras.ops.reshape(tokens.lengths, (-1, 1, 1)))
+        place = keras.ops.logical_and(tokens.mask, whole)
+        last = keras.ops.sum(keras.ops.where(place, x[:, :, : top.units], 0.0), axis=1)
+        return _concatenate([last, *([x[:, 0, top.units :]] if len(top.directions) > 1 else [])])
+
+    def _logits(self, x: Any, embedding: Any) -> Any:
+        if self.spec.logits is None:
             return embedding(x, reverse=True)
+        logits = self._dense(self.spec.logits)(x)
+        if self.spec.one_logit:
+            # softmax(0, z) = (1 - sigmoid(z), sigmoid(z)): two logits, as everyone expects.
+            logits = _concatenate([keras.ops.zeros_like(logits), logits])
+        return logits
+
+    def _dense(self, dense: DenseSpec) -> keras.layers.Layer:
         return keras.layers.Dense(
-            self.vocabulary_size,
-            kernel_initializer=self.model.kernel_initializer,
-            kernel_regularizer=penalty(self.model),
-            name="logits",
-        )(x)
+            dense.units,
+            activation=dense.activation,
+            use_bias=dense.has_bias,
+            kernel_initializer=self.spec.kernel_initializer,
+            kernel_regularizer=_regularizer(self.spec.penalty),
+            name=dense.name,
+        )
+
+
+def _find_tokens(ids: Any) -> _Tokens:
+    is_token = keras.ops.not_equal(ids, 0)
+    return _Tokens(
+        mask=keras.ops.expand_dims(is_token, -1),
+        lengths=keras.ops.sum(keras.ops.cast(is_token, "int32"), axis=1),
+    )
+
+
+def _normalize(y: Any, layer: LayerSpec, tokens: _Tokens | None) -> Any:
+    """Normalize the outputs `y` of a layer; batch normalization does not count padding."""
+    name, mask = f"normalization_{layer.index}", None if tokens is None else tokens.steps
+    match layer.normalization:
+        case "none":
+            return y
+        case "layer":
+            return keras.layers.LayerNormalization(epsilon=NORMALIZATION_EPSILON, name=name)(y)
+        case "batch":
+            normalization = keras.layers.BatchNormalization(
+                epsilon=NORMALIZATION_EPSILON, name=name
+            )
+            y = normalization(y, mask=mask)
+            # Keras would hand the mask on to the layers that follow; a copy has none.
+            return y if mask is None else keras.ops.copy(y)
+        case _:
+            assert_never(layer.normalization)
+
+
+def _drop_outputs(y: Any, layer: LayerSpec, *, every_step: bool) -> Any:
+    """Apply dropout to float32[batch, time, width], or float32[batch, width]."""
+    if layer.dropout == 0.0:
+        return y
+    shape = _noise_shape(layer.dropout_mask, layer.width) if every_step else None
+    return keras.layers.Dropout(layer.dropout, noise_shape=shape, name=f"dropout_{layer.index}")(y)
+
+
+def _noise_shape(mask: DropoutMask, width: int) -> tuple[int | None, ...] | None:
+    """The shape of a dropout mask; None for one that differs at each step."""
+    return (None, 1, width) if mask == "sequence" else None
+
+
+def _regularizer(penalty: Penalty) -> keras.regularizers.Regularizer | None:
+    return keras.regularizers.L1L2(penalty.l1, penalty.l2) if penalty != Penalty() else None
+
+
+def _concatenate(parts: Sequence[Any]) -> Any:
+    """Join vectors along the last axis."""
+    return keras.ops.concatenate(parts, axis=-1) if len(parts) > 1 else parts[0]

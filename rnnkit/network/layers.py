@@ -8,14 +8,16 @@ runs our kernel instead of the Keras loop.
 
 import contextlib
 import functools
-from collections.abc import Iterator
-from typing import Any, assert_never
+from collections.abc import Callable, Iterator
+from typing import Any
 
 import keras
 import tensorflow as tf
 
-from rnnkit.config.base import Cell
 from rnnkit.network import gpu as cudnn
+from rnnkit.network.cells import GRU as GRU_CELL
+from rnnkit.network.cells import LSTM as LSTM_CELL
+from rnnkit.network.cells import SIMPLE_RNN, CellSpec
 from rnnkit.network.kernels import fused as kernel
 from rnnkit.network.seeds import HostSeeds
 
@@ -183,27 +185,21 @@ def runs_on_gpu() -> bool:
     return bool(tf.config.list_physical_devices("GPU"))
 
 
-def training_layer(cell: Cell, *, drop_connect: float, **options: Any) -> keras.layers.Layer:
-    """The layer that is trained; `options` are those of the Keras layer of that name."""
-    match cell:
-        case "simple_rnn":
-            return SimpleRNN(drop_connect=drop_connect, **options)
-        case "lstm":
-            return LSTM(drop_connect=drop_connect, **options)
-        case "gru":
-            return GRU(drop_connect=drop_connect, **options)
-        case _:
-            assert_never(cell)
+TRAINING_LAYERS: dict[str, Callable[..., keras.layers.Layer]] = {
+    SIMPLE_RNN.name: SimpleRNN,
+    LSTM_CELL.name: LSTM,
+    GRU_CELL.name: GRU,
+}
+"""The layers that are trained, by the name of their cell."""
 
 
-def stock_layer(cell: Cell, **options: Any) -> keras.layers.Layer:
-    """The Keras layer that is saved; `options` are its own."""
-    match cell:
-        case "simple_rnn":
-            return keras.layers.SimpleRNN(**options)
-        case "lstm":
-            return keras.layers.LSTM(**options)
-        case "gru":
-            return keras.layers.GRU(**options)
-        case _:
-            assert_never(cell)
+def training_layer(cell: CellSpec, *, drop_connect: float, **options: Any) -> keras.layers.Layer:
+    """Return the layer that is trained; `options` are those of the cell's Keras layer."""
+    layer = TRAINING_LAYERS[cell.name]
+    return layer(drop_connect=drop_connect, **dict(cell.keras_options), **options)
+
+
+def stock_layer(cell: CellSpec, **options: Any) -> keras.layers.Layer:
+    """Return the Keras layer that is saved."""
+    layer = getattr(keras.layers, cell.keras_layer)
+    return layer(**dict(cell.keras_options), **options)

@@ -1,16 +1,20 @@
-"""A network as numbers: its layers with named matrices, put together from a spec and weights.
+"""A network in NumPy, float64: the reference for the other forms, with every intermediate.
 
-Everything is float64.
+Sequences of a batch have the same length: there is no padding. Dropout does nothing, batch
+normalization uses the statistics of training, as everywhere after training. Gradients are in
+`reference_gradients.py`.
 """
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, assert_never
 
 import numpy as np
 
-from rnnkit.network.cells import Activation, CellSpec
+from rnnkit.network.reference_cells import CellTrace, Recurrent, run_cell, sigmoid
 from rnnkit.network.spec import (
+    NORMALIZATION_EPSILON,
     DenseActivation,
     DenseSpec,
     EmbeddingInput,
@@ -18,44 +22,19 @@ from rnnkit.network.spec import (
     NetworkSpec,
     OneHotInput,
     Pooling,
+    ScaledInput,
 )
 
 Weights = Mapping[str, np.ndarray]
 
-
-@dataclass(frozen=True, eq=False)
-class Recurrent:
-    """One recurrent layer in one direction.
-
-    With G gates, `kernel` is [inputs, G * units], `recurrent_kernel` [units, G * units] and `bias`
-    [G * units] or [2, G * units]: that of the inputs and that of the state. `is_backward` layers
-    read their sequence from the end.
-    """
-
-    name: str
-    cell: CellSpec
-    activation: Activation | None
-    kernel: np.ndarray
-    recurrent_kernel: np.ndarray
-    bias: np.ndarray
-    is_backward: bool = False
-
-    @property
-    def units(self) -> int:
-        """Size of the hidden state."""
-        return self.recurrent_kernel.shape[0]
-
-    @property
-    def gates(self) -> tuple[str, ...]:
-        """Names of the gates, in the order of the matrices."""
-        return tuple(gate.name for gate in self.cell.gates)
+_erf = np.vectorize(math.erf, otypes=[np.float64])
 
 
 @dataclass(frozen=True, eq=False)
 class Normalization:
-    """Layer normalisation, or batch normalisation with the statistics of training.
+    """Layer normalization, or batch normalization with the statistics of training.
 
-    All are float64[units]; `mean` and `variance` are None for layer normalisation, which takes
+    All are float64[width]; `mean` and `variance` are None for layer normalization, which takes
     those of each vector.
     """
 
@@ -70,8 +49,8 @@ class Normalization:
 class Layer:
     """One level of the stack: `y = normalization(cell(x))`, `x + y` where `adds_input`.
 
-    `cells` are one recurrent layer, or two that read in opposite directions and whose outputs
-    stand beside each other.
+    `cells` are one recurrent layer, or two that read in opposite directions and whose outputs are
+    concatenated.
     """
 
     cells: tuple[Recurrent, ...]
@@ -80,17 +59,17 @@ class Layer:
 
     @property
     def width(self) -> int:
-        """Numbers of its output at each step."""
+        """Length of its output vectors."""
         return sum(cell.units for cell in self.cells)
 
 
 @dataclass(frozen=True, eq=False)
 class Dense:
-    """`activation(x @ kernel + bias)`, with kernel [inputs, units] and bias [units]."""
+    """`activation(x @ kernel + bias)`, with kernel [inputs, units] and bias [units] or zero."""
 
     name: str
     kernel: np.ndarray
-    bias: np.ndarray
+    bias: np.ndarray | float
     activation: DenseActivation = "linear"
 
 
@@ -98,15 +77,15 @@ class Dense:
 class Network:
     """A network between ids and logits; what its spec lacks is None or empty.
 
-    `embeddings` is [vocabulary, size] where ids enter as vectors. `logits` is None where they are
-    the output matrix too (tied weights). `weights` has all matrices by name.
+    `embeddings` is [vocabulary, width] where ids enter as vectors. `attention` are the two layers
+    of its scores. `logits` is None where the embeddings are the output matrix too (tied weights).
+    `weights` has all matrices by name.
     """
 
     spec: NetworkSpec
     embeddings: np.ndarray | None
     layers: tuple[Layer, ...]
-    attention: Dense | None
-    attention_context: np.ndarray | None
+    attention: tuple[Dense, ...]
     dense: tuple[Dense, ...]
     logits: Dense | None
     weights: Weights
@@ -118,30 +97,9 @@ class Network:
 
     @property
     def table(self) -> np.ndarray:
-        """The embedding matrix of a network that has one, float64[vocabulary, size]."""
+        """The embedding matrix of a network that has one, float64[vocabulary, width]."""
         assert self.embeddings is not None, "ids of this network enter without an embedding"
         return self.embeddings
-
-    @property
-    def input(self) -> Literal["embedding", "one_hot", "scaled"]:
-        """The form in which ids enter."""
-        match self.spec.input:
-            case EmbeddingInput():
-                return "embedding"
-            case OneHotInput():
-                return "one_hot"
-            case _:
-                return "scaled"
-
-    @property
-    def poolings(self) -> tuple[Pooling, ...]:
-        """Vectors that are concatenated to that of a text."""
-        return self.spec.poolings
-
-    @property
-    def one_logit(self) -> bool:
-        """Whether the logits (0, z) have one unit, z."""
-        return self.spec.one_logit
 
 
 def build_network(spec: NetworkSpec, weights: Weights) -> Network:
@@ -150,21 +108,21 @@ def build_network(spec: NetworkSpec, weights: Weights) -> Network:
     Raises:
         ValueError: a weight is missing, misshapen or not finite, or there is one too many.
     """
-    weights = checked(weights, spec.weight_shapes)
-    attention = spec.attention
+    weights = checked_weights(weights, spec.weight_shapes)
     return Network(
         spec=spec,
         embeddings=weights.get("embedding/embeddings"),
         layers=tuple(_layer(layer, weights) for layer in spec.layers),
-        attention=_dense(attention[0], weights) if attention else None,
-        attention_context=weights["attention_context/kernel"] if attention else None,
+        attention=tuple(_dense(dense, weights) for dense in spec.attention or ()),
         dense=tuple(_dense(dense, weights) for dense in spec.dense),
         logits=None if spec.logits is None else _dense(spec.logits, weights),
         weights=weights,
     )
 
 
-def checked(weights: Weights, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, np.ndarray]:
+def checked_weights(
+    weights: Weights, shapes: Mapping[str, tuple[int, ...]]
+) -> dict[str, np.ndarray]:
     """Return the weights as float64, in the order of `shapes`.
 
     Raises:
@@ -212,5 +170,231 @@ def _layer(spec: LayerSpec, weights: Weights) -> Layer:
 
 
 def _dense(spec: DenseSpec, weights: Weights) -> Dense:
-    name = spec.name
-    return Dense(name, weights[f"{name}/kernel"], weights[f"{name}/bias"], spec.activation)
+    bias = weights[f"{spec.name}/bias"] if spec.has_bias else 0.0
+    return Dense(spec.name, weights[f"{spec.name}/kernel"], bias, spec.activation)
+
+
+# ----------------------------------------------------------------------------------- traces
+
+
+@dataclass(frozen=True, eq=False)
+class LayerTrace:
+    """The computation of one level of the stack; arrays are float64[batch, time, width]."""
+
+    inputs: np.ndarray
+    cells: tuple[CellTrace, ...]
+    joined: np.ndarray
+    """Hidden states of all directions, concatenated, before the normalization."""
+    output: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class DenseTrace:
+    """A dense layer: `sums` before and `output` after the activation, float64[.., units]."""
+
+    dense: Dense
+    inputs: np.ndarray
+    sums: np.ndarray
+    output: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class PoolingTrace:
+    """One of the vectors of a sequence, float64[batch, width].
+
+    `attention` are the layers of the scores and `weights` float64[batch, time] those of the steps,
+    None for other kinds.
+    """
+
+    kind: Pooling
+    vector: np.ndarray
+    attention: tuple[DenseTrace, ...] = ()
+    weights: np.ndarray | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Trace:
+    """The computation of a network over a batch.
+
+    `inputs` float64[batch, time, width] enter the first layer. `ids` is None where they were given
+    as such. `dense` ends with the output layer, unless weights are tied. Logits are
+    float64[batch, time, outputs], of the last step alone [batch, 1, outputs], or
+    [batch, outputs] of networks that pool.
+    """
+
+    ids: np.ndarray | None
+    inputs: np.ndarray
+    layers: tuple[LayerTrace, ...]
+    pooled: tuple[PoolingTrace, ...]
+    dense: tuple[DenseTrace, ...]
+    logits: np.ndarray
+
+
+# ---------------------------------------------------------------------------------- forward
+
+
+def run(
+    network: Network,
+    ids: np.ndarray | None = None,
+    *,
+    inputs: np.ndarray | None = None,
+    last_only: bool = False,
+    before: Trace | None = None,
+) -> Trace:
+    """Read a batch of sequences without padding.
+
+    Args:
+        network: what reads.
+        ids: int64[batch, time].
+        inputs: float64[batch, time, width], in place of the vectors of `ids`.
+        last_only: whether logits are those of the last step alone; networks that pool have one
+            vector of logits in any case.
+        before: the states that this trace ended with are the first; otherwise they are zero. For
+            layers that read forward.
+    """
+    if inputs is None:
+        assert ids is not None
+        inputs = encode(network, ids)
+    layers = run_layers(network.layers, inputs, before.layers if before else None)
+    x, pooled = layers[-1].output, ()
+    if network.spec.poolings:
+        pooled = tuple(_pool(network, x, kind) for kind in network.spec.poolings)
+        x = np.concatenate([part.vector for part in pooled], axis=-1)
+    elif last_only:
+        x = x[:, -1:]
+    dense: list[DenseTrace] = []
+    for layer in (*network.dense, *([network.logits] if network.logits else [])):
+        dense.append(run_dense(layer, x))
+        x = dense[-1].output
+    if network.logits is None:
+        x = x @ network.table.T
+    if network.spec.one_logit:
+        x = np.concatenate([np.zeros_like(x), x], axis=-1)
+    return Trace(ids, inputs, layers, pooled, tuple(dense), x)
+
+
+def encode(network: Network, ids: np.ndarray) -> np.ndarray:
+    """Return the form in which ids int64[batch, time] enter, float64[batch, time, width]."""
+    match network.spec.input:
+        case OneHotInput(vocabulary_size=size):
+            return np.eye(size)[ids]
+        case ScaledInput(vocabulary_size=size):
+            return (ids / size)[..., np.newaxis]
+        case EmbeddingInput():
+            return network.table[ids]
+        case _:
+            assert_never(network.spec.input)
+
+
+def run_layers(
+    layers: Sequence[Layer], inputs: np.ndarray, before: Sequence[LayerTrace] | None = None
+) -> tuple[LayerTrace, ...]:
+    """Send `inputs` float64[batch, time, width] through the recurrent layers.
+
+    The states are zero at first, or those that `before` ended with, of layers that read forward.
+    """
+    traces: list[LayerTrace] = []
+    x = inputs
+    for index, layer in enumerate(layers):
+        cells = []
+        for number, cell in enumerate(layer.cells):
+            states = None
+            if before is not None:
+                states = tuple(state[:, -1] for state in before[index].cells[number].states)
+            cells.append(run_cell(cell, x, states))
+        joined = np.concatenate([cell.hidden for cell in cells], axis=-1)
+        y = joined if layer.normalization is None else normalize(layer.normalization, joined)
+        traces.append(LayerTrace(x, tuple(cells), joined, x + y if layer.adds_input else y))
+        x = traces[-1].output
+    return tuple(traces)
+
+
+def normalize(normalization: Normalization, x: np.ndarray) -> np.ndarray:
+    """float64[.., width] -> the same shape."""
+    mean, scale = statistics(normalization, x)
+    return (x - mean) * scale * normalization.gamma + normalization.beta
+
+
+def statistics(normalization: Normalization, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the mean that is subtracted, and the factor that the difference is multiplied by."""
+    if normalization.mean is not None and normalization.variance is not None:
+        scale = 1.0 / np.sqrt(normalization.variance + NORMALIZATION_EPSILON)
+        return normalization.mean, scale
+    variance = x.var(axis=-1, keepdims=True)
+    return x.mean(axis=-1, keepdims=True), 1.0 / np.sqrt(variance + NORMALIZATION_EPSILON)
+
+
+def run_dense(dense: Dense, x: np.ndarray) -> DenseTrace:
+    """float64[.., inputs] -> float64[.., units]."""
+    sums = x @ dense.kernel + dense.bias
+    return DenseTrace(dense, x, sums, activate(dense.activation, sums))
+
+
+def activate(activation: DenseActivation, x: np.ndarray) -> np.ndarray:
+    """Apply the activation of a dense layer."""
+    match activation:
+        case "linear":
+            return x
+        case "relu":
+            return np.maximum(x, 0.0)
+        case "tanh":
+            return np.tanh(x)
+        case "sigmoid":
+            return sigmoid(x)
+        case "gelu":
+            return 0.5 * x * (1.0 + _erf(x * math.sqrt(0.5)))
+        case _:
+            assert_never(activation)
+
+
+def activation_slope(activation: DenseActivation, x: np.ndarray) -> np.ndarray:
+    """Return the derivative of the activation of a dense layer."""
+    match activation:
+        case "linear":
+            return np.ones_like(x)
+        case "relu":
+            return (x > 0.0) * 1.0
+        case "tanh":
+            return 1.0 - np.tanh(x) ** 2
+        case "sigmoid":
+            return sigmoid(x) * sigmoid(-x)
+        case "gelu":
+            density = np.exp(-0.5 * x * x) / math.sqrt(2.0 * math.pi)
+            return 0.5 * (1.0 + _erf(x * math.sqrt(0.5))) + x * density
+        case _:
+            assert_never(activation)
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    """Return probabilities along the last axis."""
+    powers = np.exp(logits - logits.max(axis=-1, keepdims=True))
+    return powers / powers.sum(axis=-1, keepdims=True)
+
+
+def _pool(network: Network, outputs: np.ndarray, kind: Pooling) -> PoolingTrace:
+    """float64[batch, time, width] -> a vector for each sequence."""
+    match kind:
+        case "last":
+            steps, columns = last_steps(network, outputs)
+            return PoolingTrace(kind, outputs[:, steps, columns])
+        case "mean":
+            return PoolingTrace(kind, outputs.mean(axis=1))
+        case "max":
+            return PoolingTrace(kind, outputs.max(axis=1))
+        case "attention":
+            hidden = run_dense(network.attention[0], outputs)
+            scores = run_dense(network.attention[1], hidden.output)
+            weights = softmax(scores.output[..., 0])
+            vector = np.einsum("bt,btw->bw", weights, outputs)
+            return PoolingTrace(kind, vector, (hidden, scores), weights)
+        case _:
+            assert_never(kind)
+
+
+def last_steps(network: Network, outputs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return where each direction's output is after the whole sequence: steps and columns."""
+    last = outputs.shape[1] - 1
+    steps = [
+        np.full(cell.units, 0 if cell.is_backward else last) for cell in network.layers[-1].cells
+    ]
+    return np.concatenate(steps), np.arange(outputs.shape[-1])

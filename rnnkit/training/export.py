@@ -1,77 +1,38 @@
 """The best weights of a run -> model.keras and model.onnx."""
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import keras
 import numpy as np
 
-from rnnkit.data.windows import context_length
 from rnnkit.errors import RunError
 from rnnkit.network.keras import build_saved_model, weights_by_name
-from rnnkit.network.keras_classifier import build_saved_classifier
-from rnnkit.network.onnx import InferenceFacts, export_onnx
-from rnnkit.network.onnx_classifier import export_classifier
+from rnnkit.network.onnx import export_onnx
+from rnnkit.network.spec import NetworkSpec
 from rnnkit.runs.checkpoint import read_checkpoint
 from rnnkit.runs.directory import RunDirectory, write_manifest
 from rnnkit.runs.files import write_atomically
-from rnnkit.tasks.language_model.config import LanguageConfig
-from rnnkit.tasks.text_classification.config import ClassificationConfig
 
 
-def export_language_model(
-    config: LanguageConfig, run: RunDirectory, *, vocabulary_size: int, vector_size: int | None
-) -> int:
-    """Write both models of a language model from the best checkpoint and seal them.
+def export_models(run: RunDirectory, spec: NetworkSpec, metadata: Mapping[str, Any]) -> int:
+    """Write model.keras and model.onnx from the best checkpoint and seal them.
+
+    Args:
+        run: holds the checkpoint.
+        spec: its network.
+        metadata: JSON values of the task that inference needs.
 
     Returns the best step.
 
     Raises:
-        RunError: the best checkpoint does not fit the configuration, or a file cannot be written.
+        RunError: the best checkpoint does not fit the network, or a file cannot be written.
     """
-    context = context_length(config.data.windows)
-    model = build_saved_model(
-        config.model,
-        vocabulary_size=vocabulary_size,
-        every_step=context is None,
-        vector_size=vector_size,
-    )
+    model = build_saved_model(spec)
     weights, step = _load_best(run, model)
-    inference = InferenceFacts(
-        task=config.task, context=context, generation=config.generation.model_dump(mode="json")
-    )
-    onnx_bytes = export_onnx(
-        weights, model=config.model, vocabulary_size=vocabulary_size, facts=inference
-    )
-    _write(run, model, onnx_bytes)
-    return step
-
-
-def export_classification_model(
-    config: ClassificationConfig,
-    run: RunDirectory,
-    *,
-    vocabulary_size: int,
-    classes: Sequence[str],
-    embedding_size: int,
-) -> int:
-    """The same for a classifier."""
-    model = build_saved_classifier(
-        config.model,
-        vocabulary_size=vocabulary_size,
-        classes=len(classes),
-        embedding_size=embedding_size,
-    )
-    weights, step = _load_best(run, model)
-    onnx_bytes = export_classifier(
-        weights,
-        model=config.model,
-        vocabulary_size=vocabulary_size,
-        classes=classes,
-        embedding_size=embedding_size,
-    )
-    _write(run, model, onnx_bytes)
+    _write(run, model, export_onnx(weights, spec, metadata=metadata))
     return step
 
 

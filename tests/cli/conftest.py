@@ -13,10 +13,11 @@ import pytest
 import yaml
 
 from rnnkit.config.describe import to_yaml
-from rnnkit.network.onnx import InferenceFacts, export_onnx
+from rnnkit.network.onnx import export_onnx
 from rnnkit.runs.directory import RunDirectory, create_run, write_manifest
 from rnnkit.runs.files import write_atomically, write_document
 from rnnkit.tasks.language_model.data import prepare
+from rnnkit.tasks.language_model.network import language_network
 from rnnkit.tasks.task import load_config
 from rnnkit.tasks.text_classification.config import ClassificationConfig
 from rnnkit.tasks.text_classification.data import prepare_texts
@@ -69,13 +70,12 @@ def make_model_run(tmp_path: Path) -> MakeModelRun:
             run.onnx_model,
             export_onnx(
                 {key: rng.normal(size=shape) for key, shape in shapes.items()},
-                model=config.model,
-                vocabulary_size=size,
-                facts=InferenceFacts(
-                    task=config.task,
-                    context=windows.length if windows.kind == "sliding" else None,
-                    generation=config.generation.model_dump(mode="json"),
-                ),
+                language_network(config.model, vocabulary_size=size),
+                metadata={
+                    "task": config.task,
+                    "context": windows.length if windows.kind == "sliding" else None,
+                    "generation": config.generation.model_dump(mode="json"),
+                },
             ),
         )
         write_manifest(run, [run.config, run.onnx_model])

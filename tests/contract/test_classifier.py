@@ -19,14 +19,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rnnkit.network import layers
-from rnnkit.network.keras import weights_by_name
-from rnnkit.network.keras_classifier import build_saved_classifier, build_training_classifier
-from rnnkit.network.onnx_classifier import export_classifier
+from rnnkit.network.keras import build_saved_model, build_training_model, weights_by_name
+from rnnkit.network.onnx import export_onnx
+from rnnkit.network.spec import NetworkSpec
 from rnnkit.tasks.text_classification.config import (
     ClassifierConfig,
     LearnedEmbedding,
     PretrainedEmbedding,
 )
+from rnnkit.tasks.text_classification.network import classifier_network
 
 VOCABULARY = 13
 EMBEDDING = 5
@@ -107,21 +108,24 @@ class Networks(NamedTuple):
 
 
 def config(**options: Any) -> ClassifierConfig:
-    return ClassifierConfig(**{"units": 6, **options})
+    chosen = {"units": 6, "embedding": LearnedEmbedding(size=EMBEDDING), **options}
+    return ClassifierConfig(**chosen)
+
+
+def network_of(model: ClassifierConfig, classes: int) -> NetworkSpec:
+    return classifier_network(
+        model, vocabulary_size=VOCABULARY, classes=classes, vector_size=EMBEDDING
+    )
 
 
 def build(
     model: ClassifierConfig, classes: int = 2, *, seed: int = 7
 ) -> tuple[keras.Model, keras.Model]:
     """Both Keras models with equal weights."""
-    sizes = {
-        "vocabulary_size": VOCABULARY,
-        "classes": classes,
-        "embedding_size": EMBEDDING,
-    }
-    trained = build_training_classifier(model, **sizes)
+    spec = network_of(model, classes)
+    trained = build_training_model(spec)
     with_random_weights(trained, seed)
-    saved = build_saved_classifier(model, **sizes)
+    saved = build_saved_model(spec)
     copy_weights(trained, saved)
     return trained, saved
 
@@ -144,12 +148,9 @@ def copy_weights(source: keras.Model, target: keras.Model) -> None:
 
 def networks(model: ClassifierConfig, classes: int = 2) -> Networks:
     trained, saved = build(model, classes)
-    data = export_classifier(
-        weights_by_name(trained),
-        model=model,
-        vocabulary_size=VOCABULARY,
-        classes=[f"class {number}" for number in range(classes)],
-        embedding_size=EMBEDDING,
+    names = [f"class {number}" for number in range(classes)]
+    data = export_onnx(
+        weights_by_name(trained), network_of(model, classes), metadata={"classes": names}
     )
     session = onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
     return Networks(trained, saved, session)
@@ -590,4 +591,4 @@ def test_kernel_is_ours_on_a_cpu_and_that_of_keras_on_a_gpu(
 
 
 def test_learned_embedding_is_the_default() -> None:
-    assert config().embedding == LearnedEmbedding()
+    assert ClassifierConfig().embedding == LearnedEmbedding()

@@ -17,13 +17,14 @@ import tensorflow as tf
 
 from rnnkit.data.batches import Batch
 from rnnkit.network import gpu as cudnn
-from rnnkit.network.keras import build_training_model, state_sizes, weights_by_name
-from rnnkit.network.keras_classifier import build_training_classifier
+from rnnkit.network.keras import build_training_model, weights_by_name
 from rnnkit.network.kernels import fused as kernel
 from rnnkit.network.layers import describe_gpu_routes, runs_on_gpu
 from rnnkit.network.seeds import HostSeeds, keep_seeds_on_host
 from rnnkit.tasks.language_model.config import LanguageModelConfig, LanguageTrainingConfig
-from rnnkit.tasks.text_classification.config import ClassifierConfig
+from rnnkit.tasks.language_model.network import language_network
+from rnnkit.tasks.text_classification.config import ClassifierConfig, LearnedEmbedding
+from rnnkit.tasks.text_classification.network import classifier_network
 from rnnkit.training.step import Learner
 
 VOCABULARY = 11
@@ -336,22 +337,26 @@ def language_learner(cell: Any, **options: Any) -> Learner:
     keras.utils.set_random_seed(5)
     model = LanguageModelConfig(cell=cell, units=6, layers=2, **DROPOUTS, **options)
     return Learner(
-        build_training_model(model, vocabulary_size=VOCABULARY, every_step=True),
+        build_training_model(language_network(model, vocabulary_size=VOCABULARY)),
         LanguageTrainingConfig(max_steps=3, clip_norm=1.0),
-        state_sizes=state_sizes(model),
+        state_sizes=[state.units for state in language_network(model).states],
         shards=1,
     )
 
 
-def classification_learner(cell: Any, **options: Any) -> Learner:
+def classification_learner(cell: Any) -> Learner:
     keras.utils.set_random_seed(5)
     model = ClassifierConfig(
-        cell=cell, units=6, layers=2, bidirectional=True, embedding_dropout=0.1, **DROPOUTS
+        cell=cell,
+        units=6,
+        layers=2,
+        bidirectional=True,
+        embedding_dropout=0.1,
+        embedding=LearnedEmbedding(size=5),
+        **DROPOUTS,
     )
     return Learner(
-        build_training_classifier(
-            model, vocabulary_size=VOCABULARY, classes=3, embedding_size=5, **options
-        ),
+        build_training_model(classifier_network(model, vocabulary_size=VOCABULARY, classes=3)),
         LanguageTrainingConfig(max_steps=3),
         shards=1,
     )

@@ -10,11 +10,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from rnnkit.network.keras import weights_by_name
-from rnnkit.network.keras_classifier import build_saved_classifier
-from rnnkit.network.reference import Network, build_network
-from rnnkit.network.reference_classifier import gradients_of_classifier, run_classifier
-from rnnkit.network.reference_stack import softmax
+from rnnkit.network.keras import build_saved_model, weights_by_name
+from rnnkit.network.reference import Network, build_network, run, softmax
+from rnnkit.network.reference_gradients import gradients
 from rnnkit.tasks.text_classification.config import ClassifierConfig
 from rnnkit.tasks.text_classification.network import classifier_network
 
@@ -70,18 +68,13 @@ def built(options: dict[str, Any], *, classes: int = CLASSES) -> tuple[keras.Mod
     model = ClassifierConfig.model_validate(
         {"units": 5, "embedding": {"kind": "learned", "size": EMBEDDING}, **options}
     )
-    saved = build_saved_classifier(
-        model, vocabulary_size=VOCABULARY, classes=classes, embedding_size=EMBEDDING
-    )
+    spec = classifier_network(model, vocabulary_size=VOCABULARY, classes=classes)
+    saved = build_saved_model(spec)
     draw = np.random.default_rng(3)
     for weight in saved.weights:
         value = draw.normal(scale=0.6, size=weight.shape)
         weight.assign(np.abs(value) + 0.5 if "moving_variance" in weight.path else value)
-    network = build_network(
-        classifier_network(model, vocabulary_size=VOCABULARY, classes=classes),
-        weights_by_name(saved),
-    )
-    return saved, network
+    return saved, build_network(spec, weights_by_name(saved))
 
 
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
@@ -89,41 +82,43 @@ def test_logits_are_those_of_keras(options: dict[str, Any]) -> None:
     saved, network = built(options)
     wanted = np.asarray(saved(IDS[np.newaxis]))[0]
     np.testing.assert_allclose(
-        run_classifier(network, IDS).logits, wanted, rtol=0, atol=close_to(options)
+        run(network, IDS[np.newaxis]).logits[0], wanted, rtol=0, atol=close_to(options)
     )
     alone = np.asarray(saved(IDS[np.newaxis, :1]))[0]
     np.testing.assert_allclose(
-        run_classifier(network, IDS[:1]).logits, alone, rtol=0, atol=close_to(options)
+        run(network, IDS[np.newaxis, :1]).logits[0], alone, rtol=0, atol=close_to(options)
     )
 
 
 def test_a_sigmoid_has_two_logits() -> None:
     saved, network = built({"output": "sigmoid", "dense": (4,)}, classes=2)
     wanted = np.asarray(saved(IDS[np.newaxis]))[0]
-    found = run_classifier(network, IDS).logits
+    found = run(network, IDS[np.newaxis]).logits[0]
     np.testing.assert_allclose(found, wanted, rtol=0, atol=1e-11)
     assert found[0] == 0.0
 
 
 @pytest.mark.parametrize("options", OPTIONS.values(), ids=OPTIONS)
-def test_gradients_reach_the_words_as_in_keras(options: dict[str, Any]) -> None:
-    """The gradient by the embedded words has come through every state."""
+def test_gradients_of_every_weight_are_those_of_keras(options: dict[str, Any]) -> None:
+    """The gradient by the embedding has come through every state."""
     saved, network = built(options)
-    trace = run_classifier(network, IDS)
+    trace = run(network, IDS[np.newaxis])
     d_logits = softmax(trace.logits)
-    d_logits[1] -= 1.0
-    first = gradients_of_classifier(network, trace, d_logits)[0]
-    ours = np.sum([part.inputs[0] for part in first], axis=0)
-    embedding: Any = saved.get_layer("embedding")
-    table = embedding.embeddings
+    d_logits[0, 1] -= 1.0
+    found = gradients(network, trace, d_logits).weights
+    variables = {
+        f"{layer.name}/{weight.name}": weight.value
+        for layer in saved.layers
+        for weight in layer.trainable_weights
+    }
     with tf.GradientTape() as tape:
         logits = saved(IDS[np.newaxis])
         loss: Any = keras.ops.sparse_categorical_crossentropy(
             np.array([1]), logits, from_logits=True
         )
-    gradient: Any = tape.gradient(loss, table.value)
-    by_table = tf.convert_to_tensor(gradient).numpy()
-    found = np.zeros_like(by_table)
-    np.add.at(found, IDS, ours)
-    np.testing.assert_allclose(found, by_table, rtol=1e-8, atol=close_to(options))
-    assert np.abs(by_table).max() > 1e-6
+    wanted: Any = tape.gradient(loss, variables)
+    assert found.keys() == wanted.keys()
+    for name, value in found.items():
+        expected = tf.convert_to_tensor(wanted[name]).numpy()
+        np.testing.assert_allclose(value, expected, rtol=1e-8, atol=close_to(options), err_msg=name)
+    assert np.abs(found["embedding/embeddings"]).max() > 1e-6

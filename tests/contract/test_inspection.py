@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from rnnkit.inspection.weights import weights_of_file
 from rnnkit.network.keras import build_saved_model, weights_by_name
-from rnnkit.network.reference import Network, build_network
-from rnnkit.network.reference_stack import gradients_of_language, run_language, softmax
+from rnnkit.network.reference import Network, build_network, encode, run, softmax
+from rnnkit.network.reference_gradients import gradients as gradients_of
 from rnnkit.tasks.language_model.config import LanguageModelConfig
 from rnnkit.tasks.language_model.network import language_network
 
@@ -61,7 +61,7 @@ def configure(options: dict[str, Any]) -> LanguageModelConfig:
 
 def built(model: LanguageModelConfig) -> tuple[keras.Model, Network]:
     """A Keras model with weights that leave nothing at its initial value, and the same for us."""
-    saved = build_saved_model(model, vocabulary_size=VOCABULARY, every_step=True)
+    saved = build_saved_model(language_network(model, vocabulary_size=VOCABULARY))
     draw = np.random.default_rng(7)
     for weight in saved.weights:
         value = draw.normal(scale=0.6, size=weight.shape)
@@ -85,9 +85,9 @@ def some_ids() -> np.ndarray:
 def test_logits_are_those_of_keras(options: dict[str, Any]) -> None:
     saved, network = built(configure(options))
     ids = some_ids()
-    ours = run_language(network, ids).logits
+    ours = run(network, ids).logits
     np.testing.assert_allclose(ours, np.asarray(saved(ids)), rtol=0, atol=close_to(options))
-    np.testing.assert_allclose(run_language(network, ids, last_only=True).logits, ours[:, -1:])
+    np.testing.assert_allclose(run(network, ids, last_only=True).logits, ours[:, -1:])
 
 
 @pytest.mark.parametrize("options", GRID, ids=IDS)
@@ -105,7 +105,7 @@ def test_gradients_of_the_weights_are_those_of_keras(options: dict[str, Any]) ->
         for weight in layer.trainable_weights
     }
     wanted: Any = tape.gradient(loss, variables)
-    found = gradients_of_language(network, *loss_of_every_step(network, ids)).weights
+    found = gradients_of(network, *loss_of_every_step(network, ids)).weights
     assert found.keys() == wanted.keys()
     for name, value in found.items():
         expected = tf.convert_to_tensor(wanted[name]).numpy()
@@ -113,7 +113,7 @@ def test_gradients_of_the_weights_are_those_of_keras(options: dict[str, Any]) ->
 
 
 def loss_of_every_step(network: Network, ids: np.ndarray) -> tuple[Any, np.ndarray]:
-    trace = run_language(network, ids[:, :-1])
+    trace = run(network, ids[:, :-1])
     d_logits = softmax(trace.logits)
     np.put_along_axis(
         d_logits,
@@ -139,10 +139,10 @@ def test_gradients_of_the_states_are_those_of_automatic_differentiation(
         loss = tf.reduce_sum(losses)
     # Nothing reads the cell state after the last step.
     wanted: Any = tape.gradient(loss, states, unconnected_gradients=tf.UnconnectedGradients.ZERO)
-    trace = run_language(network, ids[:, :-1], last_only=True)
+    trace = run(network, ids[:, :-1], last_only=True)
     d_logits = softmax(trace.logits)
     d_logits[np.arange(BATCH), 0, ids[:, -1]] -= 1.0
-    found = gradients_of_language(network, trace, d_logits)
+    found = gradients_of(network, trace, d_logits)
     for index, (part,) in enumerate(found.layers):
         gradients = {f"h{index}": part.hidden}
         if part.cell is not None:
@@ -172,9 +172,7 @@ def step_by_step(
 ) -> tuple[dict[str, list[tf.Tensor]], Any]:
     """The same network with the cells of Keras called one step at a time, so that every state is
     a tensor of its own; the logits of the last step."""
-    from rnnkit.network.reference_stack import entered
-
-    steps: Sequence[Any] = tf.unstack(tf.constant(entered(network, ids)), axis=1)
+    steps: Sequence[Any] = tf.unstack(tf.constant(encode(network, ids)), axis=1)
     watched: dict[str, list[tf.Tensor]] = {}
     for index, layer in enumerate(network.layers):
         cell: Any = saved.get_layer(f"recurrent_{index}").cell

@@ -14,10 +14,10 @@ import pytest
 from rnnkit.network.keras import (
     build_saved_model,
     build_training_model,
-    state_sizes,
     weights_by_name,
 )
-from rnnkit.network.onnx import InferenceFacts, export_onnx
+from rnnkit.network.onnx import export_onnx
+from rnnkit.network.spec import NetworkSpec
 from rnnkit.tasks.language_model.config import (
     EmbeddingInput,
     LanguageModelConfig,
@@ -25,6 +25,7 @@ from rnnkit.tasks.language_model.config import (
     PretrainedInput,
     ScaledInput,
 )
+from rnnkit.tasks.language_model.network import language_network
 
 VOCABULARY = 11
 TOLERANCE = 1e-5
@@ -32,7 +33,7 @@ VECTOR_SIZE = 7
 """Length of pretrained vectors, which only the data tell."""
 PRETRAINED = PretrainedInput(kind="pretrained", path="/vectors.txt")
 TRAINED_ON = PretrainedInput(kind="pretrained", path="/vectors.txt", trainable=True)
-FACTS = InferenceFacts(task="char_generation", context=None, generation={})
+FACTS = {"task": "char_generation", "context": None, "generation": {}}
 
 INPUTS = {
     "one_hot": OneHotInput(kind="one_hot"),
@@ -81,7 +82,8 @@ def with_random_weights(model: keras.Model) -> None:
 def random_inputs(model: LanguageModelConfig) -> tuple[np.ndarray, list[np.ndarray]]:
     generator = np.random.default_rng(3)
     ids = generator.integers(0, VOCABULARY, (4, 9)).astype(np.int32)
-    states = [generator.normal(size=(4, size)).astype(np.float32) for size in state_sizes(model)]
+    sizes = [state.units for state in language_network(model).states]
+    states = [generator.normal(size=(4, size)).astype(np.float32) for size in sizes]
     return ids, states
 
 
@@ -89,25 +91,25 @@ def call(network: keras.Model, ids: np.ndarray, states: list[np.ndarray], **opti
     return network([keras.ops.array(ids), *map(keras.ops.array, states)], **options)
 
 
-def onnx_session(weights: dict[str, np.ndarray], model: LanguageModelConfig) -> Any:
-    data = export_onnx(weights, model=model, vocabulary_size=VOCABULARY, facts=FACTS)
+def onnx_session(weights: dict[str, np.ndarray], spec: NetworkSpec) -> Any:
+    data = export_onnx(weights, spec, metadata=FACTS)
     return onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
 
 
 def assert_parity(model: LanguageModelConfig) -> None:
-    sizes = {"vocabulary_size": VOCABULARY, "vector_size": VECTOR_SIZE}
-    trained = build_training_model(model, every_step=True, **sizes)
+    spec = language_network(model, vocabulary_size=VOCABULARY, vector_size=VECTOR_SIZE)
+    trained = build_training_model(spec)
     with_random_weights(trained)
     ids, states = random_inputs(model)
     expected = [np.asarray(output) for output in call(trained, ids, states, training=False)]
-    session = onnx_session(weights_by_name(trained), model)
+    session = onnx_session(weights_by_name(trained), spec)
     names = [value.name for value in session.get_inputs()]
     found = session.run(None, dict(zip(names, [ids.astype(np.int64), *states], strict=True)))
     assert len(found) == len(expected)
     for ours, reference in zip(found, expected, strict=True):
         np.testing.assert_allclose(ours, reference, atol=TOLERANCE, rtol=TOLERANCE)
 
-    saved = build_saved_model(model, every_step=True, **sizes)
+    saved = build_saved_model(spec)
     saved.set_weights(trained.get_weights())
     zeros = [np.zeros_like(state) for state in states]
     from_zero = np.asarray(call(trained, ids, zeros, training=False)[0])
@@ -138,9 +140,9 @@ def test_last_step_only_is_the_last_of_every_step(cell: Any, residual: bool) -> 
     model = LanguageModelConfig(
         cell=cell, units=6, layers=2, residual=residual, normalization="layer"
     )
-    every = build_saved_model(model, vocabulary_size=VOCABULARY, every_step=True)
+    every = build_saved_model(language_network(model, vocabulary_size=VOCABULARY))
     with_random_weights(every)
-    last = build_saved_model(model, vocabulary_size=VOCABULARY, every_step=False)
+    last = build_saved_model(language_network(model, vocabulary_size=VOCABULARY, every_step=False))
     last.set_weights(every.get_weights())
     ids, _ = random_inputs(model)
     np.testing.assert_allclose(np.asarray(last(ids)), np.asarray(every(ids))[:, -1], atol=1e-6)
@@ -150,7 +152,7 @@ def test_last_step_only_is_the_last_of_every_step(cell: Any, residual: bool) -> 
 def test_drop_connect_masks_the_recurrent_matrix_in_training_only(cell: Any) -> None:
     keras.utils.set_random_seed(0)
     model = LanguageModelConfig(cell=cell, units=8, recurrent_dropout=0.5)
-    network = build_training_model(model, vocabulary_size=VOCABULARY, every_step=True)
+    network = build_training_model(language_network(model, vocabulary_size=VOCABULARY))
     ids, states = random_inputs(model)
     kernel = np.asarray(network.get_layer("recurrent_0").cell.recurrent_kernel)
 
@@ -185,7 +187,7 @@ def test_saved_model_loads_where_rnnkit_is_not_importable(tmp_path: Path) -> Non
         dropout_mask="sequence",
         l2=0.1,
     )
-    saved = build_saved_model(model, vocabulary_size=VOCABULARY, every_step=True)
+    saved = build_saved_model(language_network(model, vocabulary_size=VOCABULARY))
     with_random_weights(saved)
     saved.save(tmp_path / "model.keras")
     ids, _ = random_inputs(model)
@@ -223,7 +225,7 @@ def test_dropout_of_the_input_drops_numbers_or_whole_vectors(mask: Any) -> None:
     }
     for key, model in models.items():
         whole = key == "embedding_dropout"
-        network = build_training_model(model, vocabulary_size=VOCABULARY, every_step=True)
+        network = build_training_model(language_network(model, vocabulary_size=VOCABULARY))
         dropped = keras.Model(network.inputs, network.get_layer(key).output)
         ids = np.tile(np.arange(VOCABULARY, dtype=np.int32), (3, 1))
         states = [np.zeros((3, 4), np.float32)]

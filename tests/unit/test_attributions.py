@@ -20,9 +20,7 @@ from rnnkit.inspection.attributions import (
 )
 from rnnkit.inspection.integrated_gradients import integrated_gradients
 from rnnkit.inspection.shapley import exact_shapley
-from rnnkit.network.reference import Network, build_network
-from rnnkit.network.reference_classifier import run_classifier
-from rnnkit.network.reference_stack import softmax
+from rnnkit.network.reference import Network, build_network, run, softmax
 from rnnkit.tasks.text_classification.classifier import Classifier
 from rnnkit.tasks.text_classification.config import ClassifierConfig
 from rnnkit.tasks.text_classification.explain import explain
@@ -192,7 +190,7 @@ NETWORKS = {
 def test_integrated_gradients_add_up_to_the_difference_to_zero_vectors(name: str) -> None:
     own, ids = network(**NETWORKS[name]), np.array([2, 5, 3, 3, 4])
     found = integrated_gradients(own, ids, label=1, temperature=1.5, points=64)
-    whole = softmax(run_classifier(own, ids).logits / 1.5)[1]
+    whole = softmax(run(own, ids[np.newaxis]).logits[0] / 1.5)[1]
     assert found.whole == pytest.approx(whole, abs=1e-12)
     assert found.values.sum() == pytest.approx(found.whole - found.baseline, abs=1e-6)
     assert np.abs(found.values).max() > 1e-3
@@ -204,8 +202,7 @@ def test_integrated_gradients_are_those_of_finite_differences(name: str) -> None
     vectors = own.table[ids]
 
     def probability(inputs: np.ndarray) -> float:
-        table = type(own)(**{**vars(own), "embeddings": inputs})
-        return float(softmax(run_classifier(table, np.arange(3)).logits)[2])
+        return float(softmax(run(own, inputs=inputs[np.newaxis]).logits[0])[2])
 
     places, weights = np.polynomial.legendre.leggauss(3)
     expected = np.zeros(3)
@@ -223,7 +220,7 @@ def test_integrated_gradients_of_a_classifier() -> None:
     own = network(cell="gru", pooling=("mean", "max"))
 
     def run_graph(ids: np.ndarray) -> np.ndarray:
-        rows = [run_classifier(own, row[row > 0]).logits for row in ids]
+        rows = [run(own, row[np.newaxis, row > 0]).logits[0] for row in ids]
         return np.array(rows, np.float32)
 
     classifier = Classifier(encoder(), ("a", "b", "c"), Decision(2.0), run_graph)

@@ -8,8 +8,9 @@ import onnx
 import onnxruntime
 import pytest
 
-from rnnkit.network.onnx_classifier import export_classifier
-from rnnkit.tasks.text_classification.config import ClassifierConfig
+from rnnkit.network.onnx import export_onnx
+from rnnkit.tasks.text_classification.config import ClassifierConfig, LearnedEmbedding
+from rnnkit.tasks.text_classification.network import classifier_network
 
 VOCABULARY_SIZE = 50
 EMBEDDING_SIZE = 16
@@ -36,14 +37,18 @@ def random_weights(*, units: int = 8) -> dict[str, np.ndarray]:
 
 
 def export(weights: dict[str, np.ndarray], **options: Any) -> bytes:
-    chosen = {"units": 8, "bidirectional": True, "pooling": "attention", **options}
-    return export_classifier(
-        weights,
-        model=ClassifierConfig(**chosen),
-        vocabulary_size=VOCABULARY_SIZE,
-        classes=CLASSES,
-        embedding_size=EMBEDDING_SIZE,
+    chosen = {
+        "units": 8,
+        "bidirectional": True,
+        "pooling": "attention",
+        "embedding": LearnedEmbedding(size=EMBEDDING_SIZE),
+        **options,
+    }
+    spec = classifier_network(
+        ClassifierConfig(**chosen), vocabulary_size=VOCABULARY_SIZE, classes=len(CLASSES)
     )
+    metadata = {"task": "sentiment", "classes": list(CLASSES)}
+    return export_onnx(weights, spec, metadata=metadata)
 
 
 def test_ids_go_in_and_logits_come_out() -> None:

@@ -11,11 +11,12 @@ import onnxruntime
 import pytest
 
 from rnnkit.config.base import layer_sizes
-from rnnkit.network.onnx import InferenceFacts, export_onnx
+from rnnkit.network.onnx import export_onnx
 from rnnkit.tasks.language_model.config import LanguageModelConfig
+from rnnkit.tasks.language_model.network import language_network
 
 VOCABULARY_SIZE = 11
-FACTS = InferenceFacts(task="char_generation", context=None, generation={"length": 200})
+FACTS = {"task": "char_generation", "context": None, "generation": {"length": 200}}
 
 INPUTS: dict[str, dict[str, Any]] = {
     "embedding": {"kind": "embedding", "size": 6},
@@ -166,7 +167,9 @@ def open_model(data: bytes) -> onnxruntime.InferenceSession:
 def test_every_variant_computes_what_keras_computes(variant: dict[str, Any]) -> None:
     model = model_config(**variant)
     weights = random_weights(model)
-    exported = export_onnx(weights, model=model, vocabulary_size=VOCABULARY_SIZE, facts=FACTS)
+    exported = export_onnx(
+        weights, language_network(model, vocabulary_size=VOCABULARY_SIZE), metadata=FACTS
+    )
     rng = np.random.default_rng(1)
     batch, time = 3, 9
     ids = rng.integers(0, VOCABULARY_SIZE, (batch, time))
@@ -199,7 +202,9 @@ def test_every_variant_computes_what_keras_computes(variant: dict[str, Any]) -> 
 def test_reading_in_pieces_with_carried_state_equals_reading_at_once(cell: str) -> None:
     model = model_config(cell=cell, units=(5, 7))
     exported = export_onnx(
-        random_weights(model), model=model, vocabulary_size=VOCABULARY_SIZE, facts=FACTS
+        random_weights(model),
+        language_network(model, vocabulary_size=VOCABULARY_SIZE),
+        metadata=FACTS,
     )
     session = open_model(exported)
     names = [node.name for node in session.get_inputs()][1:]
@@ -219,16 +224,20 @@ def test_reading_in_pieces_with_carried_state_equals_reading_at_once(cell: str) 
 def test_every_weight_is_stored_once(tie_weights: bool) -> None:
     model = model_config(units=64, input={"kind": "embedding", "size": 64}, tie_weights=tie_weights)
     weights = random_weights(model)
-    exported = export_onnx(weights, model=model, vocabulary_size=VOCABULARY_SIZE, facts=FACTS)
+    exported = export_onnx(
+        weights, language_network(model, vocabulary_size=VOCABULARY_SIZE), metadata=FACTS
+    )
     payload = sum(weight.nbytes for weight in weights.values())
     assert payload <= len(exported) < payload + 5000
 
 
 def test_metadata_holds_the_facts() -> None:
     model = model_config(units=5)
-    facts = InferenceFacts(task="char_generation", context=40, generation={"temperature": 0.5})
+    facts = {"task": "char_generation", "context": 40, "generation": {"temperature": 0.5}}
     exported = export_onnx(
-        random_weights(model), model=model, vocabulary_size=VOCABULARY_SIZE, facts=facts
+        random_weights(model),
+        language_network(model, vocabulary_size=VOCABULARY_SIZE),
+        metadata=facts,
     )
     props = {prop.key: prop.value for prop in onnx.load_from_string(exported).metadata_props}
     assert json.loads(props["rnnkit"]) == {
@@ -243,7 +252,9 @@ def test_metadata_holds_the_facts() -> None:
 def test_the_opset_is_one_that_is_widely_read() -> None:
     model = model_config(units=5, normalization="layer")
     exported = export_onnx(
-        random_weights(model), model=model, vocabulary_size=VOCABULARY_SIZE, facts=FACTS
+        random_weights(model),
+        language_network(model, vocabulary_size=VOCABULARY_SIZE),
+        metadata=FACTS,
     )
     proto = onnx.load_from_string(exported)
     assert [(entry.domain, entry.version) for entry in proto.opset_import] == [("", 17)]
@@ -255,7 +266,7 @@ def test_weights_that_do_not_fit_are_named() -> None:
     weights = random_weights(model)
     wrong = {**weights, "recurrent_0/kernel": weights["recurrent_0/kernel"].T}
     with pytest.raises(ValueError, match="'recurrent_0/kernel' has shape"):
-        export_onnx(wrong, model=model, vocabulary_size=VOCABULARY_SIZE, facts=FACTS)
+        export_onnx(wrong, language_network(model, vocabulary_size=VOCABULARY_SIZE), metadata=FACTS)
     del wrong["recurrent_0/kernel"]
     with pytest.raises(ValueError, match="'recurrent_0/kernel' is missing"):
-        export_onnx(wrong, model=model, vocabulary_size=VOCABULARY_SIZE, facts=FACTS)
+        export_onnx(wrong, language_network(model, vocabulary_size=VOCABULARY_SIZE), metadata=FACTS)

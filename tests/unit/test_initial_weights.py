@@ -99,7 +99,7 @@ def test_shapes_are_those_of_the_network(cell: str, options: dict[str, Any]) -> 
     from rnnkit.network.keras import build_saved_model, weights_by_name
 
     model = LanguageModelConfig.model_validate({"cell": cell, "units": 5, **options})
-    built = weights_by_name(build_saved_model(model, vocabulary_size=7, every_step=True))
+    built = weights_by_name(build_saved_model(language_network(model, vocabulary_size=7)))
     assert language_network(model, vocabulary_size=7).weight_shapes == {
         name: w.shape for name, w in built.items()
     }
@@ -115,8 +115,7 @@ def test_shapes_are_those_of_the_network(cell: str, options: dict[str, Any]) -> 
     ],
 )
 def test_shapes_are_those_of_the_classifier(bidirectional: bool, options: dict[str, Any]) -> None:
-    from rnnkit.network.keras import weights_by_name
-    from rnnkit.network.keras_classifier import build_saved_classifier
+    from rnnkit.network.keras import build_saved_model, weights_by_name
     from rnnkit.tasks.text_classification.config import ClassifierConfig
 
     model = ClassifierConfig.model_validate(
@@ -128,7 +127,7 @@ def test_shapes_are_those_of_the_classifier(bidirectional: bool, options: dict[s
         }
     )
     sizes = {"vocabulary_size": 9, "classes": 2}
-    built = weights_by_name(build_saved_classifier(model, **sizes, embedding_size=5))
+    built = weights_by_name(build_saved_model(classifier_network(model, **sizes)))
     assert classifier_network(model, **sizes).weight_shapes == {
         n: w.shape for n, w in built.items()
     }

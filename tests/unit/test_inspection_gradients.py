@@ -193,16 +193,23 @@ def test_frozen_weights_have_no_gradient() -> None:
 @pytest.mark.parametrize("context", [None, 10])
 def test_the_gradient_is_the_one_that_training_reports(context: int | None) -> None:
     from rnnkit.data.batches import Batch
-    from rnnkit.network.keras import build_training_model, state_sizes
+    from rnnkit.network.keras import build_training_model
     from rnnkit.training.step import Learner
 
     network = fresh(1.0)
     model = LanguageModelConfig(cell="simple_rnn", units=24)
-    built = build_training_model(model, vocabulary_size=VOCABULARY, every_step=context is None)
+    built = build_training_model(
+        language_network(model, vocabulary_size=VOCABULARY, every_step=context is None)
+    )
     for layer in built.layers:
         for weight in layer.weights:
             weight.assign(network.weights[f"{layer.name}/{weight.name}"])
-    learner = Learner(built, TRAINING, state_sizes=state_sizes(model), shards=1)
+    learner = Learner(
+        built,
+        TRAINING,
+        state_sizes=[state.units for state in language_network(model).states],
+        shards=1,
+    )
     starts = np.unique(np.linspace(0, len(IDS) - 11, 8).astype(int))
     rows = np.stack([IDS[start : start + 11] for start in starts]).astype(np.int32)
     targets = rows[:, 1:] if context is None else rows[:, -1:]

@@ -18,7 +18,6 @@ from rnnkit.inspection.weights import weights_of_file
 from rnnkit.network.cells import LSTM, SIMPLE_RNN
 from rnnkit.network.initializers import initialise, untrained, with_cell
 from rnnkit.network.keras import build_saved_model, weights_by_name
-from rnnkit.network.keras_classifier import build_saved_classifier
 from rnnkit.network.reference import build_network
 from rnnkit.tasks.language_model.config import LanguageModelConfig
 from rnnkit.tasks.language_model.network import language_network
@@ -38,7 +37,7 @@ MODEL = LanguageModelConfig(cell="lstm", units=4)
 def content(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
     """The members of a saved model."""
     path = tmp_path_factory.mktemp("model") / "model.keras"
-    build_saved_model(MODEL, vocabulary_size=5, every_step=True).save(path)
+    build_saved_model(language_network(MODEL, vocabulary_size=5)).save(path)
     with zipfile.ZipFile(path) as archive:
         return {name: archive.read(name) for name in archive.namelist()}
 
@@ -159,7 +158,7 @@ def test_the_rest_begins_as_in_keras() -> None:
                 {"cell": cell, "units": 4, "normalization": normalization}
             )
             keras_weights = weights_by_name(
-                build_saved_model(model, vocabulary_size=6, every_step=True)
+                build_saved_model(language_network(model, vocabulary_size=6))
             )
             ours = untrained(language_network(model, vocabulary_size=6), seed=0).weights
             for name, wanted in keras_weights.items():
@@ -226,7 +225,7 @@ def test_another_cell_keeps_what_it_can_have() -> None:
 )
 def test_parameters_are_those_that_keras_counts(cell: str, options: dict[str, Any]) -> None:
     model = LanguageModelConfig.model_validate({"cell": cell, **options})
-    saved = build_saved_model(model, vocabulary_size=6, every_step=True)
+    saved = build_saved_model(language_network(model, vocabulary_size=6))
     found = summarize(language_network(model, vocabulary_size=6))
     assert found.parameters == saved.count_params()
     assert found.fixed == sum(int(np.prod(w.shape)) for w in saved.non_trainable_weights)
@@ -253,8 +252,9 @@ def test_a_classifier_is_counted_too() -> None:
         layers=2,
         embedding=PretrainedEmbedding(kind="pretrained", path="v.txt"),
     )
-    saved = build_saved_classifier(model, vocabulary_size=9, classes=2, embedding_size=5)
-    found = summarize(classifier_network(model, vocabulary_size=9, classes=2, vector_size=5))
+    spec = classifier_network(model, vocabulary_size=9, classes=2, vector_size=5)
+    saved = build_saved_model(spec)
+    found = summarize(spec)
     assert found.parameters == saved.count_params()
     assert found.fixed == 45
     assert found.multiply_adds("text") == 12 * 4 + 4 * 2

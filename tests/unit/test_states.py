@@ -19,9 +19,8 @@ from rnnkit.inspection.states import (
 )
 from rnnkit.inspection.tracking import Ranking, Tracked
 from rnnkit.network.cells import CELLS
-from rnnkit.network.onnx import InferenceFacts, export_onnx
-from rnnkit.network.reference import build_network
-from rnnkit.network.reference_stack import run_language
+from rnnkit.network.onnx import export_onnx
+from rnnkit.network.reference import build_network, run
 from rnnkit.tasks.language_model.config import LanguageModelConfig
 from rnnkit.tasks.language_model.network import language_network
 from rnnkit.tasks.language_model.session import Session
@@ -46,9 +45,11 @@ def random_weights(shapes: dict[str, Any], seed: int = 3) -> dict[str, np.ndarra
 
 def onnx_session(model: LanguageModelConfig, weights: dict[str, np.ndarray]) -> Session:
     """A session on the file that training would write."""
-    facts = InferenceFacts(task="char_generation", context=None, generation={})
+    facts = {"task": "char_generation", "context": None, "generation": {}}
     runtime = onnxruntime.InferenceSession(
-        export_onnx(weights, model=model, vocabulary_size=VOCABULARY.size, facts=facts),
+        export_onnx(
+            weights, language_network(model, vocabulary_size=VOCABULARY.size), metadata=facts
+        ),
         providers=["CPUExecutionProvider"],
     )
     nodes = [node for node in runtime.get_inputs() if node.name != "ids"]
@@ -95,7 +96,7 @@ def test_states_are_those_of_the_reference_cells(cell: str, layer: int) -> None:
     )
     session = onnx_session(model, weights)
     network = build_network(language_network(model, vocabulary_size=VOCABULARY.size), weights)
-    trace = run_language(network, np.array([IDS])).layers[layer].cells[0]
+    trace = run(network, np.array([IDS])).layers[layer].cells[0]
     hidden = text_states(
         session, IDS, find_state(session, cell=CELLS[cell], layer=layer, kind="hidden")
     )

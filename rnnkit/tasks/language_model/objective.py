@@ -11,13 +11,13 @@ import tensorflow as tf
 from rnnkit.data.batches import BatchPlan
 from rnnkit.data.extents import TextExtent, text_extent
 from rnnkit.data.windows import context_length
-from rnnkit.network.keras import build_training_model, state_sizes
+from rnnkit.network.keras import build_training_model
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.tasks.language_model.config import LanguageConfig, SlidingWindows
 from rnnkit.tasks.language_model.data import Prepared
 from rnnkit.tasks.language_model.network import language_network
 from rnnkit.tasks.language_model.samples import write_samples
-from rnnkit.training.export import export_language_model
+from rnnkit.training.export import export_models
 from rnnkit.training.step import Learner, count_shards
 
 
@@ -44,23 +44,17 @@ class LanguageModelling:
             seed=config.seed,
         )
         self._context = context_length(config.data.windows)
-        self._vector_size = None if prepared.vectors is None else prepared.vectors.shape[1]
         self._spec = language_network(
             config.model,
             vocabulary_size=prepared.vocabulary.size,
-            vector_size=self._vector_size,
+            vector_size=None if prepared.vectors is None else prepared.vectors.shape[1],
             every_step=self._context is None,
         )
         self.batches_per_epoch = self._plan.batches_per_epoch
         self.learner = Learner(
-            build_training_model(
-                config.model,
-                vocabulary_size=prepared.vocabulary.size,
-                every_step=self._context is None,
-                vector_size=self._vector_size,
-            ),
+            build_training_model(self._spec),
             config.training,
-            state_sizes=state_sizes(config.model),
+            state_sizes=[state.units for state in self._spec.states],
             shards=count_shards(config.model, config.training.batch_size),
         )
         self._states = self.learner.zero_states(config.training.batch_size)
@@ -143,9 +137,9 @@ class LanguageModelling:
 
     def export(self, run: RunDirectory) -> int:
         """Write the models of the best checkpoint; returns its step."""
-        return export_language_model(
-            self._config,
-            run,
-            vocabulary_size=self._prepared.vocabulary.size,
-            vector_size=self._vector_size,
-        )
+        metadata = {
+            "task": self._config.task,
+            "context": self._context,
+            "generation": self._config.generation.model_dump(mode="json"),
+        }
+        return export_models(run, self._spec, metadata)

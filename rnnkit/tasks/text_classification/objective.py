@@ -6,11 +6,12 @@ from typing import Any
 import numpy as np
 
 from rnnkit.data.buckets import TextBatchPlan, evaluation_batches
-from rnnkit.network.keras_classifier import build_training_classifier
+from rnnkit.network.keras import build_training_model
 from rnnkit.runs.directory import RunDirectory
-from rnnkit.tasks.text_classification.config import ClassificationConfig, PretrainedEmbedding
+from rnnkit.tasks.text_classification.config import ClassificationConfig
 from rnnkit.tasks.text_classification.data import EncodedTexts, PreparedTexts
-from rnnkit.training.export import export_classification_model
+from rnnkit.tasks.text_classification.network import classifier_network
+from rnnkit.training.export import export_models
 from rnnkit.training.step import Learner, count_shards
 
 _EVALUATED_AT_ONCE = 256
@@ -36,15 +37,15 @@ class Classification:
             lengths=self._train.lengths, batch_size=training.batch_size, seed=config.seed
         )
         self._class_weights = class_weights(config, prepared)
-        self._embedding_size = embedding_size(config, prepared)
+        self._spec = classifier_network(
+            config.model,
+            vocabulary_size=prepared.encoder.size,
+            classes=len(prepared.classes),
+            vector_size=None if prepared.vectors is None else prepared.vectors.shape[1],
+        )
         self.batches_per_epoch = self._plan.batches_per_epoch
         self.learner = Learner(
-            build_training_classifier(
-                config.model,
-                vocabulary_size=prepared.encoder.size,
-                classes=len(prepared.classes),
-                embedding_size=self._embedding_size,
-            ),
+            build_training_model(self._spec),
             training,
             shards=count_shards(config.model, training.batch_size),
             label_smoothing=training.label_smoothing,
@@ -94,22 +95,8 @@ class Classification:
 
     def export(self, run: RunDirectory) -> int:
         """Write the models of the best checkpoint; returns its step."""
-        return export_classification_model(
-            self._config,
-            run,
-            vocabulary_size=self._prepared.encoder.size,
-            classes=self._prepared.classes,
-            embedding_size=self._embedding_size,
-        )
-
-
-def embedding_size(config: ClassificationConfig, prepared: PreparedTexts) -> int:
-    """Length of the word vectors: that of the file they come from, or as configured."""
-    embedding = config.model.embedding
-    if isinstance(embedding, PretrainedEmbedding):
-        assert prepared.vectors is not None
-        return prepared.vectors.shape[1]
-    return embedding.size
+        classes = list(self._prepared.classes)
+        return export_models(run, self._spec, {"task": self._config.task, "classes": classes})
 
 
 def class_weights(config: ClassificationConfig, prepared: PreparedTexts) -> np.ndarray | None:
