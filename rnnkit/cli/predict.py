@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnnkit.cli.answer import keep_numpy_to_one_thread, print_json, progress_bar
+from rnnkit.cli.answer import keep_numpy_to_one_thread, print_json, printable, progress_bar
 from rnnkit.cli.options import FiniteRange, complete_run, json_option, runs_dir_option
 from rnnkit.cli.predictions import prediction_document, print_explanation, print_line
-from rnnkit.cli.text_arguments import is_typed, run_and_texts, stdin_pieces
+from rnnkit.cli.text_arguments import check_encoding, is_typed, run_and_texts, stdin_pieces
 from rnnkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,8 +34,8 @@ _TABLE_OPTIONS = {
     "source",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Predict the rows of this table: .csv, .tsv, .jsonl, or .txt with one text a line; "
-    "each may be compressed (.gz).",
+    help="Predict the rows of this table: .csv, .tsv, .jsonl, .parquet, or .txt with one text a "
+    "line; each but .parquet may be packed (.gz, .zip).",
 )
 @click.option(
     "--column",
@@ -108,6 +108,7 @@ def command(
             "Nothing to predict: give texts as arguments, a table with --input, or lines on "
             "standard input (- reads them from the terminal)."
         )
+    check_encoding(encoding)
     if output is not None:
         from rnnkit.tables.write import check_output
 
@@ -125,10 +126,10 @@ def command(
         classifier = with_threshold(classifier, threshold)
 
     if source is not None:
-        _label_table(directory, classifier, source, output, asked, encoding=encoding)
+        _write_table(directory, classifier, source, output, asked, encoding=encoding)
     elif output is not None:
         pieces = stdin_pieces(encoding) if reads_stdin else iter([texts])
-        _label_texts(classifier, pieces, output)
+        _write_texts(classifier, pieces, output)
     elif as_json:
         if reads_stdin:
             texts = [line for piece in stdin_pieces(encoding) for line in piece]
@@ -195,27 +196,30 @@ def _show(
             if explain:
                 print_explanation(classifier, text, int(label))
         sys.stdout.flush()
-    _tell_empty(tally)
+    _tell_left_out(tally)
 
 
-def _label_texts(classifier: "Classifier", pieces: Iterator[list[str]], output: Path) -> None:
-    from rnnkit.tables.stream import Row, kind_of
-    from rnnkit.tables.write import replacing, table_writer
-    from rnnkit.tasks.text_classification.predict import added_columns, label_rows
+def _write_texts(classifier: "Classifier", pieces: Iterator[list[str]], output: Path) -> None:
+    from rnnkit.tables.write import output_format, replacing, row_writer
+    from rnnkit.tasks.text_classification.predict import Tally, added_columns, write_predictions
 
-    rows = (Row(0, [text]) for texts in pieces for text in texts)
     added = added_columns(classifier.classes, ["text"])
+    tally = Tally()
     started = time.monotonic()
     with replacing(output) as stream:
-        writer = table_writer(stream, kind_of(output), columns=["text"], width=1, added=added)
-        tally = label_rows(classifier, rows, lambda row: "".join(row.cells), writer)
+        kind = output_format(output)
+        write = row_writer(stream, kind, columns=["text"], width=1, added=added)
+        for texts in pieces:
+            numbers = range(tally.rows + 1, tally.rows + len(texts) + 1)
+            rows = [[text] for text in texts]
+            write_predictions(classifier, numbers, rows, texts, write=write, tally=tally)
     _tell_written(tally, output, time.monotonic() - started)
 
 
 # ------------------------------------------------------------------------------------------ tables
 
 
-def _label_table(
+def _write_table(
     directory: "RunDirectory",
     classifier: "Classifier",
     source: Path,
@@ -226,58 +230,74 @@ def _label_table(
 ) -> None:
     import contextlib
 
-    from rnnkit.tables.stream import kind_of, open_table
-    from rnnkit.tables.write import replacing, table_writer
+    from rnnkit.tables.read import TableOptions
+    from rnnkit.tables.write import output_format, replacing, row_writer
     from rnnkit.tasks.text_classification.predict import (
         added_columns,
-        label_rows,
-        own_text_column,
-        text_column,
+        open_input,
+        own_data,
+        predict_table,
+        text_place,
     )
 
+    own = own_data(directory)
     separator = asked["separator"] and asked["separator"].replace("\\t", "\t")
+    options = TableOptions(encoding, header=asked["header"] is None, separator=separator)
+    table = open_input(source, options, own)
+    place = text_place(table, asked["column"], own=own.text)
+    added = added_columns(classifier.classes, table.columns or ())
+    if added[0] != "label":
+        click.echo(f"The table has a column label already; {added[0]} is new.", err=True)
+    if table.columns is None:
+        names = printable(", ".join(added))
+        click.echo(f"The new columns at the end are {names}.", err=True)
+    started = time.monotonic()
     with contextlib.ExitStack() as stack:
-        table = stack.enter_context(
-            open_table(
-                source, encoding=encoding, header=asked["header"] is None, separator=separator
-            )
-        )
-        text_of = text_column(table, asked["column"], own=own_text_column(directory))
-        added = added_columns(classifier.classes, table.columns or ())
-        if added[0] != "label":
-            click.echo(f"The table has a column label already; {added[0]} is new.", err=True)
-        if table.columns is None:
-            click.echo(f"The new columns at the end are {', '.join(added)}.", err=True)
         progress = stack.enter_context(progress_bar("predicting"))
 
-        def after_chunk(tally: "Tally") -> None:
-            progress(table.position(), table.size)
+        def after_chunk(position: int) -> None:
+            progress(position, table.size)
             if output is None:
                 sys.stdout.flush()
 
         stream = stack.enter_context(replacing(output)) if output is not None else sys.stdout
-        kind = kind_of(output) if output is not None else "csv"
-        writer = table_writer(stream, kind, columns=table.columns, width=table.width, added=added)
-        started = time.monotonic()
-        tally = label_rows(classifier, table.rows, text_of, writer, after_chunk=after_chunk)
+        kind = output_format(output) if output is not None else "csv"
+        tally = predict_table(
+            classifier,
+            table,
+            place,
+            write=row_writer(stream, kind, columns=table.columns, width=table.width, added=added),
+            drop_bad_rows=own.drop_bad_rows,
+            after_chunk=after_chunk,
+        )
     if output is None:
-        _tell_empty(tally)
+        _tell_left_out(tally)
     else:
         _tell_written(tally, output, time.monotonic() - started)
 
 
 def _tell_written(tally: "Tally", output: Path, seconds: float) -> None:
-    counts = ", ".join(f"{count:,} {name}" for name, count in tally.counts.items())
+    from rnnkit.data.splits import counted
+
+    counts = ", ".join(f"{count:,} {printable(name)}" for name, count in tally.counts.items())
     rate = tally.rows / max(seconds, 1e-3)
-    click.echo(
-        f"{tally.rows:,} rows in {seconds:.1f} s ({rate:,.0f} a second): {counts or 'none'}",
-        err=True,
-    )
-    _tell_empty(tally)
+    rows = counted(tally.rows, "row")
+    click.echo(f"{rows} in {seconds:.1f} s ({rate:,.0f} a second): {counts or 'none'}", err=True)
+    _tell_left_out(tally)
     click.echo(str(output))
 
 
-def _tell_empty(tally: "Tally") -> None:
+def _tell_left_out(tally: "Tally") -> None:
+    """Say what was predicted without a word, and which rows were left out."""
     if tally.empty:
         was = "text has no word" if tally.empty == 1 else "texts have no words"
         click.echo(f"{tally.empty:,} {was} in it: predicted as one unknown word.", err=True)
+    if tally.dropped:
+        from rnnkit.tables.labelled import FAULTS
+
+        kinds = ", ".join(f"{number:,} {FAULTS[kind]}" for kind, number in tally.dropped.items())
+        click.echo(
+            f"Rows left out, as in training (data.bad_rows: drop): {kinds} "
+            f"(first: {tally.first_dropped}).",
+            err=True,
+        )

@@ -1,57 +1,93 @@
-"""Texts with their classes, and what becomes of equal ones."""
+"""Labelled texts read from files: their classes, and the rows that cannot be used."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnkit.data.opening import UNDECODED
 from rnnkit.errors import DataError
+from rnnkit.tables.columns import shorten
+from rnnkit.tables.layouts import (
+    LabelledChunk,
+    Layout,
+    describe_row,
+    find_layout_files,
+    read_layout,
+)
+from rnnkit.tables.read import Fault, FaultKind, unreadable
+
+_SHOWN_LABELS = 8
+_MOST_CLASSES = 1000
+
+# U+FFFD, and UTF-8 that was read as latin-1 or cp1252: C3 A9 becomes "Ã©", E2 80 99 "â€™".
+_TRAILING = (
+    "[\x80-\xbf\u20ac\u201a\u0192\u201e\u2026\u2020\u2021\u02c6\u2030\u0160\u2039\u0152\u017d\u2018"
+    "\u2019\u201c\u201d\u2022\u2013\u2014\u02dc\u2122\u0161\u203a\u0153\u017e\u0178]"
+)
+_MOJIBAKE = re.compile(
+    f"\ufffd|[\xc2\xc3]{_TRAILING}|\xe2{_TRAILING}{_TRAILING}|\xf0\u0178|\xf0\x9f"
+)
+
+FAULTS: Mapping[FaultKind, str] = {
+    "columns": "with too many or too few columns",
+    "header": "that repeat the header",
+    "json": "that are no JSON objects",
+    "text": "without a text",
+    "label": "without a label",
+    "unmapped": "with a label outside data.labels",
+    "bytes": "with bytes that are not in data.encoding",
+}
+"""Ends of the sentence `5 rows ..` for each kind of fault."""
 
 
 @dataclass(frozen=True)
-class ReadingFacts:
-    """What reading met."""
+class ReadingStats:
+    """Rows read and rows left out.
+
+    `read` have text and label; `dropped` counts rows that could not be used, by kind of fault;
+    `duplicates` are copies of a text with the same label, `contradictory` rows of equal texts with
+    different labels, `shared_with_test` rows whose text is in the test files too.
+    """
 
     read: int
-    """Rows with text and label, before equal texts were dropped."""
     dropped: Mapping[str, int]
-    """Rows that could not be used, by kind of fault."""
     duplicates: int = 0
-    """Copies dropped because the same text with the same label came before."""
     contradictory: int = 0
-    """Rows dropped because the same text has different labels."""
     shared_with_test: int = 0
-    """Rows dropped because the same text stands in the test files."""
 
 
 @dataclass(frozen=True, eq=False)
 class LabelledTexts:
-    """Texts and their classes, in the order of the files."""
+    """Texts as in their files and their classes, in the order of the files."""
 
-    texts: list[str]
-    """As they stand in the files."""
+    texts: Sequence[str]
     labels: NDArray[np.int32]
     """int32[texts]: indices into `classes`."""
     rows: NDArray[np.int64]
-    """int64[texts]: row in its file, from 1, as `data/tables.py` counts; the line in a file of
-    one class, 1 in a folder of texts."""
+    """int64[texts]: row in its file, from 1, as in `tables/read.py`; the line in a file of one
+    class, 1 in a folder of texts."""
     file_numbers: NDArray[np.int32]
     """int32[texts]: indices into `files`."""
     files: tuple[str, ...]
     classes: tuple[str, ...]
     notes: tuple[str, ...]
-    facts: ReadingFacts
+    stats: ReadingStats
 
     def __len__(self) -> int:
-        return len(self.texts)
+        return len(self.labels)
 
     def place(self, index: int) -> str:
-        """Where a text comes from: `tweets.csv: row 17`."""
+        """Return where a text comes from: `tweets.csv: row 17`."""
         return f"{self.files[self.file_numbers[index]]}: row {self.rows[index]:,}"
 
     def select(self, indices: NDArray[np.int64]) -> "LabelledTexts":
-        """The texts at `indices`: int64[n], in that order."""
+        """Return the texts at `indices`: int64[n], in that order."""
         return replace(
             self,
             texts=[self.texts[index] for index in indices.tolist()],
@@ -61,70 +97,244 @@ class LabelledTexts:
         )
 
 
-def drop_equal_texts(texts: LabelledTexts) -> LabelledTexts:
-    """Keep the first of equal texts, and none of them when their labels differ.
+@dataclass(frozen=True)
+class LabelledSource:
+    """How labelled texts are read.
 
-    Texts are equal when they differ in nothing but white space.
+    `labels` maps a label of the data to the name of its class, in the order of the classes; None
+    takes the labels themselves. `drop_bad_rows` counts rows that cannot be used instead of ending
+    with an error.
     """
-    first_of: dict[str, int] = {}
-    keep = np.ones(len(texts), bool)
-    contradicted: set[int] = set()
-    labels = texts.labels.tolist()
-    copies: list[tuple[int, int]] = []
-    for index, text in enumerate(texts.texts):
-        first = first_of.setdefault(comparable(text), index)
-        if first != index:
-            keep[index] = False
-            copies.append((index, first))
-            if labels[first] != labels[index]:
-                contradicted.add(first)
-    if not copies:
-        return texts
-    contradictory = len(contradicted) + sum(first in contradicted for _, first in copies)
-    keep[list(contradicted)] = False
-    duplicates = len(texts) - int(keep.sum()) - contradictory
-    notes = []
-    if duplicates:
-        notes.append(f"{duplicates:,} copies of equal texts")
-    if contradictory:
-        where = texts.place(min(contradicted))
-        notes.append(
-            f"{contradictory:,} rows whose equal texts have different labels (first: {where})"
-        )
-    kept = texts.select(np.flatnonzero(keep))
-    if not len(kept):
+
+    layout: Layout
+    encoding: str = "utf-8"
+    labels: Mapping[str, str] | None = None
+    drop_bad_rows: bool = False
+
+
+def read_labelled(patterns: Sequence[str], source: LabelledSource) -> LabelledTexts:
+    """Read the texts of files, paths or glob patterns, in their order.
+
+    Raises:
+        DataError: files cannot be read, or rows cannot be used and are not dropped.
+    """
+    files, notes = find_layout_files(patterns, source.layout)
+    reading = _Reading(source, files)
+    for chunk in read_layout(files, source.layout, encoding=source.encoding):
+        reading.add(chunk)
+    if reading.faults and not source.drop_bad_rows:
+        raise reading.refusal()
+    if not reading.texts:
         raise DataError(
-            f"All {len(texts):,} texts contradict each other: equal texts have different labels. "
-            "Is data.layout.text the right column?"
+            f"{_listed(files)}: there is no row with a text and a label that can be used. "
+            + " ".join(reading.describe_faults())
         )
-    return replace(
-        kept,
-        notes=(*texts.notes, f"Left out by data.deduplicate: {' and '.join(notes)}."),
-        facts=replace(texts.facts, duplicates=duplicates, contradictory=contradictory),
+    labels, names = reading.classes()
+    return LabelledTexts(
+        texts=reading.texts,
+        labels=labels,
+        rows=np.concatenate(reading.rows),
+        file_numbers=np.concatenate(reading.file_numbers),
+        files=tuple(map(str, files)),
+        classes=names,
+        notes=(*notes, *reading.describe_faults(), *reading.describe_mojibake()),
+        stats=ReadingStats(
+            read=len(reading.texts),
+            dropped={kind: found.rows for kind, found in reading.faults.items()},
+        ),
     )
 
 
-def drop_shared_texts(texts: LabelledTexts, test_texts: LabelledTexts) -> LabelledTexts:
-    """Leave out of `texts` what stands in the test files too, which stay as they are."""
-    in_test = set(map(comparable, test_texts.texts))
-    keep = np.array([comparable(text) not in in_test for text in texts.texts], bool)
-    shared = len(texts) - int(keep.sum())
-    if not shared:
-        return texts
-    if shared == len(texts):
-        raise DataError(
-            f"All {shared:,} texts of data.path stand in data.test_path too. Give different files."
-        )
-    note = f"Left out of the training files: {shared:,} texts that stand in the test files too."
-    return replace(
-        texts.select(np.flatnonzero(keep)),
-        notes=(*texts.notes, note),
-        facts=replace(texts.facts, shared_with_test=shared),
-    )
+@dataclass
+class _Found:
+    """A kind of fault: its first row and the number of rows that have it."""
+
+    path: Path
+    first: Fault
+    rows: int = 0
 
 
-def comparable(text: str) -> str:
-    """What two texts are compared by: the text with single spaces for all white space."""
-    joined = " ".join(text.split())
-    # The same object again, so that it does not take memory twice.
-    return text if joined == text else joined
+@dataclass
+class _Reading:
+    """Texts and faults read so far."""
+
+    source: LabelledSource
+    files: Sequence[Path]
+    texts: list[str] = field(default_factory=list)
+    codes: list[NDArray[np.int32]] = field(default_factory=list)
+    rows: list[NDArray[np.int64]] = field(default_factory=list)
+    file_numbers: list[NDArray[np.int32]] = field(default_factory=list)
+    faults: dict[FaultKind, _Found] = field(default_factory=dict)
+    unmapped: Counter[str] = field(default_factory=Counter)
+    mojibake: list[tuple[Path, int, str]] = field(default_factory=list)
+    mojibake_rows: int = 0
+
+    def __post_init__(self) -> None:
+        self._numbers = {path: number for number, path in enumerate(self.files)}
+        self._codes: dict[str, int] = {}
+        if self.source.labels is not None:
+            names = list(dict.fromkeys(self.source.labels.values()))
+            self._codes = {label: names.index(name) for label, name in self.source.labels.items()}
+
+    def add(self, chunk: LabelledChunk) -> None:
+        for fault in chunk.faults:
+            self._note(chunk.path, fault)
+        # Two of the checks look at all texts of a chunk at once, which is what makes millions of
+        # rows quick.
+        known, codes = self._codes, []
+        for label in chunk.labels:
+            name = label.strip() if label else ""
+            code = known.get(name, -1)
+            if code < 0 and name and self.source.labels is None:
+                code = known[name] = len(known)
+            codes.append(code)
+        rows, texts = chunk.rows, chunk.texts
+        joined = "\n".join([text for text in texts if text])
+        if (
+            min(codes, default=0) < 0
+            or not all(texts)
+            or "\0" in joined
+            or (not joined.isascii() and UNDECODED.search(joined))
+        ):
+            sound = [i for i in range(len(texts)) if self._is_sound(chunk, i, codes[i])]
+            rows = [rows[i] for i in sound]
+            texts = [texts[i] for i in sound]
+            codes = [codes[i] for i in sound]
+        if not joined.isascii() and _MOJIBAKE.search(joined):
+            self._note_mojibake(chunk.path, rows, texts)
+        self.texts.extend(text for text in texts if text)
+        self.codes.append(np.array(codes, np.int32))
+        self.rows.append(np.array(rows, np.int64))
+        self.file_numbers.append(np.full(len(codes), self._numbers[chunk.path], np.int32))
+
+    def _is_sound(self, chunk: LabelledChunk, index: int, code: int) -> bool:
+        row, text, label = chunk.rows[index], chunk.texts[index], chunk.labels[index]
+        if not text:
+            self._note(chunk.path, Fault(row, "text", "there is no text"))
+        elif detail := unreadable(text, encoding=self.source.encoding):
+            self._note(chunk.path, Fault(row, "bytes", detail))
+        elif not label or not label.strip():
+            self._note(chunk.path, Fault(row, "label", "there is no label"))
+        elif code < 0:
+            name = label.strip()
+            self.unmapped[name] += 1
+            known = ", ".join(map(repr, self.source.labels or ()))
+            detail = f"the label {shorten(name)} is none of {known}"
+            self._note(chunk.path, Fault(row, "unmapped", detail))
+        else:
+            return True
+        return False
+
+    def _place(self, path: Path, row: int) -> str:
+        return describe_row(path, row, self.source.layout, encoding=self.source.encoding)
+
+    def _note(self, path: Path, fault: Fault) -> None:
+        found = self.faults.setdefault(fault.kind, _Found(path, fault))
+        found.rows += 1
+
+    def _note_mojibake(self, path: Path, rows: Sequence[int], texts: Iterable[str | None]) -> None:
+        for row, text in zip(rows, texts, strict=True):
+            if text and (match := _MOJIBAKE.search(text)):
+                self.mojibake_rows += 1
+                if not self.mojibake:
+                    self.mojibake.append((path, row, match[0]))
+
+    def classes(self) -> tuple[NDArray[np.int32], tuple[str, ...]]:
+        """int32[texts] and the names that these are the indices of."""
+        codes = np.concatenate(self.codes)
+        if self.source.labels is not None:
+            return codes, tuple(dict.fromkeys(self.source.labels.values()))
+        labels = list(self._codes)
+        order = sorted(range(len(labels)), key=_sort_key(labels))
+        if len(labels) > _MOST_CLASSES or (len(labels) > 10 and 2 * len(labels) > len(codes)):
+            raise DataError(
+                f"{_listed(self.files)}: there are {len(labels):,} different labels in "
+                f"{len(codes):,} rows, such as {', '.join(map(shorten, labels[:3]))}. This does "
+                "not look like classes: check which column is the label (data.layout.label)."
+            )
+        new = np.empty(len(labels), np.int32)
+        new[order] = np.arange(len(labels), dtype=np.int32)
+        return new[codes], tuple(labels[code] for code in order)
+
+    def refusal(self) -> DataError:
+        """The error for rows that cannot be used: one line for each kind of fault."""
+        lines = []
+        for kind, found in self.faults.items():
+            place = self._place(found.path, found.first.row)
+            line = f"{place}: {found.first.detail}"
+            if found.rows > 1:
+                line += f"; {found.rows:,} rows {FAULTS[kind]}"
+            if kind == "unmapped":
+                line += f". {self._list_unmapped()}{self._about_header(found)}"
+            lines.append(line)
+        end = "Correct them, or leave such rows out with data.bad_rows: drop"
+        if len(lines) == 1:
+            return DataError(f"{lines[0].removesuffix('.')}. {end}")
+        return DataError("\n".join(["There are rows that cannot be used:", *lines, f"{end}"]))
+
+    def _list_unmapped(self) -> str:
+        common = self.unmapped.most_common(_SHOWN_LABELS)
+        listed = ", ".join(f"{shorten(label)} in {_rows(rows)}" for label, rows in common)
+        more = len(self.unmapped) - len(common)
+        more_text = f" and {more:,} other labels" if more > 0 else ""
+        return f"Labels that data.labels does not have: {listed}{more_text}"
+
+    def _about_header(self, found: _Found) -> str:
+        alone = self.unmapped[next(iter(self.unmapped))] <= len(self.files)
+        if found.first.row != 1 or not alone:
+            return ""
+        match self.source.layout.kind:
+            case "table":
+                return ". If the first row is a header, set data.layout.header: true"
+            case "sentiment140":
+                return (
+                    ". If the first row is a header, this is not the original file: set "
+                    "data.layout: {kind: table, label: 0, text: 5}"
+                )
+            case "files" | "folders":
+                return ""
+            case _:
+                assert_never(self.source.layout.kind)
+
+    def describe_faults(self) -> list[str]:
+        """A note about the rows that were dropped."""
+        if not self.faults:
+            return []
+        parts = []
+        for kind, found in self.faults.items():
+            place = self._place(found.path, found.first.row)
+            part = f"{found.rows:,} {FAULTS[kind]} (first: {place})"
+            if kind == "unmapped":
+                common = self.unmapped.most_common(_SHOWN_LABELS)
+                part += ": " + ", ".join(f"{shorten(label)} {rows:,}" for label, rows in common)
+            parts.append(part)
+        return [f"Rows left out: {'; '.join(parts)}."]
+
+    def describe_mojibake(self) -> list[str]:
+        """A note about texts that were decoded wrongly at some time."""
+        if not self.mojibake:
+            return []
+        path, row, shown = self.mojibake[0]
+        place = self._place(path, row)
+        return [
+            f"{self.mojibake_rows:,} texts look as if their encoding was mistaken once ({shown!r}; "
+            f"first: {place}). Is data.encoding: {self.source.encoding} right?"
+        ]
+
+
+def _sort_key(labels: Sequence[str]) -> Callable[[int], tuple[float, str]]:
+    """Numbers by their value, anything else by its text."""
+    try:
+        values = [float(label) for label in labels]
+    except ValueError:
+        values = [0.0] * len(labels)
+    return lambda code: (values[code], labels[code])
+
+
+def _rows(number: int) -> str:
+    return "1 row" if number == 1 else f"{number:,} rows"
+
+
+def _listed(files: Sequence[Path]) -> str:
+    more = f" and {len(files) - 3:,} more" if len(files) > 3 else ""
+    return ", ".join(map(str, files[:3])) + more

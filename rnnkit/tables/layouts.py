@@ -2,109 +2,199 @@
 
 import glob
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, assert_never
+from typing import Literal, assert_never
 
 from rnnkit.data.opening import COMPRESSED, bare_name, open_text
 from rnnkit.data.sources import find_files, naming
 from rnnkit.errors import DataError
-from rnnkit.tables.read import line_of_row, read_table
-from rnnkit.tables.rows import CHUNK_ROWS, Columns, TableChunk
+from rnnkit.tables.columns import Wording, find_column
+from rnnkit.tables.read import (
+    Chunk,
+    Fault,
+    Format,
+    Place,
+    Table,
+    TableOptions,
+    cell_at,
+    cell_text,
+    format_of,
+    line_of_row,
+    read_table,
+)
 
-if TYPE_CHECKING:
-    from rnnkit.tasks.text_classification.config import Layout
+SENTIMENT140_TEXT, SENTIMENT140_LABEL, _SENTIMENT140_WIDTH = 5, 0, 6
+"""Columns of the original files of Sentiment140, from 0, and their number."""
 
-SENTIMENT140 = Columns(text=5, label=0, header=False, separator=",", width=6)
+_WORDING = Wording()
 _SOME_NAMES = 5
 
 
-def read_layout(
-    patterns: Sequence[str], layout: "Layout", *, encoding: str
-) -> tuple[tuple[Path, ...], Iterator[TableChunk], tuple[str, ...]]:
-    """The files, their rows in order, and notes.
+@dataclass(frozen=True)
+class Layout:
+    """Where texts and labels are in the files; text and label are names or numbers from 0.
 
-    Raises DataError for what is missing or not of this layout, at once or while rows are taken.
+    All but `kind` is for `table`; a separator of None is the usual one of the file's format.
     """
+
+    kind: Literal["table", "sentiment140", "files", "folders"] = "table"
+    text: str | int = "text"
+    label: str | int = "label"
+    header: bool = True
+    separator: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class LabelledChunk:
+    """Consecutive texts of one file and their labels, as they are in the file.
+
+    `rows` are row numbers, from 1. None or "" is a missing text or label. Rows whose form is
+    faulty are in `faults` only.
+    """
+
+    path: Path
+    rows: Sequence[int]
+    texts: Sequence[str | None]
+    labels: Sequence[str | None]
+    faults: Sequence[Fault] = ()
+
+
+def find_layout_files(
+    patterns: Sequence[str], layout: Layout
+) -> tuple[tuple[Path, ...], tuple[str, ...]]:
+    """Return the files of paths or glob patterns in their order, and notes.
+
+    Raises:
+        DataError: a file or folder is missing.
+    """
+    if layout.kind == "folders":
+        return _files_of_classes(_find_folders(patterns)), ()
+    return find_files(patterns)
+
+
+def read_layout(files: Sequence[Path], layout: Layout, *, encoding: str) -> Iterator[LabelledChunk]:
+    """Yield the rows of the files in order.
+
+    Raises:
+        DataError: a file is not of this layout.
+    """
+    for path in files:
+        match layout.kind:
+            case "table" | "sentiment140":
+                yield from _read_table(path, layout, encoding=encoding)
+            case "files":
+                yield from _read_lines(path, encoding=encoding)
+            case "folders":
+                yield _read_whole_file(path, encoding=encoding)
+            case _:
+                assert_never(layout.kind)
+
+
+def describe_row(path: Path, row: int, layout: Layout, *, encoding: str) -> str:
+    """Return where a row is, for messages: `tweets.csv: row 17 (line 21)`."""
     match layout.kind:
         case "table" | "sentiment140":
-            files, notes = find_files(patterns)
-            columns = table_columns(layout)
-            assert columns is not None
-            chunks = (
-                chunk for path in files for chunk in read_table(path, columns, encoding=encoding)
-            )
-            return files, chunks, notes
-        case "files":
-            files, notes = find_files(patterns)
-            return files, _read_lines(files, encoding=encoding), notes
-        case "folders":
-            files = _files_of_classes(_find_folders(patterns))
-            return files, _read_whole_files(files, encoding=encoding), ()
-        case _:
-            assert_never(layout)
-
-
-def table_columns(layout: "Layout") -> Columns | None:
-    """Where a table has its text and label; None for layouts that are no tables."""
-    match layout.kind:
-        case "table":
-            return Columns(layout.text, layout.label, layout.header, layout.separator)
-        case "sentiment140":
-            return SENTIMENT140
-        case "files" | "folders":
-            return None
-        case _:
-            assert_never(layout)
-
-
-def describe_row(path: Path, row: int, layout: "Layout", *, encoding: str) -> str:
-    """Where a row is, for messages: `tweets.csv: row 17 (line 21)`."""
-    match layout.kind:
-        case "table" | "sentiment140":
-            columns = table_columns(layout)
-            assert columns is not None
-            line = line_of_row(path, row, columns, encoding=encoding)
-            return f"{path}: row {row:,}" + ("" if line == row else f" (line {line:,})")
+            options = _table_options(layout, encoding)
+            return describe_table_row(path, row, _table_format(path), options)
         case "files":
             return f"{path}: line {row:,}"
         case "folders":
             return f"{path}"
         case _:
-            assert_never(layout)
+            assert_never(layout.kind)
+
+
+def describe_table_row(path: Path, row: int, file_format: Format, options: TableOptions) -> str:
+    """Return where a row of a table is: `tweets.csv: row 17 (line 21)`."""
+    line = line_of_row(path, row, file_format, options)
+    return f"{path}: row {row:,}" + ("" if line == row else f" (line {line:,})")
 
 
 def label_of_file(path: Path) -> str:
-    """The label of a file of one class: `data/pos.txt.gz` -> `pos`."""
+    """Return the label of a file of one class: `data/pos.txt.gz` -> `pos`."""
     return bare_name(path).removesuffix(".txt")
 
 
-def _read_lines(files: Sequence[Path], *, encoding: str) -> Iterator[TableChunk]:
+# --------------------------------------------------------------------------------------- tables
+
+
+def _table_format(path: Path) -> Format:
+    """Return the format by the file's name; any name that tells none is CSV."""
+    found = format_of(path)
+    return "csv" if found in (None, "lines") else found
+
+
+def _table_options(layout: Layout, encoding: str) -> TableOptions:
+    if layout.kind == "sentiment140":
+        return TableOptions(encoding, header=False, separator=",", width=_SENTIMENT140_WIDTH)
+    return TableOptions(encoding, layout.header, layout.separator)
+
+
+def _read_table(path: Path, layout: Layout, *, encoding: str) -> Iterator[LabelledChunk]:
+    table = read_table(path, _table_format(path), _table_options(layout, encoding))
+    text, label = layout.text, layout.label
+    if layout.kind == "sentiment140":
+        text, label = SENTIMENT140_TEXT, SENTIMENT140_LABEL
+    text_at = find_column(table, text, option=_WORDING.text, wording=_WORDING)
+    label_at = find_column(table, label, option=_WORDING.label, wording=_WORDING)
+    for chunk in table.chunks:
+        yield _labelled_chunk(table, chunk, text_at, label_at)
+
+
+def _labelled_chunk(table: Table, chunk: Chunk, text_at: Place, label_at: Place) -> LabelledChunk:
+    texts = [cell_at(row, text_at) for row in chunk.rows]
+    labels = [cell_at(row, label_at) for row in chunk.rows]
+    numbers, faults = chunk.numbers, chunk.faults
+    if table.format in ("csv", "tsv"):
+        header = None
+        if table.columns is not None:
+            header = table.first[int(text_at)], table.first[int(label_at)]
+        if header is None or header[0] not in texts:
+            return LabelledChunk(table.path, numbers, texts, labels, faults)
+        pairs = zip(numbers, texts, labels, strict=True)
+        rows = [(row, text, label) for row, text, label in pairs if (text, label) != header]
+        odd = set(numbers).difference(row for row, _, _ in rows)
+        faults = [*faults, *(Fault(row, "header", "the header once more") for row in odd)]
+        faults.sort(key=lambda fault: fault.row)
+    else:
+        rows = []
+        for row, text, label in zip(numbers, texts, labels, strict=True):
+            if isinstance(text, dict | list) or isinstance(label, dict | list):
+                faults.append(Fault(row, "json", "text or label is a list or an object"))
+            else:
+                rows.append((row, cell_text(text), cell_text(label)))
+    return LabelledChunk(
+        table.path,
+        [row for row, _, _ in rows],
+        [text for _, text, _ in rows],
+        [label for _, _, label in rows],
+        faults,
+    )
+
+
+# ---------------------------------------------------------------------------- files and folders
+
+
+def _read_lines(path: Path, *, encoding: str) -> Iterator[LabelledChunk]:
     """Every line that is not blank is a text; a row is a line."""
-    for path in files:
-        label = label_of_file(path)
-        rows, texts = [], []
-        with open_text(path, encoding=encoding) as lines:
-            for row, line in enumerate(lines, start=1):
-                if line.strip():
-                    rows.append(row)
-                    texts.append(line.rstrip("\r\n"))
-                    if len(rows) == CHUNK_ROWS:
-                        yield TableChunk(path, rows, texts, [label] * len(rows))
-                        rows, texts = [], []
-        yield TableChunk(path, rows, texts, [label] * len(rows))
+    label = label_of_file(path)
+    for chunk in read_table(path, "lines", TableOptions(encoding)).chunks:
+        lines = zip(chunk.numbers, chunk.rows, strict=True)
+        found = [(number, cell_at(row, 0)) for number, row in lines if cell_at(row, 0).strip()]
+        rows = [number for number, _ in found]
+        yield LabelledChunk(path, rows, [text for _, text in found], [label] * len(rows))
 
 
-def _read_whole_files(files: Sequence[Path], *, encoding: str) -> Iterator[TableChunk]:
-    """Every file is a text, row 1 of itself; an empty file is a missing text."""
-    for path in files:
-        with naming(path):
-            empty = path.stat().st_size == 0
-        if empty:
-            text = ""
-        else:
-            with open_text(path, encoding=encoding) as file:
-                text = file.read()
-        yield TableChunk(path, [1], [text], [path.parent.name])
+def _read_whole_file(path: Path, *, encoding: str) -> LabelledChunk:
+    """Read a file as one text, row 1 of itself; an empty file is a missing text."""
+    with naming(path):
+        empty = path.stat().st_size == 0
+    text = ""
+    if not empty:
+        with open_text(path, encoding=encoding) as file:
+            text = file.read()
+    return LabelledChunk(path, [1], [text], [path.parent.name])
 
 
 def _find_folders(patterns: Sequence[str]) -> list[Path]:

@@ -1,79 +1,104 @@
-"""Rows written one after the other into a file that is whole or not there at all."""
+"""Tables written row by row: CSV, TSV and JSON lines, into a file that is whole or absent."""
 
 import contextlib
 import csv
+import errno
 import gzip
 import io
 import json
 import os
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TextIO, assert_never
+from typing import Any, Literal, TextIO, assert_never
 
 from rnnkit.errors import DataError, UsageError
-from rnnkit.tables.stream import Kind, Row, cell_text, kind_of
+from rnnkit.tables.read import Row, format_of
 
 _BYTES_AT_ONCE = 2**18
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+OutputFormat = Literal["csv", "tsv", "jsonl"]
+
+WriteRow = Callable[[int, Row, Sequence[str | float]], None]
+"""Write a row, of which the number is given for messages, and the cells that are added to it."""
 
 
-@dataclass(frozen=True)
-class TableWriter:
-    """Rows on their way into a file or to standard output."""
+def output_format(path: Path) -> OutputFormat:
+    """Return the format that the name of a file to be written tells.
 
-    write: Callable[[Row, Sequence[str | float]], None]
+    Raises:
+        UsageError: it tells none, or one that holds no columns.
+    """
+    file_format = None if path.suffix.lower() == ".zip" else format_of(path)
+    if file_format in ("csv", "tsv", "jsonl"):
+        return file_format
+    holds = ": a .txt file holds no columns" if file_format == "lines" else ""
+    raise UsageError(
+        f"{path}{holds}; expected a name that ends in .csv, .tsv, .jsonl or .ndjson, or one of "
+        "these and .gz."
+    )
 
 
-def table_writer(
+def row_writer(
     stream: TextIO,
-    kind: Kind,
+    output: OutputFormat,
     *,
     columns: Sequence[str] | None,
     width: int,
     added: Sequence[str],
-) -> TableWriter:
-    """Write the rows of a table with cells after them, named `added`.
+) -> WriteRow:
+    """Return a function that writes the rows of a table with cells after them, named `added`.
 
     Without `columns` there is no header, and in JSON the columns are named by their numbers.
 
     Raises:
-        DataError: the rows have other columns than they began with, or two of one name in JSON.
+        DataError: two columns have one name in JSON; while rows are written, one has other
+            columns than the first.
     """
-    match kind:
+    match output:
         case "csv" | "tsv":
-            return _separated_writer(
-                stream, "," if kind == "csv" else "\t", columns=columns, added=added
-            )
+            separator = "," if output == "csv" else "\t"
+            return _separated_writer(stream, separator, columns=columns, added=added)
         case "jsonl":
             names = list(columns) if columns is not None else [str(i) for i in range(width)]
             return _json_writer(stream, names, added)
-        case "txt":
-            raise UsageError("A .txt file holds no columns; write .csv, .tsv or .jsonl.")
         case _:
-            assert_never(kind)
+            assert_never(output)
 
 
 def _separated_writer(
     stream: TextIO, separator: str, *, columns: Sequence[str] | None, added: Sequence[str]
-) -> TableWriter:
+) -> WriteRow:
     writer = csv.writer(_UnixLines(stream), delimiter=separator, lineterminator="\r\n")
     if columns is not None:
         writer.writerow([*columns, *added])
     known = frozenset(columns or ())
 
-    def write(row: Row, more: Sequence[str | float]) -> None:
-        cells = row.cells
-        if isinstance(cells, dict):
-            if not cells.keys() <= known:
-                new = ", ".join(sorted(cells.keys() - known))
+    def write(number: int, row: Row, more: Sequence[str | float]) -> None:
+        if isinstance(row, dict):
+            if not row.keys() <= known:
+                new = ", ".join(sorted(row.keys() - known))
                 raise DataError(
-                    f"Row {row.number} has a key that the first one lacks ({new}), for which the "
-                    "table has no column; write a .jsonl file instead"
+                    f"Row {number:,} has a key that the first one lacks ({new}), for which the "
+                    "table has no column; write a .jsonl file instead."
                 )
-            cells = [cell_text(cells.get(name)) for name in columns or ()]
-        writer.writerow([*cells, *more])
+            row = [row.get(name) for name in columns or ()]
+        writer.writerow([*map(_separated_cell, row), *more])
 
-    return TableWriter(write)
+    return write
+
+
+def _separated_cell(value: Any) -> str:
+    """Return text as it is, a missing value as nothing, and the rest as JSON has it."""
+    match value:
+        case str():
+            return value
+        case None:
+            return ""
+        case bool() | int() | float() | list() | dict():
+            return json.dumps(value, ensure_ascii=False, default=str)
+        case _:
+            return str(value)
 
 
 class _UnixLines:
@@ -90,28 +115,30 @@ class _UnixLines:
         self._stream.write(row.removesuffix("\r\n") + "\n")
 
 
-def _json_writer(stream: TextIO, names: Sequence[str], added: Sequence[str]) -> TableWriter:
+def _json_writer(stream: TextIO, names: Sequence[str], added: Sequence[str]) -> WriteRow:
     if len(set(names)) < len(names):
         twice = next(name for name in names if list(names).count(name) > 1)
-        raise DataError(f"Two columns are called {twice!r}, which JSON cannot hold; write .csv")
-    encode = json.JSONEncoder(ensure_ascii=False).encode
+        raise DataError(f"Two columns are called {twice!r}, which JSON cannot hold; write .csv.")
+    encode = json.JSONEncoder(ensure_ascii=False, default=str).encode
 
-    def write(row: Row, more: Sequence[str | float]) -> None:
-        cells = row.cells
-        named = cells if isinstance(cells, dict) else dict(zip(names, cells, strict=True))
+    def write(number: int, row: Row, more: Sequence[str | float]) -> None:
+        named = row if isinstance(row, dict) else dict(zip(names, row, strict=True))
         stream.write(encode({**named, **dict(zip(added, more, strict=True))}) + "\n")
 
-    return TableWriter(write)
+    return write
 
 
 def check_output(output: Path, *, source: Path | None, force: bool) -> None:
     """Refuse an output that would overwrite what the user may still need.
 
     Raises:
-        UsageError: it is the input, exists already, lies nowhere, or its name tells nothing.
+        UsageError: it is the input, exists already, its folder is missing, or its name tells no
+            format.
     """
-    if kind_of(output) == "txt":
-        raise UsageError(f"--output {output}: a .txt file holds no columns; use .csv or .jsonl.")
+    try:
+        output_format(output)
+    except UsageError as error:
+        raise UsageError(f"--output {error}") from None
     if source is not None and output.exists() and source.exists() and output.samefile(source):
         raise UsageError(f"--output {output}: is the input; choose another name.")
     if output.is_dir() or not output.parent.is_dir():
@@ -123,19 +150,23 @@ def check_output(output: Path, *, source: Path | None, force: bool) -> None:
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[TextIO]:
-    """A stream whose text is in `path` when, and only when, all of it has been written."""
+    """Yield a stream whose text is in `path` when, and only when, all of it has been written.
+
+    Raises:
+        UsageError: the place cannot be written. A full disk stays an OSError.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:
             with contextlib.ExitStack() as stack:
                 binary: Any = file
-                if path.suffix == ".gz":
+                if path.suffix.lower() == ".gz":
                     # Without a time of its own, so that the same rows make the same file.
                     binary = stack.enter_context(
                         gzip.GzipFile("", "wb", compresslevel=6, fileobj=file, mtime=0)
                     )
                 buffered = io.BufferedWriter(binary, _BYTES_AT_ONCE)
-                # Half a surrogate pair can come from a JSON file; it is written as JSON wrote it.
+                # Half a surrogate pair can come from a text argument; it is written as an escape.
                 text = io.TextIOWrapper(
                     buffered, encoding="utf-8", newline="", errors="backslashreplace"
                 )
@@ -146,6 +177,11 @@ def replacing(path: Path) -> Iterator[TextIO]:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
+    except OSError as error:
+        if error.errno in _DISK_FULL:
+            raise
+        reason = error.strerror or error
+        raise UsageError(f"{path} cannot be written: {reason}. Choose another place.") from error
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink(missing_ok=True)

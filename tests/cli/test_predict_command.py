@@ -8,6 +8,7 @@ import math
 import os
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ ROWS = [
         ("negative", "awful", "plot"),
     )
 ]
+PREDICTED = ("positive", "negative", "negative")
 DATA = {"labels": {"negative": "negative", "positive": "positive"}}
 
 
@@ -257,7 +259,7 @@ def test_without_a_header(predict: Any, small: RunDirectory, tmp_path: Path) -> 
     ]
     wrong = predict(*arguments, "utf-8")
     assert wrong.exit_code == 4
-    assert f"{source}:1: byte 0xe9 is not utf-8" in wrong.stderr
+    assert f"{source}: row 1: byte E9 is not utf-8" in wrong.stderr
     assert predict(*arguments, "klingon").exit_code == 2
     missing = predict("--input", source, "--no-header", "--encoding", "latin-1", "--column", 2)
     assert missing.exit_code == 4
@@ -292,11 +294,15 @@ def test_the_column_of_texts(
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        (b"a,text\n1,good\n1,good,2\n", "row 3 has 3 cells, expected 2"),
-        (b'a,text\n1,good\n1,"bad\n2,good\n', "row 3 has a quotation mark that is never closed"),
+        (b"a,text\n1,good\n1,good,2\n", "row 3: 3 columns instead of 2"),
+        (
+            b'a,text\n1,good\n1,"bad\n2,good\n',
+            "row 3: a quotation mark is never closed and takes in 2 lines",
+        ),
         (b"", "is empty"),
         (b"a,text\n1,go\0od\n", "NUL"),
-        (b"a,text\n1,good\n2,caf\xe9\n", ":3: byte 0xe9"),
+        (b"a,text\n" + b"1,good\n" * 20_000 + b"1,go\0od\n", "row 20,002: there is a NUL"),
+        (b"a,text\n1,good\n2,caf\xe9\n", "row 3: byte E9 is not utf-8"),
     ],
 )
 def test_bad_tables(
@@ -316,11 +322,67 @@ def test_damaged_or_missing_files(predict: Any, small: RunDirectory, tmp_path: P
     for content in (gzip.compress(os.urandom(3000).hex().encode())[:-900], b"text\ngood\n"):
         source.write_bytes(content)
         result = predict("--input", source)
-        assert (result.exit_code, "cannot be read" in result.stderr) == (4, True)
+        assert (result.exit_code, str(source) in result.stderr) == (4, True)
     assert predict("--input", tmp_path / "none.csv").exit_code == 4
-    assert predict("--input", tmp_path).exit_code == 2
+    folder = predict("--input", tmp_path)
+    assert (folder.exit_code, "is a folder" in folder.stderr) == (4, True)
     (tmp_path / "in.jsonl").write_text('{"text": "good"}\n[1]\n')
-    assert f"{tmp_path / 'in.jsonl'}:2" in predict("--input", tmp_path / "in.jsonl").stderr
+    assert f"{tmp_path / 'in.jsonl'}: row 2" in predict("--input", tmp_path / "in.jsonl").stderr
+
+
+def test_what_can_be_trained_on_can_be_predicted(
+    predict: Any, make_class_run: Callable[..., RunDirectory], tmp_path: Path
+) -> None:
+    import pandas as pd
+
+    make_class_run(ROWS, data=DATA)
+    texts = ["great film", "bad plot", "NA"]
+    frame = pd.DataFrame({"n": [1, None, 3], "text": texts})
+    frame.to_parquet(tmp_path / "a.parquet")
+    with zipfile.ZipFile(tmp_path / "a.tsv.zip", "w") as archive:
+        archive.writestr("a.tsv", "n\ttext\n" + "".join(f"1\t{text}\n" for text in texts))
+    (tmp_path / "a.data").write_text("n,text\n" + "".join(f"1,{text}\n" for text in texts))
+    for name in ("a.parquet", "a.tsv.zip", "a.data"):
+        result = predict("--input", tmp_path / name)
+        assert result.exit_code == 0, result.stderr
+        rows = read_csv(result.stdout)
+        assert [row[1:3] for row in rows] == [
+            ["text", "label"],
+            *([text, label] for text, label in zip(texts, PREDICTED, strict=True)),
+        ]
+    predict("--input", tmp_path / "a.parquet", "--output", tmp_path / "out.jsonl")
+    lines = (tmp_path / "out.jsonl").read_text("utf-8").splitlines()
+    assert [json.loads(line)["n"] for line in lines] == [1.0, None, 3.0]
+
+
+def test_bad_rows_are_left_out_where_training_left_them_out(
+    predict: Any, make_class_run: Callable[..., RunDirectory], tmp_path: Path
+) -> None:
+    make_class_run(ROWS, data={**DATA, "bad_rows": "drop"})
+    source = tmp_path / "in.csv"
+    source.write_bytes(b'n,text\n1,good\n2\nn,text\n3,"caf\xe9"\n4,bad\n5,"a"b\n6,great\n')
+    result = predict("--input", source)
+    assert result.exit_code == 0, result.stderr
+    assert [row[:2] for row in read_csv(result.stdout)] == [
+        ["n", "text"],
+        ["1", "good"],
+        ["4", "bad"],
+        ["6", "great"],
+    ]
+    assert "2 with too many or too few columns" in result.stderr
+    assert "1 that repeat the header" in result.stderr
+    assert f"(first: {source}: row 3)" in result.stderr
+
+
+@pytest.mark.parametrize("place", ["/proc/x.csv", "/sys/x.csv"])
+def test_an_output_that_cannot_be_written_is_a_message(
+    predict: Any, small: RunDirectory, table: Path, place: str
+) -> None:
+    for arguments in (("--input", table), ("great",)):
+        result = predict(*arguments, "--output", place)
+        assert result.exit_code == 2
+        assert f"{place} cannot be written" in result.stderr
+        assert "--runs-dir" not in result.stderr
 
 
 def test_output_is_never_lost(

@@ -79,6 +79,7 @@ PLACES = {
     "onnx": {"network"},
     "onnxruntime": {"inference"},
     "pandas": {"data", "tables", "inference", "tasks", "inspection", "experiment", "report"},
+    "pyarrow": {"tables"},
     "pydantic": {"config", "tasks"},
     "pydantic_core": {"config"},
     "rich": {"cli", "views"},
@@ -95,11 +96,7 @@ PLACES = {
 PENDING: frozenset[str] = frozenset(
     {
         "data/batches.py -> tasks",
-        "data/checks.py -> tables",
         "data/recipe.py -> tasks",
-        "data/split_texts.py -> tables",
-        "data/split_texts.py -> tasks",
-        "data/summary.py -> tables",
         "data/windows.py -> tasks",
         "data/word_vectors.py -> tasks",
         "inference/beam.py -> tasks",
@@ -109,8 +106,6 @@ PENDING: frozenset[str] = frozenset(
         "inspection/page_states.py -> imports matplotlib",
         "runs/checkpoint.py -> tasks",
         "runs/listing.py -> tasks",
-        "tables/layouts.py -> tasks",
-        "tables/reading.py -> tasks",
         "tasks/language_model/sections.py -> report",
         "tasks/language_model/session.py -> imports onnxruntime",
         "tasks/text_classification/classifier.py -> imports onnxruntime",

@@ -1,26 +1,46 @@
-"""From the `data` section of a sentiment configuration to what training takes.
+"""Labelled texts of a configuration, read, split and encoded once and then reused from the cache.
 
-    read_texts -> LabelledTexts -> split_texts -> SplitIndices -> encode_splits -> PreparedTexts
+    read_texts -> LabelledTexts -> split_texts -> SplitIndices -> encode_texts -> PreparedTexts
 
-The vocabulary comes from the training split alone, so that held-out texts tell nothing.
+The vocabulary comes from the training split alone, so that nothing of the held-out texts is known
+to the model.
 """
 
 import hashlib
 import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, assert_never
+import unicodedata
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnkit.data.checks import check_separate, check_separate_test
+from rnnkit.data.cache import ArrayWriter, Entry, cached
 from rnnkit.data.encoded_texts import EncodedTexts, encode_texts
-from rnnkit.data.split_texts import SplitIndices, split_texts, stratified_folds
-from rnnkit.data.splits import SplitName
-from rnnkit.data.summary import VectorFacts, describe_texts, summarize_texts
-from rnnkit.tables.labelled import LabelledTexts, drop_shared_texts
-from rnnkit.tables.reading import read_any_texts, read_texts
+from rnnkit.data.profile import VectorStats, describe_texts, profile_texts, profile_vectors
+from rnnkit.data.sources import changed_file, naming
+from rnnkit.data.splits import (
+    SplitIndices,
+    SplitName,
+    check_classes,
+    check_ordered,
+    check_splits,
+    fold_split,
+    ordered_split,
+    stratified_split,
+)
+from rnnkit.errors import DataError
+from rnnkit.tables.equal_texts import (
+    check_separate,
+    check_separate_test,
+    drop_equal_texts,
+    drop_shared_texts,
+)
+from rnnkit.tables.labelled import LabelledSource, LabelledTexts, ReadingStats, read_labelled
+from rnnkit.tables.layouts import Layout, find_layout_files
+from rnnkit.tasks.text_classification.config import ClassificationConfig, ClassificationDataConfig
 from rnnkit.text.encoder import (
     CharacterRules,
     EncoderFacts,
@@ -31,25 +51,11 @@ from rnnkit.text.encoder import (
 )
 from rnnkit.text.words import WordRules
 
-if TYPE_CHECKING:
-    from rnnkit.tasks.text_classification.config import (
-        ClassificationConfig,
-        ClassificationDataConfig,
-    )
+_CONTENT_VERSION = 1
+"""Goes up when the same files and settings give another result."""
 
-__all__ = [
-    "EncodedTexts",
-    "LabelledTexts",
-    "PreparedTexts",
-    "SplitIndices",
-    "encode_splits",
-    "encoder_rules",
-    "prepare_texts",
-    "read_any_texts",
-    "read_texts",
-    "split_texts",
-    "stratified_folds",
-]
+_CHUNK_TEXTS = 20_000
+_SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,116 +68,168 @@ class PreparedTexts:
     validation: EncodedTexts
     test: EncodedTexts
     """Held-out texts or official test files; may be empty, as `validation` may."""
-    indices: SplitIndices
-    """Of the splits in `texts`; `test` is empty when there are test files."""
-    texts: LabelledTexts
-    test_texts: LabelledTexts | None
-    """The official test files."""
     vectors: NDArray[np.float32] | None
     """Pretrained vectors, float32[vocabulary, width]; those of the padding are 0."""
     fingerprint: str
     """SHA-256 of encoder, ids, labels and splits."""
     notes: tuple[str, ...]
-    """What the user should know, one sentence or two each."""
+    """For the user, one sentence or two each."""
     summary: dict[str, Any]
     """Statistics as JSON values: `data.json` of the run."""
+    entry: Entry
+    """The texts themselves and their places, which `split_of` decodes."""
 
     def split(self, name: SplitName) -> EncodedTexts:
-        """The encoded texts of one split, in the order of `split_of`'s texts."""
-        part: EncodedTexts = getattr(self, name)
-        return part
+        """Return the encoded texts of one split, in the order of `split_of`'s texts."""
+        encoded: EncodedTexts = getattr(self, name)
+        return encoded
 
     def split_of(self, name: SplitName) -> LabelledTexts:
-        """The texts themselves of one split."""
-        if name == "test" and self.test_texts is not None:
-            return self.test_texts
-        return self.texts.select(getattr(self.indices, name))
+        """Return the texts themselves of one split."""
+        return _stored_texts(self.entry, np.asarray(self.entry.arrays[f"{name}_indices"]))
 
 
-def prepare_texts(config: "ClassificationConfig") -> PreparedTexts:
-    """Read, check, split and encode the texts of a configuration.
+def prepare_texts(config: ClassificationConfig) -> PreparedTexts:
+    """Read, check, split and encode the texts of a configuration, or take them from the cache.
 
-    Raises DataError for files or rows that cannot be used, and where training on them or scoring
-    with them would mislead.
+    Raises:
+        DataError: files or rows cannot be used, or training on them or scoring with them would
+            mislead.
     """
-    texts, test_texts = read_texts(config), None
-    if config.data.test_path is not None:
-        test_texts = read_texts(config, test=True, classes=texts.classes)
-        if config.data.deduplicate:
-            texts = drop_shared_texts(texts, test_texts)
-        else:
-            check_separate_test(texts, test_texts)
-    return encode_splits(config, texts, test_texts, split_texts(config, texts))
+    files = _identify_files(config.data)
+    entry = cached(_cache_key(config, files), lambda write: _build(config, files, write))
+    encoder = TextEncoder.from_dict(json.loads(entry.document["encoder"]))
+    labels = np.asarray(entry.arrays["labels"])
 
+    def encoded(name: SplitName) -> EncodedTexts:
+        ids, offsets, indices = (
+            np.asarray(entry.arrays[f"{name}_{part}"]) for part in ("ids", "offsets", "indices")
+        )
+        return EncodedTexts(ids, offsets, labels[indices])
 
-def encode_splits(
-    config: "ClassificationConfig",
-    texts: LabelledTexts,
-    test_texts: LabelledTexts | None,
-    indices: SplitIndices,
-) -> PreparedTexts:
-    """Choose the vocabulary from the training split and encode every split.
-
-    `test_texts` are official test files, instead of `indices.test`. Raises DataError when no
-    token is left, when equal texts stand in two splits (`data.deduplicate: false`), or for a
-    broken vector file.
-    """
-    if not config.data.deduplicate:
-        check_separate(texts, indices)
-    parts = {
-        "train": texts.select(indices.train),
-        "validation": texts.select(indices.validation),
-        "test": test_texts or texts.select(indices.test),
-    }
-    encoder, facts = _fit(config.data, parts["train"].texts)
-    encoded = {name: encode_texts(encoder, part.texts, part.labels) for name, part in parts.items()}
-    vectors, vector_facts = _read_vectors(config, encoder)
-    statistics = {name: facts_of_split for name, (_, facts_of_split) in encoded.items()}
-    splits = {name: split for name, (split, _) in encoded.items()}
-    summary = summarize_texts(
-        texts.classes,
-        texts.facts,
-        labels={name: split.labels for name, split in splits.items()},
-        statistics=statistics,
-        encoder=encoder,
-        distinct=facts.distinct,
-        vectors=vector_facts,
-    )
-    notes = [*texts.notes, *(test_texts.notes if test_texts else ())]
+    vectors, vector_stats = _read_vectors(config, encoder)
+    summary = json.loads(entry.document["summary"])
+    if vector_stats is not None:
+        summary["vectors"] = profile_vectors(vector_stats, np.asarray(entry.arrays["counts"]))
     return PreparedTexts(
         encoder=encoder,
-        classes=texts.classes,
-        train=splits["train"],
-        validation=splits["validation"],
-        test=splits["test"],
-        indices=indices,
-        texts=texts,
-        test_texts=test_texts,
+        classes=tuple(entry.document["classes"]),
+        train=encoded("train"),
+        validation=encoded("validation"),
+        test=encoded("test"),
         vectors=vectors,
-        fingerprint=_fingerprint(encoder, splits, indices),
-        notes=(*notes, *describe_texts(summary, maximum_length=encoder.maximum_length)),
+        fingerprint=entry.document["fingerprint"],
+        notes=(
+            *entry.document["notes"],
+            *describe_texts(summary, maximum_length=encoder.maximum_length),
+            entry.note,
+        ),
         summary=summary,
+        entry=entry,
     )
 
 
-def encoder_rules(data: "ClassificationDataConfig") -> Rules:
-    """How `data.tokens` says that a text becomes tokens."""
+def read_texts(
+    config: ClassificationConfig, *, test: bool = False, classes: Sequence[str] | None = None
+) -> LabelledTexts:
+    """Read the texts of `data.path`, or with `test` those of `data.test_path`.
+
+    Equal texts are dropped from `data.path` if `data.deduplicate` is set. Test files are taken as
+    they are, so that scores on them compare with those of others; `classes` are those of the
+    training files then, needed where `data.labels` does not name them.
+
+    Raises:
+        DataError: files cannot be read, or rows cannot be used and `data.bad_rows` is not `drop`.
+    """
+    data = config.data
+    if test:
+        if data.test_path is None:
+            raise DataError("There are no test files: data.test_path is not set.")
+        return read_labelled(_patterns(data.test_path), labelled_source(data, classes))
+    texts = read_labelled(_patterns(data.path), labelled_source(data))
+    return drop_equal_texts(texts) if data.deduplicate else texts
+
+
+def read_any_texts(
+    paths: Sequence[str], config: ClassificationConfig, *, classes: Sequence[str] | None = None
+) -> LabelledTexts:
+    """Read all texts of other files in the layout and with the labels of `config`.
+
+    `classes` are those of the trained model. Raises DataError as `read_texts` does.
+    """
+    return read_labelled(paths, labelled_source(config.data, classes))
+
+
+def labelled_source(
+    data: ClassificationDataConfig, classes: Sequence[str] | None = None
+) -> LabelledSource:
+    """Return how the files of a configuration are read; `classes` name labels without a mapping."""
+    labels = data.labels
+    if labels is None and classes is not None:
+        labels = {name: name for name in classes}
+    return LabelledSource(
+        layout=Layout(**data.layout.model_dump()),
+        encoding=data.encoding,
+        labels=labels,
+        drop_bad_rows=data.bad_rows == "drop",
+    )
+
+
+def split_texts(config: ClassificationConfig, texts: LabelledTexts) -> SplitIndices:
+    """Divide the texts by `data.split` and the fractions, drawn by `seed`.
+
+    Raises:
+        DataError: a split would mislead: a class is missing from one, the rows of an ordered
+            split are sorted by class, or equal texts are in two splits.
+    """
+    data, labels, classes = config.data, texts.labels, texts.classes
+    check_classes(labels, classes)
+    match data.split:
+        case "stratified" if data.fold is not None:
+            indices = fold_split(
+                labels,
+                number=data.fold.number,
+                of=data.fold.of,
+                validation_fraction=data.validation_fraction,
+                seed=config.seed,
+                classes=classes,
+            )
+        case "stratified":
+            indices = stratified_split(
+                labels,
+                validation_fraction=data.validation_fraction,
+                test_fraction=data.test_fraction,
+                seed=config.seed,
+                classes=classes,
+            )
+        case "ordered":
+            check_ordered(labels, classes)
+            indices = ordered_split(
+                len(texts),
+                validation_fraction=data.validation_fraction,
+                test_fraction=data.test_fraction,
+            )
+        case _:
+            assert_never(data.split)
+    check_splits(
+        labels,
+        classes,
+        indices,
+        validation_fraction=data.validation_fraction,
+        test_fraction=data.test_fraction,
+    )
+    if not data.deduplicate:
+        check_separate(texts, indices)
+    return indices
+
+
+def encoder_rules(data: ClassificationDataConfig) -> Rules:
+    """Return how a text becomes tokens by `data.tokens`."""
     tokens = data.tokens
     match tokens.kind:
         case "words":
-            return WordRules(
-                lowercase=tokens.lowercase,
-                punctuation=tokens.punctuation,
-                markup=tokens.markup,
-                urls=tokens.urls,
-                mentions=tokens.mentions,
-                hashtags=tokens.hashtags,
-                numbers=tokens.numbers,
-                emoji=tokens.emoji,
-                elongations=tokens.elongations,
-                stop_words=tokens.stop_words,
-                lemmas=tokens.lemmas,
-            )
+            settings = tokens.model_dump(exclude={"kind", "vocabulary_size", "minimum_count"})
+            return WordRules(**settings)
         case "characters":
             return CharacterRules(lowercase=tokens.lowercase)
         case "subwords":
@@ -180,7 +238,7 @@ def encoder_rules(data: "ClassificationDataConfig") -> Rules:
             assert_never(tokens)
 
 
-def _fit(data: "ClassificationDataConfig", texts: list[str]) -> tuple[TextEncoder, EncoderFacts]:
+def _fit(data: ClassificationDataConfig, texts: Sequence[str]) -> tuple[TextEncoder, EncoderFacts]:
     tokens = data.tokens
     return fit_encoder(
         texts,
@@ -194,8 +252,8 @@ def _fit(data: "ClassificationDataConfig", texts: list[str]) -> tuple[TextEncode
 
 
 def _read_vectors(
-    config: "ClassificationConfig", encoder: TextEncoder
-) -> tuple[NDArray[np.float32] | None, VectorFacts | None]:
+    config: ClassificationConfig, encoder: TextEncoder
+) -> tuple[NDArray[np.float32] | None, VectorStats | None]:
     embedding = config.model.embedding
     match embedding.kind:
         case "learned":
@@ -207,9 +265,113 @@ def _read_vectors(
             wanted = [encoder.token_of(index) for index in range(1, encoder.size)]
             read = read_vectors(embedding.path, wanted)
             vectors = np.concatenate([np.zeros((1, read.width), np.float32), read.matrix])
-            return vectors, VectorFacts(embedding.path, read.width, read.found[1:])
+            return vectors, VectorStats(embedding.path, read.width, read.found[1:])
         case _:
             assert_never(embedding)
+
+
+def _patterns(path: str | Sequence[str]) -> Sequence[str]:
+    return (path,) if isinstance(path, str) else path
+
+
+# ----------------------------------------------------------------------------------------- cache
+
+
+@dataclass(frozen=True)
+class _FileIdentity:
+    """A file when it was hashed."""
+
+    path: Path
+    bytes: int
+    modified_ns: int
+    sha256: str
+
+
+def _identify_files(data: ClassificationDataConfig) -> tuple[_FileIdentity, ...]:
+    layout = labelled_source(data).layout
+    patterns = [_patterns(path) for path in (data.path, data.test_path) if path is not None]
+    found = []
+    for path in [path for group in patterns for path in find_layout_files(group, layout)[0]]:
+        with naming(path), path.open("rb") as file:
+            status = path.stat()
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        found.append(_FileIdentity(path, status.st_size, status.st_mtime_ns, digest))
+    return tuple(found)
+
+
+def _check_unchanged(files: Sequence[_FileIdentity]) -> None:
+    for file in files:
+        with naming(file.path):
+            status = file.path.stat()
+        if (status.st_size, status.st_mtime_ns) != (file.bytes, file.modified_ns):
+            raise changed_file(file.path)
+
+
+def _cache_key(config: ClassificationConfig, files: Sequence[_FileIdentity]) -> dict[str, Any]:
+    """Return everything that texts, splits and ids depend on."""
+    data = config.data.model_dump(mode="json")
+    # The order of the labels is that of the classes.
+    data["labels"] = None if config.data.labels is None else list(config.data.labels.items())
+    return {
+        "task": config.task,
+        "version": _CONTENT_VERSION,
+        "files": [[str(file.path), file.sha256] for file in files],
+        "data": data,
+        "seed": config.seed,
+        "unicode": unicodedata.unidata_version,
+    }
+
+
+def _build(
+    config: ClassificationConfig, files: Sequence[_FileIdentity], write: ArrayWriter
+) -> dict[str, Any]:
+    """Read, split and encode; returns the document of the cache."""
+    texts, test_texts = read_texts(config), None
+    if config.data.test_path is not None:
+        test_texts = read_texts(config, test=True, classes=texts.classes)
+        if config.data.deduplicate:
+            texts = drop_shared_texts(texts, test_texts)
+        else:
+            check_separate_test(texts, test_texts)
+    indices = split_texts(config, texts)
+    _check_unchanged(files)
+    splits = {
+        "train": texts.select(indices.train),
+        "validation": texts.select(indices.validation),
+        "test": test_texts or texts.select(indices.test),
+    }
+    encoder, fitted = _fit(config.data, splits["train"].texts)
+    encoded, stats = {}, {}
+    for name, split in splits.items():
+        encoded[name], stats[name] = encode_texts(encoder, split.texts, split.labels)
+        _write(write, f"{name}_ids", encoded[name].ids)
+        _write(write, f"{name}_offsets", encoded[name].offsets)
+    fingerprint = _fingerprint(encoder, encoded, indices)
+    if test_texts is not None:
+        places = np.arange(len(texts), len(texts) + len(test_texts))
+        indices = replace(indices, test=places)
+    for name in _SPLITS:
+        _write(write, f"{name}_indices", getattr(indices, name))
+    _write(write, "counts", stats["train"].counts)
+    _write_texts(write, [texts] if test_texts is None else [texts, test_texts])
+    summary = profile_texts(
+        texts.classes,
+        labels={name: split.labels for name, split in splits.items()},
+        stats=stats,
+        encoder=encoder,
+        distinct=fitted.distinct,
+        reading=asdict(texts.stats),
+    )
+    return {
+        # Texts of their own: the order of the keys is part of them.
+        "encoder": json.dumps(encoder.to_dict()),
+        "summary": json.dumps(summary),
+        "classes": list(texts.classes),
+        "files": [*texts.files, *(test_texts.files if test_texts else ())],
+        "stats": asdict(texts.stats),
+        "notes": [*texts.notes, *(test_texts.notes if test_texts else ())],
+        "fingerprint": fingerprint,
+    }
 
 
 def _fingerprint(
@@ -222,6 +384,53 @@ def _fingerprint(
         digest.update(f"{name} {len(split)}".encode("ascii"))
         for array, kind in ((split.ids, "<i4"), (split.offsets, "<i8"), (split.labels, "<i4")):
             digest.update(array.astype(kind).tobytes())
-    for part in (indices.train, indices.validation, indices.test):
-        digest.update(part.astype("<i8").tobytes())
+    for places in (indices.train, indices.validation, indices.test):
+        digest.update(places.astype("<i8").tobytes())
     return digest.hexdigest()
+
+
+def _write(write: ArrayWriter, name: str, array: NDArray[Any]) -> None:
+    write(name, [array], dtype=array.dtype, length=len(array))
+
+
+def _write_texts(write: ArrayWriter, groups: Sequence[LabelledTexts]) -> None:
+    """Write texts as UTF-8 in one array of bytes, and what is known of each."""
+    lengths = [len(data) for group in groups for chunk in _utf8(group.texts) for data in chunk]
+    ends = np.cumsum(np.array(lengths, np.int64))
+    chunks = (b"".join(chunk) for group in groups for chunk in _utf8(group.texts))
+    blob = (np.frombuffer(chunk, np.uint8) for chunk in chunks)
+    write("texts", blob, dtype=np.dtype(np.uint8), length=sum(lengths))
+    _write(write, "text_offsets", np.concatenate([np.zeros(1, np.int64), ends]))
+    _write(write, "labels", np.concatenate([group.labels for group in groups]))
+    _write(write, "rows", np.concatenate([group.rows for group in groups]))
+    first_files = np.cumsum([0, *(len(group.files) for group in groups)])
+    numbers = [
+        group.file_numbers + np.int32(first)
+        for group, first in zip(groups, first_files, strict=False)
+    ]
+    _write(write, "file_numbers", np.concatenate(numbers))
+
+
+def _utf8(texts: Sequence[str]) -> Iterator[list[bytes]]:
+    for start in range(0, len(texts), _CHUNK_TEXTS):
+        chunk = texts[start : start + _CHUNK_TEXTS]
+        yield [text.encode("utf-8", "surrogatepass") for text in chunk]
+
+
+def _stored_texts(entry: Entry, indices: NDArray[np.int64]) -> LabelledTexts:
+    """Decode the texts at `indices`: int64[n], of those that `_write_texts` wrote."""
+    blob, offsets = entry.arrays["texts"], entry.arrays["text_offsets"]
+    starts, ends = offsets[indices].tolist(), offsets[indices + 1].tolist()
+    return LabelledTexts(
+        texts=[
+            blob[start:end].tobytes().decode("utf-8", "surrogatepass")
+            for start, end in zip(starts, ends, strict=True)
+        ],
+        labels=np.asarray(entry.arrays["labels"])[indices],
+        rows=np.asarray(entry.arrays["rows"])[indices],
+        file_numbers=np.asarray(entry.arrays["file_numbers"])[indices],
+        files=tuple(entry.document["files"]),
+        classes=tuple(entry.document["classes"]),
+        notes=(),
+        stats=ReadingStats(**entry.document["stats"]),
+    )

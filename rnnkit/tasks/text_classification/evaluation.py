@@ -20,8 +20,9 @@ from rnnkit.tasks.text_classification.classifier import (
 )
 
 if TYPE_CHECKING:
+    from rnnkit.tables.labelled import LabelledTexts
     from rnnkit.tasks.text_classification.config import ClassificationConfig
-    from rnnkit.tasks.text_classification.data import LabelledTexts, PreparedTexts
+    from rnnkit.tasks.text_classification.data import PreparedTexts
 
 _EXTRA_SPLIT_NOTES = {
     "validation": "This run holds no test texts out, so its validation texts are scored: training "
@@ -190,7 +191,7 @@ def _classified(
 ) -> ClassifiedTexts:
     logits = classify(classifier, ids, progress=progress)
     return ClassifiedTexts(
-        texts=texts.texts,
+        texts=list(texts.texts),
         labels=texts.labels,
         rows=texts.rows,
         files=[texts.files[number] for number in texts.file_numbers],

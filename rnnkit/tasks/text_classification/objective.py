@@ -5,11 +5,11 @@ from typing import Any
 
 import numpy as np
 
-from rnnkit.data.buckets import TextBatchPlan, evaluation_batches
+from rnnkit.data.encoded_texts import EncodedTexts, TextBatchPlan, evaluation_batches
 from rnnkit.network.keras import build_training_model
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.tasks.text_classification.config import ClassificationConfig
-from rnnkit.tasks.text_classification.data import EncodedTexts, PreparedTexts
+from rnnkit.tasks.text_classification.data import PreparedTexts
 from rnnkit.tasks.text_classification.network import classifier_network
 from rnnkit.training.export import export_models
 from rnnkit.training.step import Learner, count_shards

@@ -1,34 +1,43 @@
 """Classes for texts: a few, a stream of lines, or the rows of a table of any length."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import numpy as np
 
+from rnnkit.data.opening import UNDECODED
 from rnnkit.errors import DataError
 from rnnkit.inference.scores import softmax
 from rnnkit.runs.directory import RunDirectory, verify_files
-from rnnkit.tables.stream import Row, TableReader, cell_text
-from rnnkit.tables.write import TableWriter
+from rnnkit.tables.columns import Wording, describe_columns, find_column
+from rnnkit.tables.layouts import SENTIMENT140_TEXT, describe_table_row
+from rnnkit.tables.read import (
+    Chunk,
+    Fault,
+    FaultKind,
+    Place,
+    Row,
+    Table,
+    TableOptions,
+    cell_at,
+    cell_text,
+    format_of,
+    read_table,
+    unreadable,
+)
+from rnnkit.tables.write import WriteRow
 from rnnkit.tasks.text_classification.classifier import Classifier, classify
 from rnnkit.text.encoder import UNKNOWN
 
-ROWS_AT_ONCE = 8192
-CHARACTERS_AT_ONCE = 2**22
-"""A chunk of a table ends with either of the two, so that memory does not grow with the table."""
-
 PROBABILITY_DIGITS = 6
 
-_COLUMNS_SHOWN = 20
-_NAME_SHOWN = 40
-
-SENTIMENT140_TEXT = 5
-"""The column of texts in Sentiment140's own files, from 0."""
+_WORDING = Wording(text="--column", header="--no-header", separator="--separator")
 
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """What a classifier says of some texts.
+    """The classes of some texts.
 
     `labels` int64[texts] are indices of classes, `probabilities` float64[texts, classes], `empty`
     bool[texts] marks texts in which nothing could be read.
@@ -56,11 +65,14 @@ def predict(classifier: Classifier, texts: Sequence[str]) -> Predictions:
 
 @dataclass
 class Tally:
-    """What was predicted so far: rows in all, rows without a token, rows of each class."""
+    """Counts of what was predicted: rows, rows without a token, rows of each class, and rows that
+    were left out by kind of fault."""
 
     rows: int = 0
     empty: int = 0
     counts: dict[str, int] = field(default_factory=dict)
+    dropped: dict[FaultKind, int] = field(default_factory=dict)
+    first_dropped: str = ""
 
     def add(self, predictions: Predictions, classes: Sequence[str]) -> None:
         """Count one more chunk."""
@@ -71,46 +83,186 @@ class Tally:
             self.counts[name] = self.counts.get(name, 0) + int(count)
 
 
-def label_rows(
-    classifier: Classifier,
-    rows: Iterable[Row],
-    text_of: Callable[[Row], str],
-    writer: TableWriter,
-    *,
-    after_chunk: Callable[[Tally], None] = lambda tally: None,
-) -> Tally:
-    """Write every row with its class and the probabilities of all classes after it.
+@dataclass(frozen=True)
+class OwnData:
+    """How a run read its own data: the column of the texts (None where that was no table), whether
+    a line is a text, and whether rows that cannot be used are left out."""
 
-    Memory stays the same however many rows there are.
+    text: str | int | None = None
+    has_lines: bool = False
+    drop_bad_rows: bool = False
+
+
+def own_data(run: RunDirectory) -> OwnData:
+    """Return how a run read its own data.
+
+    Raises:
+        RunError: the run's configuration is missing or damaged.
+    """
+    from rnnkit.tasks.task import load_config
+    from rnnkit.tasks.text_classification.config import (
+        ClassificationConfig,
+        FilesLayout,
+        Sentiment140Layout,
+        TableLayout,
+    )
+
+    verify_files(run, run.config)
+    config = load_config(run.config)
+    assert isinstance(config, ClassificationConfig)
+    match config.data.layout:
+        case TableLayout(text=text):
+            pass
+        case Sentiment140Layout():
+            text = SENTIMENT140_TEXT
+        case _:
+            text = None
+    return OwnData(
+        text=text,
+        has_lines=isinstance(config.data.layout, FilesLayout),
+        drop_bad_rows=config.data.bad_rows == "drop",
+    )
+
+
+def open_input(path: Path, options: TableOptions, own: OwnData) -> Table:
+    """Open a table to predict. A name that tells no format is read as in training: as lines where
+    the run was trained on a file for each class, else as CSV.
+
+    Raises:
+        DataError: the file is missing or cannot be read.
+    """
+    if not path.exists():
+        raise DataError(f"{path} does not exist.")
+    file_format = format_of(path) or ("lines" if own.has_lines else "csv")
+    return read_table(path, file_format, options)
+
+
+def write_predictions(
+    classifier: Classifier,
+    numbers: Iterable[int],
+    rows: Sequence[Row],
+    texts: Sequence[str],
+    *,
+    write: WriteRow,
+    tally: Tally,
+) -> None:
+    """Write rows with the class of their texts and the probabilities of all classes after them."""
+    predictions = predict(classifier, texts)
+    probabilities = np.round(predictions.probabilities, PROBABILITY_DIGITS).tolist()
+    names = [classifier.classes[label] for label in predictions.labels]
+    for number, row, name, values in zip(numbers, rows, names, probabilities, strict=True):
+        write(number, row, [name, *values])
+    tally.add(predictions, classifier.classes)
+
+
+def predict_table(
+    classifier: Classifier,
+    table: Table,
+    place: Place,
+    *,
+    write: WriteRow,
+    drop_bad_rows: bool = False,
+    after_chunk: Callable[[int], None] = lambda position: None,
+) -> Tally:
+    """Write every row of a table with its class, in constant memory.
+
+    Args:
+        classifier: of a run.
+        table: that was opened; its chunks are used up.
+        place: of the texts, as `text_place` returns it.
+        write: writes a row.
+        drop_bad_rows: leave rows that cannot be used out and count them.
+        after_chunk: called with how much of `table.size` was read.
+
+    Raises:
+        DataError: a row cannot be used and is not dropped.
     """
     tally = Tally()
-    for chunk, texts in _chunks(rows, text_of):
-        predictions = predict(classifier, texts)
-        probabilities = np.round(predictions.probabilities, PROBABILITY_DIGITS).tolist()
-        names = [classifier.classes[label] for label in predictions.labels]
-        for row, name, shares in zip(chunk, names, probabilities, strict=True):
-            writer.write(row, [name, *shares])
-        tally.add(predictions, classifier.classes)
-        after_chunk(tally)
+    for chunk in table.chunks:
+        sound = _sound_chunk(table, chunk, place)
+        if sound.faults:
+            _note_faults(table, sound.faults, tally, drop=drop_bad_rows)
+        if sound.rows:
+            texts = [cell_text(cell_at(row, place)) or "" for row in sound.rows]
+            write_predictions(
+                classifier, sound.numbers, sound.rows, texts, write=write, tally=tally
+            )
+        after_chunk(chunk.position)
     return tally
 
 
-def _chunks(
-    rows: Iterable[Row], text_of: Callable[[Row], str]
-) -> Iterator[tuple[list[Row], list[str]]]:
-    chunk: list[Row] = []
-    texts: list[str] = []
-    characters = 0
-    for row in rows:
-        text = text_of(row)
-        chunk.append(row)
-        texts.append(text)
-        characters += len(text)
-        if len(chunk) == ROWS_AT_ONCE or characters >= CHARACTERS_AT_ONCE:
-            yield chunk, texts
-            chunk, texts, characters = [], [], 0
-    if chunk:
-        yield chunk, texts
+def _sound_chunk(table: Table, chunk: Chunk, place: Place) -> Chunk:
+    """Sort out rows with characters that cannot be read, and headers that are repeated."""
+    header = list(table.columns) if table.columns and table.format in ("csv", "tsv") else None
+    rows, numbers, faults = chunk.rows, chunk.numbers, chunk.faults
+    joined = "".join([cell for row in rows for cell in _texts_of(row)])
+    spoiled = "\0" in joined or (not joined.isascii() and UNDECODED.search(joined) is not None)
+    typed = table.format in ("jsonl", "parquet")
+    if not spoiled and not typed and (header is None or header not in rows):
+        return chunk
+    sound: list[tuple[int, Row]] = []
+    found = list(faults)
+    for number, row in zip(numbers, rows, strict=True):
+        problems = (unreadable(cell, encoding=table.options.encoding) for cell in _texts_of(row))
+        if header is not None and row == header:
+            found.append(Fault(number, "header", "the header once more"))
+        elif typed and isinstance(cell_at(row, place), dict | list):
+            found.append(Fault(number, "json", "the text is a list or an object"))
+        elif spoiled and (detail := next(filter(None, problems), None)):
+            found.append(Fault(number, "bytes", detail))
+        else:
+            sound.append((number, row))
+    found.sort(key=lambda fault: fault.row)
+    return Chunk([number for number, _ in sound], [row for _, row in sound], found, chunk.position)
+
+
+def _texts_of(row: Row) -> list[str]:
+    cells = row.values() if isinstance(row, dict) else row
+    return [cell for cell in cells if isinstance(cell, str)]
+
+
+def _note_faults(table: Table, faults: Sequence[Fault], tally: Tally, *, drop: bool) -> None:
+    first = faults[0]
+    if not drop or not tally.first_dropped:
+        where = describe_table_row(table.path, first.row, table.format, table.options)
+        if not drop:
+            hint = ""
+            if first.kind == "columns":
+                hint = " Is another separator used, or a quotation mark not closed?"
+            raise DataError(f"{where}: {first.detail}. Correct it.{hint}")
+        tally.first_dropped = where
+    for fault in faults:
+        tally.dropped[fault.kind] = tally.dropped.get(fault.kind, 0) + 1
+
+
+def text_place(table: Table, asked: str | None, *, own: str | int | None) -> Place:
+    """Return where the texts of a table are.
+
+    `asked` is a column's name, or its number from 0. Without it the column called `text`, that of
+    the run's `own` data, or the only one.
+
+    Raises:
+        DataError: the table has no such column; the message lists those it has.
+    """
+    names = table.columns or ()
+    is_json = table.format == "jsonl"
+    if asked is not None:
+        is_number = asked.isascii() and asked.isdecimal() and asked not in names and not is_json
+        wanted = int(asked) if is_number else asked
+        return find_column(table, wanted, option=_WORDING.text, wording=_WORDING)
+    for name in ("text", own):
+        if isinstance(name, str) and names.count(name) == 1:
+            return name if is_json else names.index(name)
+    if table.width == 1:
+        return table.first[0] if is_json else 0
+    if table.columns is None and isinstance(own, int) and own < table.width:
+        return own
+    hint = ""
+    if table.columns is not None and table.format in ("csv", "tsv"):
+        hint = ". If this is no header: --no-header, and the number"
+    raise DataError(
+        f"{table.path}: say with --column where the texts are; {describe_columns(table)}{hint}"
+    )
 
 
 def added_columns(classes: Sequence[str], columns: Sequence[str]) -> list[str]:
@@ -126,111 +278,3 @@ def added_columns(classes: Sequence[str], columns: Sequence[str]) -> list[str]:
         names.append(name)
         taken.add(name)
     return names
-
-
-def own_text_column(run: RunDirectory) -> str | int | None:
-    """The column of texts in the data that the run was trained on; None if that was no table.
-
-    Raises:
-        RunError: the run's configuration is missing or damaged.
-    """
-    from rnnkit.tasks.task import load_config
-    from rnnkit.tasks.text_classification.config import (
-        ClassificationConfig,
-        Sentiment140Layout,
-        TableLayout,
-    )
-
-    verify_files(run, run.config)
-    config = load_config(run.config)
-    assert isinstance(config, ClassificationConfig)
-    match config.data.layout:
-        case TableLayout(text=text):
-            return text
-        case Sentiment140Layout():
-            return SENTIMENT140_TEXT
-        case _:
-            return None
-
-
-def text_column(
-    table: TableReader, asked: str | None, *, own: str | int | None
-) -> Callable[[Row], str]:
-    """How to get the text of a row.
-
-    `asked` is a column's name, or its number from 0. Without it the column called `text`, that of
-    the run's `own` data, or the only one.
-
-    Raises:
-        DataError: the table has no such column; the message lists those it has.
-    """
-    if table.kind == "jsonl":
-        return _text_of_key(table, asked, own=own)
-    index = _index(table, asked, own=own)
-
-    def text_of(row: Row) -> str:
-        assert isinstance(row.cells, list)
-        return row.cells[index]
-
-    return text_of
-
-
-def _index(table: TableReader, asked: str | None, *, own: str | int | None) -> int:
-    columns = table.columns
-    names = list(columns or ())
-    if asked is not None:
-        if asked in names:
-            if names.count(asked) > 1:
-                raise DataError(
-                    f"{table.path}: {names.count(asked)} columns are called {asked!r}; give the "
-                    f"number of one: {_list(table)}"
-                )
-            return names.index(asked)
-        if asked.isascii() and asked.isdecimal() and int(asked) < table.width:
-            return int(asked)
-        raise DataError(f"{table.path}: has no column {asked!r}; it has {_list(table)}")
-    for name in ("text", own):
-        if isinstance(name, str) and names.count(name) == 1:
-            return names.index(name)
-    if table.width == 1:
-        return 0
-    if columns is None and isinstance(own, int) and own < table.width:
-        return own
-    raise DataError(f"{table.path}: say with --column where the texts are; it has {_list(table)}")
-
-
-def _text_of_key(
-    table: TableReader, asked: str | None, *, own: str | int | None
-) -> Callable[[Row], str]:
-    keys = table.columns or ()
-    if asked is None:
-        key = next((name for name in ("text", own) if name in keys), None)
-        if key is None and len(keys) == 1:
-            key = keys[0]
-        if not isinstance(key, str):
-            raise DataError(
-                f"{table.path}: say with --column where the texts are; the first row has "
-                f"{_list(table)}"
-            )
-    elif asked in keys:
-        key = asked
-    else:
-        raise DataError(f"{table.path}: the first row has no {asked!r}; it has {_list(table)}")
-
-    def text_of(row: Row) -> str:
-        assert isinstance(row.cells, dict)
-        return cell_text(row.cells.get(key))
-
-    return text_of
-
-
-def _list(table: TableReader) -> str:
-    if table.columns is None:
-        return f"{table.width} columns without names, numbered from 0"
-    names = [
-        name if len(name) <= _NAME_SHOWN else f"{name[:_NAME_SHOWN]}..." for name in table.columns
-    ]
-    listed = ", ".join(repr(name) for name in names[:_COLUMNS_SHOWN])
-    more = f" and {len(names) - _COLUMNS_SHOWN} more" if len(names) > _COLUMNS_SHOWN else ""
-    hint = "" if table.kind == "jsonl" else ". If this is no header: --no-header, and the number"
-    return f"the columns {listed}{more}{hint}"

@@ -3,28 +3,29 @@
 import gzip
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnkit.data.split_texts import stratified_split
+from rnnkit.data.splits import SplitName, stratified_folds, stratified_split
 from rnnkit.errors import DataError
+from rnnkit.tables import layouts
+from rnnkit.tables.labelled import LabelledTexts, read_labelled
+from rnnkit.tasks.text_classification import data
 from rnnkit.tasks.text_classification.config import ClassificationConfig
 from rnnkit.tasks.text_classification.data import (
-    LabelledTexts,
-    encode_splits,
+    PreparedTexts,
     prepare_texts,
     read_any_texts,
     read_texts,
     split_texts,
-    stratified_folds,
 )
-from rnnkit.text.encoder import UNKNOWN
+from rnnkit.text.encoder import UNKNOWN, TextEncoder
 
-DATA = Path(__file__).parents[2] / "data"
+DATA = Path(__file__).parents[3] / "data"
 SENTIMENT140 = {"kind": "sentiment140"}
 POLARITY = {"0": "negative", "4": "positive"}
 
@@ -207,7 +208,7 @@ def test_bad_rows_are_dropped_and_counted_on_request(tmp_path: Path) -> None:
     texts = read_texts(config(path, labels=POLARITY, bad_rows="drop"))
     assert texts.texts == ["a", "h\nh", "l"]
     assert texts.rows.tolist() == [2, 10, 12]
-    assert dict(texts.facts.dropped) == {
+    assert dict(texts.stats.dropped) == {
         "columns": 2,
         "header": 1,
         "text": 1,
@@ -272,7 +273,7 @@ def test_equal_texts(tmp_path: Path) -> None:
     texts = read_texts(config(path))
     assert texts.texts == ["a", "c", "d"]
     assert texts.rows.tolist() == [2, 5, 8]
-    assert (texts.facts.duplicates, texts.facts.contradictory) == (2, 2)
+    assert (texts.stats.duplicates, texts.stats.contradictory) == (2, 2)
     assert "2 copies of equal texts and 2 rows whose equal texts have different" in texts.notes[0]
     assert f"{path}: row 3" in texts.notes[0]
     assert len(read_texts(config(path, deduplicate=False))) == 7
@@ -280,15 +281,19 @@ def test_equal_texts(tmp_path: Path) -> None:
     assert "All 2 texts contradict each other" in problem(read_texts, config(path))
 
 
+def all_texts(prepared: PreparedTexts) -> list[str]:
+    return [t for name in ("train", "validation", "test") for t in prepared.split_of(name).texts]
+
+
 def test_equal_texts_in_two_splits_are_refused(tmp_path: Path) -> None:
     rows = many()
     path = table(tmp_path / "a.csv", rows * 3)
     message = problem(prepare_texts, config(path, deduplicate=False, validation_fraction=0.3))
-    assert "of one split stand in another one too" in message
+    assert "of one split are in another one too" in message
     assert f"{path}: row" in message
-    assert len(prepare_texts(config(path, validation_fraction=0.3)).texts) == len(rows)
+    assert len(all_texts(prepare_texts(config(path, validation_fraction=0.3)))) == len(rows)
     unequal = table(tmp_path / "b.csv", rows)
-    assert len(prepare_texts(config(unequal, deduplicate=False)).texts) == len(rows)
+    assert len(all_texts(prepare_texts(config(unequal, deduplicate=False)))) == len(rows)
 
 
 def test_official_test_files(tmp_path: Path) -> None:
@@ -298,12 +303,13 @@ def test_official_test_files(tmp_path: Path) -> None:
     assert prepared.classes == ("n", "p")
     assert prepared.test.labels.tolist() == [0, 1, 1]
     assert prepared.split_of("test").texts == ["word1 good", "new", "new"]
-    assert len(prepared.indices.test) == 0
-    assert "word1 good" not in prepared.texts.texts
-    assert any("1 texts that stand in the test files too" in note for note in prepared.notes)
+    place = prepared.split_of("test").place(1)
+    assert place == f"{test}: row 3"
+    assert all_texts(prepared).count("word1 good") == 1
+    assert "Left out of the training files: 1 text of the test files." in prepared.notes
     assert prepared.summary["shared_with_test"] == 1
     message = problem(prepare_texts, config(train, test_path=test, deduplicate=False))
-    assert "stand in data.test_path too" in message
+    assert "1 text of data.path is in data.test_path too" in message
     strange = table(tmp_path / "strange.csv", [("new", "q")])
     message = problem(prepare_texts, config(train, test_path=strange))
     assert "'q' is none of" in message
@@ -408,7 +414,7 @@ def test_cutting_and_statistics(tmp_path: Path) -> None:
         summary["length_histogram"]["counts"]
     )
     assert {token for token, _ in summary["top_tokens"][:2]} == {"good", "bad"}
-    assert 3 <= len(prepared.notes) <= 8
+    assert 3 <= len(prepared.notes) <= 9
 
 
 def test_texts_without_tokens_are_one_unknown(tmp_path: Path) -> None:
@@ -432,14 +438,16 @@ def test_the_fingerprint_is_that_of_texts_splits_and_encoder(tmp_path: Path) -> 
 
 
 def test_folds_are_encoded_like_splits(tmp_path: Path) -> None:
-    settings = config(table(tmp_path / "a.csv", many()))
-    texts = read_texts(settings)
-    split = stratified_split(
-        texts.labels, validation_fraction=0.2, test_fraction=0.0, seed=0, classes=texts.classes
-    )
-    prepared = encode_splits(settings, texts, None, split)
-    assert (len(prepared.train), len(prepared.validation), len(prepared.test)) == (32, 8, 0)
-    assert "test" not in prepared.summary["rows"]
+    path = table(tmp_path / "a.csv", many())
+    labels = read_texts(config(path)).labels
+    for number, held_out in enumerate(stratified_folds(labels, 5, 0), start=1):
+        fold = {"number": number, "of": 5}
+        prepared = prepare_texts(config(path, fold=fold, validation_fraction=0.25))
+        sizes = (len(prepared.train), len(prepared.validation), len(prepared.test))
+        assert sizes == (24, 8, 8)
+        assert prepared.split_of("test").texts == [
+            f"word{i} {'good' if i % 2 else 'bad'}" for i in held_out
+        ]
 
 
 @pytest.mark.parametrize("kind", ["words", "characters", "subwords"])
@@ -472,3 +480,101 @@ def test_other_files_are_read_with_the_classes_of_the_model(tmp_path: Path) -> N
     texts = read_any_texts([str(other)], settings, classes=("n", "p"))
     assert texts.classes == ("n", "p")
     assert labels_of(texts) == ["p", "p", "p"]
+
+
+# ------------------------------------------------------------------------------------- the cache
+
+
+def contents(prepared: PreparedTexts) -> dict[str, Any]:
+    """Everything that preparing gives, but for where it came from."""
+    splits = {
+        name: (
+            prepared.split(name).ids.tolist(),
+            prepared.split(name).offsets.tolist(),
+            prepared.split(name).labels.tolist(),
+            prepared.split_of(name).texts,
+            [prepared.split_of(name).place(i) for i in range(len(prepared.split(name)))],
+        )
+        for name in get_args(SplitName)
+    }
+    return {
+        **splits,
+        "encoder": prepared.encoder,
+        "classes": prepared.classes,
+        "vectors": None if prepared.vectors is None else prepared.vectors.tolist(),
+        "fingerprint": prepared.fingerprint,
+        "notes": prepared.notes[:-1],
+        "summary": json.dumps(prepared.summary),
+    }
+
+
+@pytest.mark.parametrize("kind", ["words", "characters", "subwords"])
+def test_the_second_time_nothing_is_read_or_tokenized(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str
+) -> None:
+    rows = [*many(60), ("caf\u00e9 \U0001f600", "p"), (" spaced  out ", "n")]
+    vectors = write(tmp_path / "vectors.txt", "good 1 2\nbad 3 4\no 5 6\n")
+    tokens: dict[str, Any] = {"kind": kind}
+    if kind == "subwords":
+        tokens["vocabulary_size"] = 300
+    settings = config(
+        table(tmp_path / "a.csv", rows),
+        test_path=table(tmp_path / "b.csv", [("new good", "p"), ("word3 good", "p")]),
+        tokens=tokens,
+        model={"embedding": {"kind": "pretrained", "path": str(vectors)}},
+    )
+    first = prepare_texts(settings)
+
+    def never(*arguments: object, **options: object) -> None:
+        raise AssertionError("the table was read or tokenized again")
+
+    with monkeypatch.context() as patch:
+        for module, name in ((layouts, "read_table"), (layouts, "open_text")):
+            patch.setattr(module, name, never)
+        for name in ("encode_whole", "tokenize_whole"):
+            patch.setattr(TextEncoder, name, never)
+        patch.setattr(data, "fit_encoder", never)
+        second = prepare_texts(settings)
+    assert contents(second) == contents(first)
+    assert "reused from" in second.notes[-1]
+
+
+def test_a_changed_file_or_setting_is_noticed(tmp_path: Path) -> None:
+    path = table(tmp_path / "a.csv", many())
+    first = prepare_texts(config(path))
+    table(path, [*many()[:-1], ("another", "n")])
+    changed = prepare_texts(config(path))
+    assert changed.fingerprint != first.fingerprint
+    assert "another" in all_texts(changed)
+    table(path, many())
+    assert prepare_texts(config(path)).fingerprint == first.fingerprint
+    mapping = {"n": "bad", "p": "good"}
+    classes = [
+        prepare_texts(config(path, labels=labels)).classes
+        for labels in (mapping, dict(reversed(mapping.items())))
+    ]
+    assert classes == [("bad", "good"), ("good", "bad")]
+    without = prepare_texts(config(path, tokens={"kind": "words", "lowercase": False}))
+    assert without.encoder != first.encoder
+
+
+def test_a_file_that_changes_while_it_is_read_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = table(tmp_path / "a.csv", many())
+
+    def read_and_change(*arguments: Any, **options: Any) -> LabelledTexts:
+        texts = read_labelled(*arguments, **options)
+        table(path, many(50))
+        return texts
+
+    monkeypatch.setattr(data, "read_labelled", read_and_change)
+    assert "changed while it was being read" in problem(prepare_texts, config(path))
+
+
+def test_nothing_held_out_is_cached_too(tmp_path: Path) -> None:
+    settings = config(table(tmp_path / "a.csv", many()), validation_fraction=0.0)
+    for _ in range(2):
+        prepared = prepare_texts(settings)
+        assert (len(prepared.train), len(prepared.validation), len(prepared.test)) == (40, 0, 0)
+        assert prepared.split_of("validation").texts == []

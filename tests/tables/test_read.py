@@ -13,11 +13,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnkit.errors import DataError
-from rnnkit.tables import delimited
-from rnnkit.tables.read import line_of_row, read_table
-from rnnkit.tables.rows import Columns, Fault
+from rnnkit.tables import read as reader
+from rnnkit.tables.layouts import Layout, describe_row, read_layout
+from rnnkit.tables.read import Fault, TableOptions, format_of, line_of_row, read_table
 
-NAMED = Columns("text", "label")
+NAMED = Layout()
 Row = tuple[int, str | None, str | None]
 
 
@@ -27,19 +27,19 @@ def write(path: Path, content: str | bytes) -> Path:
 
 
 def read(
-    path: Path, columns: Columns = NAMED, *, encoding: str = "utf-8"
+    path: Path, layout: Layout = NAMED, *, encoding: str = "utf-8"
 ) -> tuple[list[Row], list[Fault]]:
     rows: list[Row] = []
     faults: list[Fault] = []
-    for chunk in read_table(path, columns, encoding=encoding):
+    for chunk in read_layout([path], layout, encoding=encoding):
         rows += zip(chunk.rows, chunk.texts, chunk.labels, strict=True)
         faults += chunk.faults
     return rows, faults
 
 
-def problem(path: Path, columns: Columns = NAMED, *, encoding: str = "utf-8") -> str:
+def problem(path: Path, layout: Layout = NAMED, *, encoding: str = "utf-8") -> str:
     with pytest.raises(DataError) as caught:
-        read(path, columns, encoding=encoding)
+        read(path, layout, encoding=encoding)
     assert str(path) in str(caught.value)
     return str(caught.value)
 
@@ -52,7 +52,7 @@ def test_rows_have_the_numbers_of_a_spreadsheet(tmp_path: Path) -> None:
     rows, faults = read(path)
     assert rows == [(2, "two\nlines", "pos"), (4, 'a "b", c', "neg"), (5, "d", "neg")]
     assert not faults
-    assert [line_of_row(path, row, NAMED, encoding="utf-8") for row in (1, 2, 4, 5)] == [1, 2, 5, 6]
+    assert [line_of_row(path, row, "csv", TableOptions()) for row in (1, 2, 4, 5)] == [1, 2, 5, 6]
 
 
 def test_words_that_look_like_missing_values_or_numbers_are_texts(tmp_path: Path) -> None:
@@ -65,31 +65,36 @@ def test_words_that_look_like_missing_values_or_numbers_are_texts(tmp_path: Path
 
 def test_columns_by_number_with_and_without_a_header(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "0,x,first\n4,y,second\n")
-    assert read(path, Columns(2, 0, header=False))[0] == [(1, "first", "0"), (2, "second", "4")]
-    assert read(path, Columns(2, 0))[0] == [(2, "second", "4")]
+    assert read(path, Layout(text=2, label=0, header=False))[0] == [
+        (1, "first", "0"),
+        (2, "second", "4"),
+    ]
+    assert read(path, Layout(text=2, label=0))[0] == [(2, "second", "4")]
 
 
 def test_separators(tmp_path: Path) -> None:
     expected = [(2, "a, b", "x")]
     assert read(write(tmp_path / "a.tsv", "text\tlabel\na, b\tx\n"))[0] == expected
     semicolons = write(tmp_path / "a.csv", "text;label\na, b;x\n")
-    assert read(semicolons, Columns("text", "label", separator=";"))[0] == expected
+    assert read(semicolons, Layout(separator=";"))[0] == expected
     assert "separated by ';': set data.layout.separator" in problem(semicolons)
 
 
 def test_columns_that_are_not_there(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "id,Text,sentiment\n1,a,x\n")
-    message = problem(path, Columns("text", "sentiment"))
+    message = problem(path, Layout(label="sentiment"))
     assert "no column 'text' (data.layout.text)" in message
     assert "'id', 'Text', 'sentiment'" in message
     assert "Did you mean 'Text'?" in message
     assert "header: false" in message
-    assert "no column 3: the first row has 3 columns" in problem(path, Columns(3, 0))
+    assert "no column 3 (data.layout.text); the columns are" in problem(
+        path, Layout(text=3, label=0)
+    )
     assert "2 columns are named 'a'" in problem(
-        write(tmp_path / "b.csv", "a,a,label\n1,2,3\n"), Columns("a", "label")
+        write(tmp_path / "b.csv", "a,a,label\n1,2,3\n"), Layout(text="a")
     )
     assert "4 columns instead of 6" in problem(
-        write(tmp_path / "c.csv", "a,b,c,d\n"), Columns(5, 0, header=False, width=6)
+        write(tmp_path / "c.csv", "a,b,c,d\n"), Layout("sentiment140")
     )
 
 
@@ -128,6 +133,18 @@ def test_misplaced_quotation_marks_are_faults_of_their_rows_only(tmp_path: Path)
     assert "over 2 lines (a quotation mark too many" in faults[0].detail
 
 
+def test_a_quotation_mark_that_is_never_closed_does_not_take_all_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reader, "LARGEST_CELL", 100)
+    path = write(tmp_path / "a.csv", 'text,label\na,x\n"b,x\n' + "c,y\n" * 200)
+    rows, faults = read(path)
+    assert rows[0] == (2, "a", "x")
+    assert len(rows) > 150
+    assert faults[0].row == 3
+    assert "a cell of more than 100 characters" in faults[0].detail
+
+
 def test_a_text_may_be_longer_than_the_limit_of_the_csv_module(tmp_path: Path) -> None:
     limit = csv.field_size_limit()
     path = write(tmp_path / "a.csv", f'text,label\n"{"long " * 40_000}",x\n')
@@ -151,33 +168,34 @@ def test_rows_are_those_of_the_csv_module(
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, quoting=csv.QUOTE_ALL).writerows(table)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(delimited, "CHUNK_ROWS", chunk_rows)
-        rows, faults = read(path, Columns(1, 2, header=False))
+        patch.setattr(reader, "CHUNK_ROWS", chunk_rows)
+        rows, faults = read(path, Layout(text=1, label=2, header=False))
     sound = [(i, row[1], row[2]) for i, row in enumerate(table, start=1) if len(row) == 3]
     blank = [i for i, row in enumerate(table, start=1) if len(row) == 1 and not row[0].strip()]
     assert rows == sound
     assert sorted([row[0] for row in rows] + [f.row for f in faults] + blank) == list(
         range(1, len(table) + 1)
     )
-    columns = Columns(1, 2, header=False)
     before = 0
     for number, row in enumerate(table, start=1):
-        assert line_of_row(path, number, columns, encoding="utf-8") == before + 1
+        assert line_of_row(path, number, "csv", TableOptions()) == before + 1
         written = io.StringIO()
         csv.writer(written, quoting=csv.QUOTE_ALL).writerow(row)
         before += len(list(io.StringIO(written.getvalue(), newline="")))
 
 
 @given(st.text(st.sampled_from('ab,,"\n\n\r'), max_size=40), st.integers(1, 4))
-def test_pandas_and_the_way_around_it_agree(
+def test_chunks_of_any_size_hold_the_same(
     tmp_path_factory: pytest.TempPathFactory, body: str, chunk_rows: int
 ) -> None:
     path = write(tmp_path_factory.mktemp("table") / "a.csv", "A,B,C\n" + body)
+    layout = Layout(text=1, label=2, header=False)
+    expected = read(path, layout)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(delimited, "CHUNK_ROWS", chunk_rows)
-        expected = read(path, Columns(1, 2, header=False))
-        patch.setattr(delimited, "_chunks_by_pandas", delimited._chunks_by_csv)
-        assert read(path, Columns(1, 2, header=False)) == expected
+        patch.setattr(reader, "CHUNK_ROWS", chunk_rows)
+        assert read(path, layout) == expected
+        patch.setattr(reader, "CHUNK_CHARACTERS", 3)
+        assert read(path, layout) == expected
 
 
 # ------------------------------------------------------------------------ files and encodings
@@ -262,9 +280,11 @@ def test_json_lines(tmp_path: Path) -> None:
     rows, faults = read(write(tmp_path / "a.jsonl", "\n".join(lines)))
     assert rows == [(1, "a\nb", "4"), (3, "c", "true"), (6, None, "x"), (7, None, "1")]
     assert [(fault.row, fault.kind) for fault in faults] == [(n, "json") for n in (4, 5, 8)]
-    message = problem(tmp_path / "a.jsonl", Columns("texts", "label"))
+    message = problem(tmp_path / "a.jsonl", Layout(text="texts"))
     assert "Did you mean 'text'?" in message
-    assert "names instead of numbered columns" in problem(tmp_path / "a.jsonl", Columns(0, 1))
+    assert "names instead of numbered columns" in problem(
+        tmp_path / "a.jsonl", Layout(text=0, label=1)
+    )
 
 
 def test_parquet(tmp_path: Path) -> None:
@@ -272,8 +292,8 @@ def test_parquet(tmp_path: Path) -> None:
     path = tmp_path / "a.parquet"
     frame.to_parquet(path)
     assert read(path)[0] == [(1, "NA", "0"), (2, None, "4"), (3, "c", None)]
-    assert read(path, Columns(1, 0, header=False))[0] == read(path)[0]
-    assert "'label', 'text', 'day'" in problem(path, Columns("body", "label"))
+    assert read(path, Layout(text=1, label=0, header=False))[0] == read(path)[0]
+    assert "'label', 'text', 'day'" in problem(path, Layout(text="body"))
 
 
 def test_parquet_with_damaged_texts(tmp_path: Path) -> None:
@@ -282,3 +302,41 @@ def test_parquet_with_damaged_texts(tmp_path: Path) -> None:
     frame.to_parquet(path, compression=None)
     path.write_bytes(path.read_bytes().replace(b"some text", b"some \xff\xffxt"))
     assert "cannot be read as Parquet" in problem(path)
+
+
+def test_parquet_is_read_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reader, "CHUNK_ROWS", 3)
+    path = tmp_path / "a.parquet"
+    frame = pd.DataFrame({"text": list("abcdefg"), "label": range(7)}, index=list("tuvwxyz"))
+    frame.to_parquet(path)
+    table = read_table(path, "parquet", TableOptions())
+    assert (table.columns, table.size) == (("text", "label"), 7)
+    chunks = list(table.chunks)
+    assert [list(chunk.numbers) for chunk in chunks] == [[1, 2, 3], [4, 5, 6], [7]]
+    assert [chunk.position for chunk in chunks] == [3, 6, 7]
+    assert chunks[2].rows == [("g", 6)]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.csv.gz", "a.csv.zip"])
+def test_the_position_ends_at_the_size(tmp_path: Path, name: str) -> None:
+    content = b"text,label\n" + b"a,x\n" * 20_000
+    if name.endswith("zip"):
+        content = archive_of("a.csv")
+    path = write(tmp_path / name, gzip.compress(content) if name.endswith("gz") else content)
+    table = read_table(path, "csv", TableOptions())
+    positions = [chunk.position for chunk in table.chunks]
+    assert positions == sorted(positions)
+    assert positions[-1] == table.size
+
+
+def test_formats_are_told_by_the_name() -> None:
+    names = {"a.CSV": "csv", "a.tsv.zip": "tsv", "a.ndjson.gz": "jsonl", "a.txt": "lines"}
+    assert {name: format_of(Path(name)) for name in names} == names
+    assert format_of(Path("a.xyz")) is None
+    assert format_of(Path("a.gz")) is None
+
+
+def test_a_row_is_described_with_its_line(tmp_path: Path) -> None:
+    path = write(tmp_path / "a.csv", 'text,label\n"a\nb",x\nc,y\n')
+    assert describe_row(path, 3, NAMED, encoding="utf-8") == f"{path}: row 3 (line 4)"
+    assert describe_row(path, 3, Layout("files"), encoding="utf-8") == f"{path}: line 3"

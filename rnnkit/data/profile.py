@@ -1,14 +1,14 @@
-"""What labelled texts are like, as JSON values and as a few notes."""
+"""Statistics of labelled texts, as JSON values and as a few notes."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnkit.data.encoded_texts import EncodingFacts
-from rnnkit.tables.labelled import ReadingFacts
+from rnnkit.data.encoded_texts import EncodingStats
+from rnnkit.data.splits import counted
 from rnnkit.text.encoder import UNKNOWN, TextEncoder
 
 _PERCENTILES = (5, 25, 50, 75, 95)
@@ -20,7 +20,7 @@ _RARE_CLASS = 0.05
 
 
 @dataclass(frozen=True, eq=False)
-class VectorFacts:
+class VectorStats:
     """Pretrained vectors: `found` is bool[vocabulary without padding and <unk>]."""
 
     path: str
@@ -28,22 +28,28 @@ class VectorFacts:
     found: NDArray[np.bool_]
 
 
-def summarize_texts(
-    classes: tuple[str, ...],
-    facts: ReadingFacts,
+def profile_texts(
+    classes: Sequence[str],
     *,
     labels: Mapping[str, NDArray[np.int32]],
-    statistics: Mapping[str, EncodingFacts],
+    stats: Mapping[str, EncodingStats],
     encoder: TextEncoder,
     distinct: int,
-    vectors: VectorFacts | None,
+    reading: Mapping[str, Any],
 ) -> dict[str, Any]:
-    """Statistics of the splits `train`, `validation` and `test` that are not empty.
+    """Return statistics of the splits `train`, `validation` and `test` that are not empty.
 
-    `labels`: int32[texts] of each. Lengths are in tokens before truncation, shares from 0 to 1.
+    Args:
+        classes: their names.
+        labels: int32[texts] of each split.
+        stats: of each split; lengths are in tokens before truncation.
+        encoder: chosen from the training split.
+        distinct: different tokens of the training split.
+        reading: counts of rows that were left out: `duplicates`, `contradictory`,
+            `shared_with_test`, and `dropped` by kind of fault.
     """
     used = [name for name, codes in labels.items() if len(codes)]
-    train = statistics["train"]
+    train = stats["train"]
     texts = sum(len(labels[name]) for name in used)
     counts = {name: np.bincount(labels[name], minlength=len(classes)).tolist() for name in used}
     by_class = {
@@ -52,32 +58,44 @@ def summarize_texts(
     return {
         "rows": {name: len(labels[name]) for name in used},
         "classes": by_class,
-        "length": {name: _lengths(statistics[name].lengths) for name in used},
+        "length": {name: _lengths(stats[name].lengths) for name in used},
         "length_histogram": _histogram(train.lengths),
-        "truncated": sum(statistics[name].truncated for name in used) / texts,
+        "truncated": sum(stats[name].truncated for name in used) / texts,
         "vocabulary": {
             "size": encoder.size,
             "distinct": distinct,
-            "coverage": {name: statistics[name].coverage for name in used},
+            "coverage": {name: stats[name].coverage for name in used},
         },
-        "duplicates": facts.duplicates,
-        "contradictory": facts.contradictory,
-        "shared_with_test": facts.shared_with_test,
-        "empty": sum(statistics[name].empty for name in used),
-        "dropped": dict(facts.dropped),
-        "vectors": None if vectors is None else _vectors(vectors, train.counts),
+        "duplicates": reading["duplicates"],
+        "contradictory": reading["contradictory"],
+        "shared_with_test": reading["shared_with_test"],
+        "empty": sum(stats[name].empty for name in used),
+        "dropped": dict(reading["dropped"]),
+        "vectors": None,
         "top_tokens": _top_tokens(encoder, train.counts),
     }
 
 
+def profile_vectors(vectors: VectorStats, counts: NDArray[np.int64]) -> dict[str, Any]:
+    """Return statistics of pretrained vectors; `counts` int64[vocabulary] are those of training."""
+    total = int(counts.sum())
+    covered = int(counts[UNKNOWN + 1 :][vectors.found].sum())
+    return {
+        "path": vectors.path,
+        "width": vectors.width,
+        "found": int(vectors.found.sum()),
+        "coverage": covered / total if total else 0.0,
+    }
+
+
 def describe_texts(summary: Mapping[str, Any], *, maximum_length: int) -> list[str]:
-    """A few notes from what `summarize_texts` returned."""
+    """Return a few notes about the statistics that `profile_texts` returned."""
     rows, names = summary["rows"], {"train": "training"}
     parts = [f"{number:,} {names.get(split, split)}" for split, number in rows.items()]
     classes = ", ".join(
         f"{sum(by_split.values()):,} {name}" for name, by_split in summary["classes"].items()
     )
-    notes = [f"{sum(rows.values()):,} texts ({classes}): {', '.join(parts)}."]
+    notes = [f"{counted(sum(rows.values()), 'text')} ({classes}): {', '.join(parts)}."]
     length = summary["length"]["train"]
     cut = summary["truncated"]
     line = (
@@ -89,18 +107,22 @@ def describe_texts(summary: Mapping[str, Any], *, maximum_length: int) -> list[s
         line += " A larger data.maximum_length keeps more of them."
     notes.append(line)
     vocabulary = summary["vocabulary"]
-    coverage = {name: share for name, share in vocabulary["coverage"].items() if share is not None}
+    coverage = {name: found for name, found in vocabulary["coverage"].items() if found is not None}
     covered = ", ".join(
-        f"{_percent(share)} of the {names.get(name, name)} tokens"
-        for name, share in coverage.items()
+        f"{_percent(found)} of the {names.get(name, name)} tokens"
+        for name, found in coverage.items()
     )
-    line = f"Vocabulary: {vocabulary['size']:,} ids for {vocabulary['distinct']:,} different tokens"
+    line = (
+        f"Vocabulary: {counted(vocabulary['size'], 'id')} for "
+        f"{counted(vocabulary['distinct'], 'different token')}"
+    )
     line += f"; it covers {covered}." if covered else "."
     if coverage and min(coverage.values()) < _LITTLE_COVERED:
         line += " A larger vocabulary, characters or subwords would cover more."
     notes.append(line)
     if empty := summary["empty"]:
-        notes.append(f"{empty:,} texts hold no token and are read as a single <unk>.")
+        holds = "holds no token and is" if empty == 1 else "hold no token and are"
+        notes.append(f"{counted(empty, 'text')} {holds} read as a single <unk>.")
     train = {name: by_split["train"] for name, by_split in summary["classes"].items()}
     rarest = min(train, key=train.__getitem__)
     if train[rarest] < _RARE_CLASS * sum(train.values()):
@@ -134,17 +156,6 @@ def _histogram(lengths: NDArray[np.int64]) -> dict[str, list[int]]:
     return {"edges": edges.tolist(), "counts": counts.tolist()}
 
 
-def _vectors(vectors: VectorFacts, counts: NDArray[np.int64]) -> dict[str, Any]:
-    total = int(counts.sum())
-    covered = int(counts[UNKNOWN + 1 :][vectors.found].sum())
-    return {
-        "path": vectors.path,
-        "width": vectors.width,
-        "found": int(vectors.found.sum()),
-        "coverage": covered / total if total else 0.0,
-    }
-
-
 def _top_tokens(encoder: TextEncoder, counts: NDArray[np.int64]) -> list[list[str | int]]:
     order = np.argsort(-counts, kind="stable")[: _TOP_TOKENS + 1].tolist()
     return [
@@ -154,10 +165,10 @@ def _top_tokens(encoder: TextEncoder, counts: NDArray[np.int64]) -> list[list[st
     ][:_TOP_TOKENS]
 
 
-def _percent(share: float) -> str:
-    """`0.9834 -> "98.3 %"`; what is not nothing is not shown as nothing."""
-    if 0 < share < 0.0005:
+def _percent(fraction: float) -> str:
+    """`0.9834 -> "98.3 %"`; a fraction above 0 is never shown as 0, one below 1 never as 100."""
+    if 0 < fraction < 0.0005:
         return "less than 0.1 %"
-    if 0.9995 <= share < 1:
+    if 0.9995 <= fraction < 1:
         return "more than 99.9 %"
-    return f"{100 * share:.1f} %".replace(".0 %", " %")
+    return f"{100 * fraction:.1f} %".replace(".0 %", " %")

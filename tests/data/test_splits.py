@@ -51,7 +51,8 @@ def test_sorted_rows_are_no_ordered_split(tmp_path: Path, blocks: int) -> None:
     labels = (["x"] * 40 + ["y"] * 40) * blocks
     message = refusal(settings(tmp_path / "a.csv", labels, split="ordered"))
     assert "sorted by class" in message
-    assert f"changes {2 * blocks - 1} times in {80 * blocks} rows" in message
+    times = "1 time" if blocks == 1 else f"{2 * blocks - 1} times"
+    assert f"changes {times} in {80 * blocks} rows" in message
     assert "data.split: stratified" in message
     prepared = prepare_texts(settings(tmp_path / "a.csv", labels, split="stratified"))
     assert len(prepared.validation) == 8 * blocks

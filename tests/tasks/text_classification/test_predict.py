@@ -11,12 +11,17 @@ from hypothesis import strategies as st
 
 from rnnkit.errors import DataError, RunError, UsageError
 from rnnkit.inference.decision import Decision
-from rnnkit.tables.stream import Row, open_table
-from rnnkit.tables.write import replacing, table_writer
+from rnnkit.tables import read as reader
+from rnnkit.tables.read import TableOptions, cell_at, read_table
+from rnnkit.tables.write import row_writer
 from rnnkit.tasks.text_classification import classifier as classifier_module
-from rnnkit.tasks.text_classification import predict as predict_module
 from rnnkit.tasks.text_classification.classifier import Classifier, classify, pad, with_threshold
-from rnnkit.tasks.text_classification.predict import added_columns, label_rows, predict, text_column
+from rnnkit.tasks.text_classification.predict import (
+    added_columns,
+    predict,
+    predict_table,
+    text_place,
+)
 from rnnkit.text.encoder import PAD, UNKNOWN, TextEncoder
 from rnnkit.text.words import WordRules
 
@@ -78,23 +83,28 @@ def test_batches_of_any_size_agree(texts: list[str], rows: int, tokens: int) -> 
     assert all(batch <= rows and (batch * time <= tokens or batch == 1) for batch, time in sizes)
 
 
-def as_csv(rows: list[Row]) -> str:
+def as_csv(path: Path) -> str:
     stream = io.StringIO()
     classifier = recurrent_classifier()
+    table = read_table(path, "csv", TableOptions())
     added = added_columns(classifier.classes, ["text"])
-    writer = table_writer(stream, "csv", columns=["text"], width=1, added=added)
-    label_rows(classifier, rows, lambda row: "".join(row.cells), writer)
+    write = row_writer(stream, "csv", columns=["text"], width=1, added=added)
+    predict_table(classifier, table, 0, write=write)
     return stream.getvalue()
 
 
 @given(TEXTS, st.integers(1, 7), st.integers(1, 50))
-def test_chunks_of_any_size_write_the_same(texts: list[str], rows: int, characters: int) -> None:
-    table = [Row(number, [text]) for number, text in enumerate(texts, start=2)]
-    expected = as_csv(table)
+def test_chunks_of_any_size_write_the_same(
+    tmp_path_factory: pytest.TempPathFactory, texts: list[str], rows: int, characters: int
+) -> None:
+    path = tmp_path_factory.mktemp("table") / "x.csv"
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, quoting=csv.QUOTE_ALL).writerows([["text"], *([text] for text in texts)])
+    expected = as_csv(path)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(predict_module, "ROWS_AT_ONCE", rows)
-        patch.setattr(predict_module, "CHARACTERS_AT_ONCE", characters)
-        chunked = as_csv(table)
+        patch.setattr(reader, "CHUNK_ROWS", rows)
+        patch.setattr(reader, "CHUNK_CHARACTERS", characters)
+        chunked = as_csv(path)
     header, *expected_rows = csv.reader(io.StringIO(expected, newline=""))
     assert header == ["text", "label", "probability_x", "probability_y"]
     assert [row[0] for row in expected_rows] == texts
@@ -143,43 +153,6 @@ def test_new_columns_never_hide_old_ones() -> None:
     ]
 
 
-@given(
-    st.lists(st.lists(st.text("a\",\n\r\t '\\", max_size=6), min_size=3, max_size=3), max_size=8),
-    st.booleans(),
-)
-def test_what_is_written_is_read_again(
-    tmp_path_factory: pytest.TempPathFactory, rows: list[list[str]], is_tsv: bool
-) -> None:
-    path = tmp_path_factory.mktemp("table") / ("x.tsv.gz" if is_tsv else "x.csv")
-    with replacing(path) as stream:
-        writer = table_writer(
-            stream, "tsv" if is_tsv else "csv", columns=["1", "2"], width=2, added=["3"]
-        )
-        for number, cells in enumerate(rows):
-            writer.write(Row(number, cells[:2]), cells[2:])
-    with open_table(path) as table:
-        assert table.columns == ("1", "2", "3")
-        found = list(table.rows)
-    assert [row.cells for row in found] == rows
-    assert [row.number for row in found] == list(range(2, len(rows) + 2))
-
-
-def test_nothing_is_left_of_an_output_that_failed(tmp_path: Path) -> None:
-    path = tmp_path / "x.csv"
-    path.write_text("before")
-
-    def write_half() -> None:
-        with replacing(path) as stream:
-            stream.write("after")
-            raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        write_half()
-    assert [(found.name, found.read_text()) for found in tmp_path.iterdir()] == [
-        ("x.csv", "before")
-    ]
-
-
 @pytest.mark.parametrize(
     ("header", "asked", "own", "found"),
     [
@@ -195,28 +168,27 @@ def test_nothing_is_left_of_an_output_that_failed(tmp_path: Path) -> None:
         ("id,tweet,x", "Tweet", None, None),
     ],
 )
-def test_the_column_of_texts(
+def test_the_place_of_texts(
     tmp_path: Path, header: str, asked: str | None, own: str | int | None, found: str | None
 ) -> None:
     path = tmp_path / "x.csv"
     path.write_text(f"{header}\n{header}\n")
-    with open_table(path) as table:
-        if found is None:
-            with pytest.raises(DataError, match="column"):
-                text_column(table, asked, own=own)
-        else:
-            (row,) = table.rows
-            assert text_column(table, asked, own=own)(row) == found
+    table = read_table(path, "csv", TableOptions())
+    if found is None:
+        with pytest.raises(DataError, match="column"):
+            text_place(table, asked, own=own)
+    else:
+        assert table.first[int(text_place(table, asked, own=own))] == found
 
 
 def test_the_column_of_a_table_without_a_header(tmp_path: Path) -> None:
     path = tmp_path / "x.tsv"
     path.write_text("0\tgood\n")
-    with open_table(path, header=False) as table:
-        (row,) = table.rows
-        assert row.number == 1
-        assert text_column(table, None, own=1)(row) == "good"
-        assert text_column(table, "0", own=1)(row) == "0"
-        for asked, own in ((None, 5), (None, "text"), ("text", None)):
-            with pytest.raises(DataError, match="2 columns without names"):
-                text_column(table, asked, own=own)
+    table = read_table(path, "tsv", TableOptions(header=False))
+    (chunk,) = table.chunks
+    assert chunk.numbers == [1]
+    assert cell_at(chunk.rows[0], text_place(table, None, own=1)) == "good"
+    assert cell_at(chunk.rows[0], text_place(table, "0", own=1)) == "0"
+    for asked, own in ((None, 5), (None, "text"), ("text", None)):
+        with pytest.raises(DataError, match="2 columns without names"):
+            text_place(table, asked, own=own)

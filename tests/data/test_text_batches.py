@@ -6,8 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rnnkit.data.buckets import TextBatchPlan, evaluation_batches
-from rnnkit.data.encoded_texts import EncodedTexts
+from rnnkit.data.encoded_texts import EncodedTexts, TextBatchPlan, evaluation_batches
 
 LENGTHS = st.lists(st.integers(1, 30), min_size=1, max_size=400)
 
