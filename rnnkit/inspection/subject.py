@@ -1,6 +1,6 @@
 """What is inspected: the network of a run, or the one that a configuration describes.
 
-Without ONNX Runtime: the weights come from `model.keras`.
+Without TensorFlow and ONNX Runtime: the weights come from the best checkpoint.
 """
 
 from dataclasses import dataclass
@@ -13,6 +13,7 @@ from rnnkit.inspection.summary import Summary, summarize
 from rnnkit.network.initializers import untrained
 from rnnkit.network.reference import Network, Weights, build_network
 from rnnkit.network.spec import EmbeddingInput, NetworkSpec, check_given_weights
+from rnnkit.runs.checkpoint import read_weights
 from rnnkit.runs.directory import RunDirectory, verify_files
 from rnnkit.runs.files import read_document
 from rnnkit.tasks.language_model.config import LanguageConfig
@@ -67,8 +68,6 @@ def open_run(run: RunDirectory) -> Subject:
     Raises:
         RunError: a file is missing, damaged, foreign, or does not belong to the others.
     """
-    from rnnkit.inspection.weights import read_weights  # a configuration does without h5py
-
     verify_files(run, run.config)
     config = load_config(run.config)
     weights = read_weights(run)
@@ -128,8 +127,8 @@ def _trained(run: RunDirectory, spec: NetworkSpec, weights: Weights) -> Network:
         return build_network(spec, weights)
     except ValueError as error:
         raise RunError(
-            f"{run.keras_model}: is not the model of {run.config.name} and {run.vocabulary.name}: "
-            f"{error}"
+            f"{run.best_checkpoint}: does not belong to {run.config.name} and "
+            f"{run.vocabulary.name}: {error}"
         ) from error
 
 

@@ -58,6 +58,20 @@ def read_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     return arrays, facts
 
 
+def read_weights(run: RunDirectory) -> dict[str, np.ndarray]:
+    """Return the best weights of a run by name, such as `recurrent_0/kernel`, float32.
+
+    Raises:
+        RunError: there are none yet, or the file is damaged.
+    """
+    if not run.best_checkpoint.exists():
+        raise RunError(
+            f"{run.best_checkpoint}: missing: the run was not evaluated yet, or the file was "
+            f"deleted. Train it further with: rnnkit train --resume {run.path}"
+        )
+    return read_checkpoint(run.best_checkpoint)[0]
+
+
 def read_last_checkpoint(
     run: RunDirectory, config: Config, *, corpus: str
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:

@@ -57,7 +57,6 @@ PLACES = {
     "annotated_types": {"config"},  # the vocabulary of pydantic's constraints
     "click": {"cli"},
     "filelock": {"runs"},
-    "h5py": {"inspection/weights.py"},
     "jinja2": {"views"},
     "keras": {"network", "training", "tasks"},
     "markupsafe": {"views"},

@@ -12,7 +12,8 @@ import numpy as np
 
 from rnnkit.config.base import layer_sizes
 from rnnkit.errors import ConfigError, RunError
-from rnnkit.runs.checkpoint import read_checkpoint
+from rnnkit.network.initializers import EMBEDDING_LIMIT
+from rnnkit.runs.checkpoint import read_weights
 from rnnkit.runs.directory import RunDirectory, verify_files
 from rnnkit.runs.files import read_document
 from rnnkit.tasks.task import Config, load_config
@@ -28,9 +29,6 @@ from rnnkit.text.subword_vocabulary import SubwordVocabulary
 from rnnkit.text.vocabulary import Vocabulary
 from rnnkit.text.word_vocabulary import WordVocabulary
 from rnnkit.training.task import Learning, TrainingData
-
-_SPREAD = 0.05
-"""Largest initial number of a learned vector, the default of Keras."""
 
 _SALT = 0x12A710
 """Keeps these draws apart from others of the same seed."""
@@ -88,7 +86,7 @@ def initial_weights(config: ClassificationConfig, prepared: PreparedTexts) -> In
     if isinstance(embedding, LearnedEmbedding) and embedding.class_ratios > 0.0:
         ratios = embedding.class_ratios * class_ratios(prepared)
         draw = np.random.default_rng((config.seed, _SALT))
-        table = draw.uniform(-_SPREAD, _SPREAD, (len(ratios), embedding.size))
+        table = draw.uniform(-EMBEDDING_LIMIT, EMBEDDING_LIMIT, (len(ratios), embedding.size))
         columns = min(embedding.size, ratios.shape[1])
         table[:, :columns] = ratios[:, :columns]
         return InitialWeights({"embedding/embeddings": table.astype(np.float32)}, ())
@@ -123,9 +121,10 @@ def _from_run(
         raise RunError(f"training.init_from: {run.path}: not a run directory of rnnkit")
     verify_files(run, run.config)
     source = load_config(run.config)
-    arrays, _ = read_checkpoint(run.best_checkpoint)
+    arrays = read_weights(run)
     weights = dict(_recurrent(config, source, arrays, run))
-    notes = [f"training.init_from: {len(weights) // 3} recurrent layers of {run.path}"]
+    recurrent = sum(name.endswith("/recurrent_kernel") for name in weights)
+    notes = [f"training.init_from: {recurrent} recurrent layers of {run.path}"]
     if prepared.vectors is not None:
         weights["embedding/embeddings"] = prepared.vectors
     else:
