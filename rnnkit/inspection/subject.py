@@ -9,7 +9,6 @@ from pathlib import Path
 from rnnkit.data.windows import context_length
 from rnnkit.errors import RunError
 from rnnkit.inference.decision import read_decision
-from rnnkit.inspection.summary import Summary, summarize
 from rnnkit.network.initializers import untrained
 from rnnkit.network.reference import Network, Weights, build_network
 from rnnkit.network.spec import EmbeddingInput, NetworkSpec, check_given_weights
@@ -166,11 +165,6 @@ def open_config(path: Path) -> Subject:
         case _, random:
             origin = f"untrained; {len(given)} given, {random} random (seed {config.seed})"
     return LanguageSubject(str(path), None, config, network, vocabulary, context, origin)
-
-
-def summary_of(subject: Subject) -> Summary:
-    """The layers of a subject in numbers."""
-    return summarize(subject.network.spec)
 
 
 def has_frozen_embeddings(subject: Subject) -> bool:

@@ -1,4 +1,4 @@
-"""From runs or configurations to the gradients to look at, and what to say about them."""
+"""From runs or configurations and a text to profiles of their gradients."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -9,7 +9,7 @@ import numpy as np
 
 from rnnkit.data.windows import context_length
 from rnnkit.errors import DataError, UsageError
-from rnnkit.inspection.gradients import (
+from rnnkit.inspection.profiles import (
     Clipping,
     Profile,
     Progress,
@@ -36,7 +36,7 @@ _USUAL_DISTANCE = 50
 
 
 @dataclass(frozen=True)
-class GradientChoice:
+class GradientOptions:
     """What is wanted.
 
     Without `text` and `files` the run's own held-out text is taken. Without `distance`, up to 50
@@ -52,7 +52,7 @@ class GradientChoice:
 
 
 @dataclass(frozen=True, eq=False)
-class GradientView:
+class GradientStudy:
     """Profiles side by side, and what clipping does to the gradient of the first network."""
 
     profiles: tuple[Profile, ...]
@@ -66,14 +66,14 @@ class GradientView:
         return tuple((profile, state) for profile in self.profiles for state in profile.states)
 
 
-def gradient_view(
+def study_gradients(
     subject: Subject,
     compared: Sequence[Subject],
     *,
     cells: bool,
-    choice: GradientChoice,
+    options: GradientOptions,
     progress: Progress = lambda done, total: None,
-) -> GradientView:
+) -> GradientStudy:
     """Look at the gradients of `subject`, of other runs, and, where `cells`, of fresh networks of
     the same size with each of the cells. `progress(done, total)` is called with pieces of
     text, for each network from the first on.
@@ -90,14 +90,14 @@ def gradient_view(
         subjects = ([] if subject.run is None else subjects) + [
             fresh(subject, cell) for cell in CELLS.values()
         ]
-    scaled = [_scaled(one, choice.recurrent_scale) for one in subjects]
+    scaled = [_scaled(one, options.recurrent_scale) for one in subjects]
     match subject:
         case LanguageSubject():
             languages = [one for one in scaled if isinstance(one, LanguageSubject)]
-            return _language_view(languages, choice, progress)
+            return _language_view(languages, options, progress)
         case ClassifierSubject():
             classifiers = [one for one in scaled if isinstance(one, ClassifierSubject)]
-            return _classifier_view(classifiers, choice, progress)
+            return _classifier_view(classifiers, options, progress)
         case _:
             assert_never(subject)
 
@@ -141,11 +141,11 @@ def _scaled(subject: Subject, scale: float) -> Subject:
 
 
 def _language_view(
-    subjects: list[LanguageSubject], choice: GradientChoice, progress: Progress
-) -> GradientView:
+    subjects: list[LanguageSubject], options: GradientOptions, progress: Progress
+) -> GradientStudy:
     first = subjects[0]
-    texts = [_language_text(subject, choice) for subject in subjects]
-    distance = choice.distance or min(
+    texts = [_language_text(subject, options) for subject in subjects]
+    distance = options.distance or min(
         usual_distance(subject.context, len(text.ids))
         for subject, text in zip(subjects, texts, strict=True)
     )
@@ -153,7 +153,7 @@ def _language_view(
         profile_of(
             subject.network,
             text.ids,
-            Reach(distance, choice.windows, subject.context),
+            Reach(distance, options.windows, subject.context),
             name=subject.name,
             cell=subject.network.spec.top.cell.name,
             origin=subject.origin,
@@ -168,11 +168,11 @@ def _language_view(
         training,
         context=context_length(windows),
         length=windows.length,
-        clip_norm=training.clip_norm if choice.clip_norm is None else choice.clip_norm,
+        clip_norm=training.clip_norm if options.clip_norm is None else options.clip_norm,
         frozen=("embedding/embeddings",) if has_frozen_embeddings(first) else (),
     )
     notes = tuple(dict.fromkeys(note for text in texts for note in text.notes))
-    return GradientView(profiles, clipping, texts[0].source, notes)
+    return GradientStudy(profiles, clipping, texts[0].source, notes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,20 +184,20 @@ class _Text:
     notes: tuple[str, ...] = ()
 
 
-def _language_text(subject: LanguageSubject, choice: GradientChoice) -> _Text:
+def _language_text(subject: LanguageSubject, options: GradientOptions) -> _Text:
     from rnnkit.tasks.language_model.data import prepare
     from rnnkit.tasks.language_model.evaluated_text import text_of_files, text_of_run
 
-    if choice.text is not None:
-        return _Text(np.array(subject.vocabulary.encode(choice.text), np.int64), "--text")
-    if choice.files:
+    if options.text is not None:
+        return _Text(np.array(subject.vocabulary.encode(options.text), np.int64), "--text")
+    if options.files:
         text = text_of_files(
-            choice.files,
+            options.files,
             subject.vocabulary,
             encoding=subject.config.data.encoding,
             unseen="unk" if subject.vocabulary.unknown_id is not None else "skip",
         )
-        return _Text(text.ids, ", ".join(choice.files), text.notes)
+        return _Text(text.ids, ", ".join(options.files), text.notes)
     if subject.run is not None:
         text = text_of_run(subject.run, subject.config, split=None)
         return _Text(text.ids, f"the {text.split} part of its text")
@@ -210,16 +210,16 @@ def _language_text(subject: LanguageSubject, choice: GradientChoice) -> _Text:
 
 
 def _classifier_view(
-    subjects: list[ClassifierSubject], choice: GradientChoice, progress: Progress
-) -> GradientView:
-    if choice.clip_norm is not None:
+    subjects: list[ClassifierSubject], options: GradientOptions, progress: Progress
+) -> GradientStudy:
+    if options.clip_norm is not None:
         raise UsageError("--clip-norm is for language models; this is a classifier.")
-    read = [_classified_texts(subject, choice) for subject in subjects]
+    read = [_classified_texts(subject, options) for subject in subjects]
     profiles = tuple(
         classifier_profile_of(
             subject.network,
             texts,
-            distance=choice.distance or _USUAL_DISTANCE,
+            distance=options.distance or _USUAL_DISTANCE,
             name=subject.name,
             cell=subject.network.spec.top.cell.name,
             origin=subject.origin,
@@ -243,19 +243,19 @@ def _classifier_view(
             "The pooling hands the gradient to every step, not to the last alone, so at a distance "
             "there is what came back through time and what came directly."
         )
-    return GradientView(profiles, None, read[0][1], tuple(notes))
+    return GradientStudy(profiles, None, read[0][1], tuple(notes))
 
 
 def _classified_texts(
-    subject: ClassifierSubject, choice: GradientChoice
+    subject: ClassifierSubject, options: GradientOptions
 ) -> tuple[list[np.ndarray], str]:
     """Ids of texts, and where they come from."""
-    if choice.text is not None:
-        return [np.array(subject.encoder.encode(choice.text))], "--text"
-    if choice.files:
-        lines = [line for name in choice.files for line in _lines(Path(name)) if line.strip()]
-        rows = subject.encoder.encode_many(_spread(lines, choice.windows))
-        return [np.array(row) for row in rows], ", ".join(choice.files)
+    if options.text is not None:
+        return [np.array(subject.encoder.encode(options.text))], "--text"
+    if options.files:
+        lines = [line for name in options.files for line in _lines(Path(name)) if line.strip()]
+        rows = subject.encoder.encode_many(_spread(lines, options.windows))
+        return [np.array(row) for row in rows], ", ".join(options.files)
     from rnnkit.tasks.text_classification.data import prepare_texts
 
     if subject.run is not None:
@@ -266,7 +266,7 @@ def _classified_texts(
         prepared = prepare_texts(subject.config)
     split = "validation" if len(prepared.validation) else "train"
     texts = prepared.split(split)
-    places = _spread(range(len(texts)), choice.windows)
+    places = _spread(range(len(texts)), options.windows)
     return [np.array(texts.row(place)) for place in places], f"the {split} texts"
 
 

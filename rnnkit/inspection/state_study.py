@@ -1,12 +1,13 @@
-"""From a run and a text to the states to look at."""
+"""From a run and a text to the states of units, and to what they track."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from rnnkit.errors import DataError
-from rnnkit.inspection.state_view import StateView, choose_units
-from rnnkit.inspection.states import (
+from rnnkit.tasks.language_model.config import LanguageConfig
+from rnnkit.errors import DataError, UsageError
+from rnnkit.inspection.state_reading import (
     Progress,
     StateArray,
     StateKind,
@@ -18,12 +19,10 @@ from rnnkit.inspection.states import (
     text_states,
 )
 from rnnkit.inspection.subject import ClassifierSubject, open_run
-from rnnkit.inspection.text_properties import text_properties
-from rnnkit.inspection.tracking import Ranking, check_length, rank_units
+from rnnkit.inspection.tracking import Ranking, Tracked, check_length, rank_units, text_properties
 from rnnkit.network.cells import CELLS
 from rnnkit.network.reference import Network
 from rnnkit.runs.directory import RunDirectory
-from rnnkit.tasks.language_model.config import LanguageConfig
 from rnnkit.tasks.language_model.evaluated_text import text_of_files, text_of_run
 from rnnkit.tasks.language_model.session import Session, load_session
 from rnnkit.text.encoder import UNKNOWN, TextEncoder
@@ -62,7 +61,80 @@ class RankingText:
     is_required: bool = True
 
 
-def language_run_states(
+@dataclass(frozen=True, eq=False)
+class ShownUnit:
+    """One unit over the text: its activation after each token, float32[tokens], and what it
+    tracks best of all units."""
+
+    unit: int
+    values: np.ndarray
+    tracks: tuple[Tracked, ...]
+
+    @property
+    def largest(self) -> float:
+        """The largest absolute activation; the end of a scale of colours."""
+        return float(np.abs(self.values).max(initial=0.0))
+
+
+@dataclass(frozen=True, eq=False)
+class StateStudy:
+    """A text, and the units that are shown over it.
+
+    `layer` counts from 0. `width` is the number of units of the layer; of a bidirectional one
+    those of the forward direction come first. `pieces` are the tokens in the text; `spaced` tells
+    that there is whitespace between them. `labels` are names of the tokens that can always be
+    printed. `ranked_on` says of which text the `ranking` is.
+    """
+
+    cell: str
+    layer: int
+    kind: StateKind
+    width: int
+    is_bidirectional: bool
+    pieces: tuple[str, ...]
+    labels: tuple[str, ...]
+    spaced: bool
+    units: tuple[ShownUnit, ...]
+    ranking: Ranking | None
+    ranked_on: str
+    notes: tuple[str, ...]
+
+    def direction(self, unit: int) -> str:
+        """The direction in which `unit` reads, "" in a layer with one alone."""
+        if not self.is_bidirectional:
+            return ""
+        return "forward" if unit < self.width // 2 else "backward"
+
+
+def choose_units(
+    states: np.ndarray, asked: Sequence[int], ranking: Ranking | None, *, most: int
+) -> tuple[ShownUnit, ...]:
+    """The units to show of `states` float32[tokens, units].
+
+    Those `asked` for, or else those of the strongest findings of the `ranking`, or else, where
+    there is none, those that vary most over the text: at most `most`.
+
+    Raises:
+        UsageError: there is no such unit.
+    """
+    width = states.shape[1]
+    found = [one for one in ranking.tracked if one.is_found] if ranking is not None else []
+    if asked:
+        for unit in asked:
+            if not 0 <= unit < width:
+                raise UsageError(f"--unit {unit}: the layer has units 0 to {width - 1}.")
+        chosen = list(dict.fromkeys(asked))
+    elif found:
+        chosen = list(dict.fromkeys(one.unit for one in found))[:most]
+    else:
+        chosen = np.argsort(-states.std(axis=0), kind="stable")[:most].tolist()
+    return tuple(
+        ShownUnit(unit, states[:, unit], tuple(one for one in found if one.unit == unit))
+        for unit in chosen
+    )
+
+
+def study_language_run(
     run: RunDirectory,
     config: LanguageConfig,
     text: str | None,
@@ -70,7 +142,7 @@ def language_run_states(
     choice: StateChoice,
     ranking_text: RankingText | None,
     progress: Progress = lambda done, total: None,
-) -> StateView:
+) -> StateStudy:
     """The states of a language model over `text`, and a ranking unless `ranking_text` is None.
 
     Without `text`, the beginning of the second half of the ranking text is shown: the half that
@@ -114,7 +186,7 @@ def language_run_states(
             f"what is shown at a token is the state after the {session.context} that end with it."
         )
     decoder = StreamDecoder(session.vocabulary)
-    return StateView(
+    return StateStudy(
         cell=cell.name,
         layer=state.layer,
         kind=kind,
@@ -152,7 +224,7 @@ def rank_language(
     return rank_units(states, [entry.part(counted) for entry in properties], tokens[counted])
 
 
-def classifier_run_states(run: RunDirectory, text: str, *, choice: StateChoice) -> StateView:
+def study_classifier_run(run: RunDirectory, text: str, *, choice: StateChoice) -> StateStudy:
     """The states of a classifier over the tokens of `text`.
 
     Raises:
@@ -162,13 +234,13 @@ def classifier_run_states(run: RunDirectory, text: str, *, choice: StateChoice) 
     """
     subject = open_run(run)
     assert isinstance(subject, ClassifierSubject)
-    return classifier_view(subject.network, subject.encoder, text, choice=choice)
+    return study_classifier(subject.network, subject.encoder, text, choice=choice)
 
 
-def classifier_view(
+def study_classifier(
     network: Network, encoder: TextEncoder, text: str, *, choice: StateChoice
-) -> StateView:
-    """The states of a network over the tokens of `text`, as `classifier_run_states` has them."""
+) -> StateStudy:
+    """The states of a network over the tokens of `text`, as `study_classifier_run` has them."""
     layer = check_layer(choice.layer, len(network.layers))
     cells = network.layers[layer].cells
     cell, units = cells[0].cell, cells[0].units
@@ -189,7 +261,7 @@ def classifier_view(
         label_text(token) + (" (unknown)" if index == UNKNOWN else "")
         for token, index in zip(tokens, ids, strict=True)
     ]
-    return StateView(
+    return StateStudy(
         cell=cell.name,
         layer=layer,
         kind=kind,
