@@ -47,9 +47,9 @@ def _open(target: str | None, *, runs_dir: Path) -> "Subject":
         ConfigError: the configuration cannot be used.
         DataError: the data of the configuration cannot be read.
     """
-    from rnnkit.tasks.task import SCHEMAS
     from rnnkit.inspection.subject import open_config, open_run
     from rnnkit.runs.directory import find_run
+    from rnnkit.tasks.task import SCHEMAS
 
     if target is not None and _is_config(target):
         return open_config(Path(target))

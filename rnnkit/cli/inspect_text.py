@@ -250,11 +250,11 @@ def attributions(
         raise UsageError(f"--png is a picture of one text; there are {len(texts)}. Use --html.")
 
     keep_numpy_to_one_thread()
-    from rnnkit.tasks.task import load_config
-    from rnnkit.tasks.text_classification.config import ClassificationConfig
     from rnnkit.inspection.attributions import attributions_view
     from rnnkit.runs.directory import find_run, verify_files
+    from rnnkit.tasks.task import load_config
     from rnnkit.tasks.text_classification.classifier import TASKS, load_classifier
+    from rnnkit.tasks.text_classification.config import ClassificationConfig
 
     directory = find_run(run, runs_dir=runs_dir, tasks=TASKS)
     if run is None:

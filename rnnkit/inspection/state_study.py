@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnnkit.tasks.language_model.config import LanguageConfig
 from rnnkit.errors import DataError, UsageError
 from rnnkit.inspection.state_reading import (
     Progress,
@@ -23,6 +22,7 @@ from rnnkit.inspection.tracking import Ranking, Tracked, check_length, rank_unit
 from rnnkit.network.cells import CELLS
 from rnnkit.network.reference import Network
 from rnnkit.runs.directory import RunDirectory
+from rnnkit.tasks.language_model.config import LanguageConfig
 from rnnkit.tasks.language_model.evaluated_text import text_of_files, text_of_run
 from rnnkit.tasks.language_model.session import Session, load_session
 from rnnkit.text.encoder import UNKNOWN, TextEncoder

@@ -4,8 +4,6 @@ from typing import Any
 
 import numpy as np
 
-from rnnkit.tasks.task import load_config
-from rnnkit.tasks.text_classification.config import ClassificationConfig
 from rnnkit.errors import UsageError
 from rnnkit.inspection.state_reading import Progress
 from rnnkit.inspection.state_study import (
@@ -19,6 +17,8 @@ from rnnkit.inspection.state_study import (
 from rnnkit.inspection.tracking import Ranking, Tracked
 from rnnkit.network.cells import CELLS
 from rnnkit.runs.directory import RunDirectory, verify_files
+from rnnkit.tasks.task import load_config
+from rnnkit.tasks.text_classification.config import ClassificationConfig
 from rnnkit.views.formats import count, number, shorten
 from rnnkit.views.plot import Axis, Figure, HeatMap, Panel
 from rnnkit.views.view import (
@@ -187,7 +187,7 @@ def _picture(study: StateStudy) -> Figure:
         panels.append(
             Panel("" if start else title, (shown,), Axis(names=names), units, grid="none")
         )
-    height = 0.5 + len(panels) * (0.65 + 0.22 * len(study.units))
+    height = 0.4 + len(panels) * (0.7 + 0.22 * len(study.units))
     description = f"Heat map of {len(study.units)} units over {last} tokens."
     return Figure("states", tuple(panels), description, width=11.0, height=height)
 

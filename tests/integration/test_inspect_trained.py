@@ -13,12 +13,11 @@ import pytest
 from experiments import configure, configure_labelled, train_new
 
 from rnnkit.config.describe import to_yaml
-from rnnkit.inspection.page import MARK
 from rnnkit.inspection.subject import ClassifierSubject, LanguageSubject, open_run
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.tasks.language_model.session import load_session
 from rnnkit.tasks.text_classification.classifier import load_classifier, predict_probabilities
-from rnnkit.views.canvas import PNG_MARK
+from rnnkit.views.view import PNG_MARK, page_mark
 
 RunCli = Callable[..., Any]
 
@@ -256,7 +255,7 @@ def test_pages_and_pictures(
             "inspect", command, runs[name].path, *options, "--html", page, "--png", picture
         )
         assert result.exit_code == 0, result.stderr
-    assert page.read_text("utf-8").startswith(MARK)
+    assert page.read_text("utf-8").startswith(page_mark("inspect"))
     assert "://" not in page.read_text("utf-8")
     assert PNG_MARK in picture.read_bytes()[:512]
     mine = tmp_path / "mine.html"

@@ -7,9 +7,7 @@ import onnxruntime
 import pytest
 
 from rnnkit.errors import DataError, RunError, UsageError
-from rnnkit.inspection.run_states import StateChoice, classifier_view
-from rnnkit.inspection.state_view import ShownUnit, choose_units
-from rnnkit.inspection.states import (
+from rnnkit.inspection.state_reading import (
     WARM_UP,
     StateArray,
     classifier_states,
@@ -17,6 +15,7 @@ from rnnkit.inspection.states import (
     long_text_states,
     text_states,
 )
+from rnnkit.inspection.state_study import ShownUnit, StateChoice, choose_units, study_classifier
 from rnnkit.inspection.tracking import Ranking, Tracked
 from rnnkit.network.cells import CELLS
 from rnnkit.network.onnx import export_onnx
@@ -213,7 +212,7 @@ ENCODER = TextEncoder("words", WordRules(), tuple("abcdef"), maximum_length=4)
 
 def test_the_view_of_a_classifier() -> None:
     network = classifier(cell="gru", layers=2, bidirectional=True)
-    view = classifier_view(network, ENCODER, "a zebra c d e", choice=StateChoice(most_units=2))
+    view = study_classifier(network, ENCODER, "a zebra c d e", choice=StateChoice(most_units=2))
     assert (view.layer, view.kind, view.width, view.spaced) == (1, "hidden", 6, True)
     assert view.pieces == ("a", "zebra", "c", "d")  # what the model reads
     assert view.labels[1] == "zebra (unknown)"
@@ -221,7 +220,7 @@ def test_the_view_of_a_classifier() -> None:
     states = classifier_states(network, ENCODER.encode("a zebra c d e"), layer=1, kind="hidden")
     assert [unit.unit for unit in view.units] == np.argsort(-states.std(axis=0))[:2].tolist()
     assert any("from 3 on read backwards" in note for note in view.notes)
-    short = classifier_view(
+    short = study_classifier(
         network, ENCODER, "a zebra c d e", choice=StateChoice(units=(4,), most_tokens=2)
     )
     assert short.pieces == ("a", "zebra")
@@ -230,13 +229,13 @@ def test_the_view_of_a_classifier() -> None:
 
 
 def test_the_view_of_a_classifier_that_reads_forwards() -> None:
-    view = classifier_view(classifier(cell="lstm"), ENCODER, "a b", choice=StateChoice())
+    view = study_classifier(classifier(cell="lstm"), ENCODER, "a b", choice=StateChoice())
     assert (view.kind, view.direction(0), view.notes) == ("cell", "", ())
 
 
 def test_a_classifier_needs_a_word() -> None:
     with pytest.raises(DataError, match="holds no token"):
-        classifier_view(classifier(cell="gru"), ENCODER, " ", choice=StateChoice())
+        study_classifier(classifier(cell="gru"), ENCODER, " ", choice=StateChoice())
 
 
 # ------------------------------------------------------------------------------ which are chosen

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnkit.inspection.text_properties import Property, text_properties
+from rnnkit.inspection.tracking import Property, text_properties
 
 TEXTS = st.text(alphabet='aB1 \n\t.!"“”()<>', max_size=60)
 

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from rnnkit.errors import UsageError
 from rnnkit.inference.decision import Decision
-from rnnkit.inspection.attributions import (
+from rnnkit.inspection.attribution_methods import exact_shapley, integrated_gradients
+from rnnkit.inspection.attribution_study import (
     MOST_EXACT,
     IntegratedGradients,
     LeaveOneOut,
@@ -18,8 +19,6 @@ from rnnkit.inspection.attributions import (
     attribute,
     class_index,
 )
-from rnnkit.inspection.integrated_gradients import integrated_gradients
-from rnnkit.inspection.shapley import exact_shapley
 from rnnkit.network.reference import Network, build_network, run, softmax
 from rnnkit.tasks.text_classification.classifier import Classifier
 from rnnkit.tasks.text_classification.config import ClassifierConfig

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 
 from rnnkit.errors import DataError
 from rnnkit.inspection import tracking
-from rnnkit.inspection.text_properties import Property
-from rnnkit.inspection.tracking import LEAST_TOKENS, area, rank_units
+from rnnkit.inspection.tracking import LEAST_TOKENS, Property, area, rank_units
 
 TOKENS = 2000
 

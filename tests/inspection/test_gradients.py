@@ -8,7 +8,7 @@ import pytest
 
 from rnnkit.config.training import SGDConfig
 from rnnkit.errors import DataError
-from rnnkit.inspection.gradients import (
+from rnnkit.inspection.profiles import (
     Profile,
     Reach,
     StateProfile,
@@ -84,7 +84,7 @@ def test_a_linear_recurrence_multiplies_by_its_scale(scale: float) -> None:
     [(0.5, "vanishes"), (0.9, "fades"), (1.0, "lasts"), (1.05, "grows"), (2.0, "explodes")],
 )
 def test_its_fate_is_named(scale: float, fate: str) -> None:
-    assert profile(linear(scale)).states[0].fate == fate
+    assert profile(linear(scale)).states[0].trend == fate
 
 
 def test_a_simple_rnn_vanishes_at_least_as_fast_as_its_matrix_shrinks() -> None:
@@ -92,13 +92,13 @@ def test_a_simple_rnn_vanishes_at_least_as_fast_as_its_matrix_shrinks() -> None:
     (state,) = profile(fresh(0.5)).states
     bound = state.norms[0] * 0.5 ** np.arange(31)
     assert (state.norms <= bound * (1 + 1e-12)).all()
-    assert state.fate == "vanishes"
+    assert state.trend == "vanishes"
     assert state.norms[10] < 1e-3 * state.norms[0]
 
 
 def test_a_simple_rnn_explodes_with_a_large_matrix() -> None:
     (state,) = profile(fresh(4.0)).states
-    assert state.fate == "explodes"
+    assert state.trend == "explodes"
     assert state.norms[30] > 1e3 * state.norms[0]
     (tame,) = profile(fresh(1.0)).states
     assert 0.3 < tame.ratio < 1.0
@@ -125,14 +125,14 @@ def test_each_layer_has_a_curve() -> None:
 def test_numbers_beyond_all_range_are_said_to_explode() -> None:
     (state,) = profile(linear(1e30), distance=30).states
     assert not math.isfinite(state.ratio)
-    assert state.fate == "explodes"
+    assert state.trend == "explodes"
 
 
 def test_a_gradient_that_is_zero_everywhere_has_no_factor() -> None:
     assert math.isnan(StateProfile("r", "hidden", np.zeros(4)).factor)
     with_gap = StateProfile("r", "hidden", np.array([1.0, 0.5, 0.25, 0.0]))
     assert with_gap.factor == pytest.approx(0.5)
-    assert with_gap.fate == "vanishes"
+    assert with_gap.trend == "vanishes"
 
 
 def test_windows_begin_where_the_text_allows() -> None:
