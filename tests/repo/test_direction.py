@@ -100,17 +100,6 @@ PENDING: frozenset[str] = frozenset(
         "data/word_vectors.py -> tasks",
         "inference/beam.py -> tasks",
         "inference/continuation.py -> tasks",
-<<<<<<< HEAD
-        "inspection/page_forward.py -> imports matplotlib",
-        "inspection/page_gradients.py -> imports matplotlib",
-        "inspection/page_states.py -> imports matplotlib",
-=======
-        "network/classifier_parts.py -> tasks",
-        "network/keras.py -> tasks",
-        "network/keras_classifier.py -> tasks",
-        "network/onnx.py -> tasks",
-        "network/onnx_classifier.py -> tasks",
->>>>>>> 5d29cdd (inspect: tests of the views)
         "runs/checkpoint.py -> tasks",
         "runs/listing.py -> tasks",
         "tasks/language_model/sections.py -> report",
