@@ -1,7 +1,7 @@
 """English stop words and lemmas, from the tables of spaCy.
 
-spaCy has no trained English model in its own package, but tables: a list of stop words, and
-lemmas to look words up in (`spacy-lookups-data`). Looking up needs no pipeline.
+spaCy's own package has no trained English model but tables: a list of stop words, and lemmas by
+word form (`spacy-lookups-data`). Looking a word up needs no pipeline.
 """
 
 from collections.abc import Mapping
@@ -14,7 +14,7 @@ _CLITICS = ("n't", "'s", "'m", "'re", "'ve", "'ll", "'d")
 
 @cache
 def english_stop_words() -> frozenset[str]:
-    """The English stop words of spaCy, lower case, and their contractions.
+    """Return the English stop words of spaCy, lower case, and their contractions.
 
     spaCy divides a contraction and drops its parts, among them "n't" as it drops "not" and "no";
     here a contraction stays whole, so it counts as a stop word when its parts do: "it's",
@@ -31,7 +31,7 @@ def english_stop_words() -> frozenset[str]:
 
 @cache
 def english_lemmas() -> Mapping[str, str]:
-    """The lemma of each English word form in spaCy's table: "movies" -> "movie", "was" -> "be".
+    """Return the lemmas of English word forms in spaCy's table: "movies" -> "movie", "was" -> "be".
 
     Words that are not in the table are their own lemmas. Raises ConfigError without spaCy or
     without its tables.
