@@ -155,7 +155,7 @@ def classifier_forward(subject: ClassifierSubject, text: str, *, units: int, ste
     if not subject.encoder.tokenize(text):
         notes.append("The text has no tokens; it is read as one unknown word.")
     trace = run(subject.network, ids[np.newaxis])
-    tokens = [subject.encoder.token_of(int(index)) for index in ids]
+    tokens = [subject.encoder.vocabulary.token_of(int(index)) for index in ids]
     read = tuple(
         Step(
             number=t + 1,

@@ -26,8 +26,7 @@ from rnnkit.tasks.language_model.config import LanguageConfig
 from rnnkit.tasks.language_model.evaluated_text import text_of_files, text_of_run
 from rnnkit.tasks.language_model.session import Session, load_session
 from rnnkit.text.encoder import UNKNOWN, TextEncoder
-from rnnkit.text.language import StreamDecoder
-from rnnkit.text.spelling import label_text
+from rnnkit.text.vocabulary import StreamDecoder, label_text
 
 _TOKENS_WITHOUT_TEXT = 300
 _TOKENS_TO_LINE = 200  # at most left out before the first whole line
@@ -269,7 +268,7 @@ def study_classifier(
         is_bidirectional=len(cells) > 1,
         pieces=tuple(tokens[shown]),
         labels=tuple(labels[shown]),
-        spaced=encoder.kind == "words",
+        spaced=encoder.vocabulary.kind == "words",
         units=choose_units(states[shown], choice.units, None, most=choice.most_units),
         ranking=None,
         ranked_on="",

@@ -21,7 +21,8 @@ from rnnkit.tasks.task import load_config
 from rnnkit.tasks.text_classification.config import ClassificationConfig
 from rnnkit.tasks.text_classification.network import classifier_network
 from rnnkit.text.encoder import TextEncoder
-from rnnkit.text.language import LanguageVocabulary, read_vocabulary
+from rnnkit.text.stored import read_vocabulary
+from rnnkit.text.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +38,7 @@ class LanguageSubject:
     run: RunDirectory | None
     config: LanguageConfig
     network: Network
-    vocabulary: LanguageVocabulary
+    vocabulary: Vocabulary
     context: int | None
     origin: str
 

@@ -78,19 +78,18 @@ def read_rules(content: object, rules: type[_T]) -> _T:
 
 def _classifier_vocabulary(content: dict[str, Any], kind: Kind) -> Vocabulary:
     stored = read_mapping(content, {"kind", "rules", "tokens", "subwords"}, "the vocabulary")
-    rules = read_rules(stored["rules"], classifier_rules(kind))
-    tokens, subwords = stored["tokens"], stored["subwords"]
+    tokens, subwords, form = stored["tokens"], stored["subwords"], classifier_rules(kind)
     if kind == "subwords":
-        if not isinstance(subwords, str) or tokens != [] or not isinstance(rules, CaseRules):
+        if not isinstance(subwords, str) or tokens != []:
             raise ValueError("the subwords are not a text, or tokens are listed beside them")
-        return subword_vocabulary(rules, subwords)
+        return subword_vocabulary(read_rules(stored["rules"], CaseRules), subwords)
     if subwords != "":
         raise ValueError(f"subwords are listed in a vocabulary of {kind}")
     is_token = _is_character if kind == "characters" else _is_word
     if not isinstance(tokens, list) or not all(map(is_token, tokens)) or PADDING in tokens:
         raise ValueError(f"tokens is not a list of {kind}")
     _check_distinct(tokens)
-    return Vocabulary(rules, kind, tuple(tokens), has_unknown=True)
+    return Vocabulary(read_rules(stored["rules"], form), kind, tuple(tokens), has_unknown=True)
 
 
 def _characters_vocabulary(

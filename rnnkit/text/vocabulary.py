@@ -81,6 +81,9 @@ class Vocabulary:
     def __post_init__(self) -> None:
         if not isinstance(self.rules, TextRules | classifier_rules(self.kind)):
             raise ValueError(f"{type(self.rules).__name__} are not the rules of {self.kind}")
+        needed = not isinstance(self.rules, TextRules) or self.kind == "words"
+        if self.kind != "characters" and self.has_unknown != needed:
+            raise ValueError(f"has_unknown is {self.has_unknown} for {self.kind}")
 
     @property
     def special(self) -> tuple[str, ...]:
@@ -137,10 +140,15 @@ class Vocabulary:
 
     # Texts to ids.
 
-    def clean(self, text: str) -> str:
-        """Return `text` as it is tokenized by a language model."""
+    @property
+    def cleaning(self) -> TextRules:
+        """The cleaning of a language model's texts."""
         assert isinstance(self.rules, TextRules)
-        return self.rules.apply(text)
+        return self.rules
+
+    def clean(self, text: str) -> str:
+        """Return the cleaned `text` of a language model."""
+        return self.cleaning.apply(text)
 
     def tokenize(self, text: str) -> list[str]:
         """Return the tokens of `text`, known or not; an empty list for a text without any."""
@@ -176,21 +184,26 @@ class Vocabulary:
 
     def encode_many(self, texts: Iterable[str]) -> list[list[int]]:
         """Return the ids of every text, whose characters are known; fast for many texts."""
+        if isinstance(self.rules, TextRules):
+            return [self.encode_clean(self.rules.apply(text)) for text in texts]
+        if self.kind == "subwords":
+            first, encoded = len(self.special), self._tokenizer.encode_many(texts)
+            return [[index + first for index in ids] for ids in encoded]
+        ids_of = self._ids.__getitem__
+        return [list(map(ids_of, self.tokenize(text))) for text in texts]
+
+    def encode_clean(self, text: str) -> list[int]:
+        """Return the ids of a language model's text that is clean and whose characters are
+        known."""
         match self.kind:
             case "characters":
-                ids_of = self._ids.__getitem__
-                return [list(map(ids_of, self._characters(text))) for text in texts]
-            case "words":
-                ids_of = self._ids.__getitem__
-                return [list(map(ids_of, self.tokenize(text))) for text in texts]
+                return list(map(self._ids.__getitem__, text))
             case "bytes":
-                return [list(self.clean(text).encode("utf-8")) for text in texts]
+                return list(text.encode("utf-8"))
+            case "words":
+                return list(map(self._ids.__getitem__, tokenize(text, self.layout)))
             case "subwords":
-                if isinstance(self.rules, TextRules):
-                    return [self._tokenizer.encode_exactly(self.clean(text)) for text in texts]
-                first = len(self.special)
-                encoded = self._tokenizer.encode_many(texts)
-                return [[index + first for index in ids] for ids in encoded]
+                return self._tokenizer.encode_exactly(text)
             case _:
                 assert_never(self.kind)
 

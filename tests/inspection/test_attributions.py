@@ -25,6 +25,7 @@ from rnnkit.tasks.text_classification.config import ClassifierConfig
 from rnnkit.tasks.text_classification.explain import explain
 from rnnkit.tasks.text_classification.network import classifier_network
 from rnnkit.text.encoder import UNKNOWN, TextEncoder
+from rnnkit.text.vocabulary import Vocabulary
 from rnnkit.text.words import WordRules
 
 WEIGHTS = {"good": 1.5, "bad": -2.0, "film": 0.0, "very": 0.25}
@@ -32,7 +33,10 @@ SIZE, CLASSES = len(WEIGHTS) + 2, 3
 
 
 def encoder(maximum_length: int = 40) -> TextEncoder:
-    return TextEncoder("words", WordRules(), tuple(WEIGHTS), maximum_length=maximum_length)
+    return TextEncoder(
+        Vocabulary(WordRules(), "words", tuple(WEIGHTS), has_unknown=True),
+        maximum_length=maximum_length,
+    )
 
 
 def summing_classifier(*, temperature: float = 1.0, maximum_length: int = 40) -> Classifier:

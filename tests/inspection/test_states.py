@@ -25,8 +25,8 @@ from rnnkit.tasks.language_model.network import language_network
 from rnnkit.tasks.language_model.session import Session
 from rnnkit.tasks.text_classification.config import ClassifierConfig
 from rnnkit.tasks.text_classification.network import classifier_network
+from rnnkit.text.cleaning import TextRules
 from rnnkit.text.encoder import TextEncoder
-from rnnkit.text.tokenize import TextRules
 from rnnkit.text.vocabulary import Vocabulary
 from rnnkit.text.words import WordRules
 
@@ -207,7 +207,9 @@ def test_each_direction_knows_its_side_of_the_text(kind: Any) -> None:
         assert not np.allclose(states, classifier_states(network, ids, layer=0, kind="hidden"))
 
 
-ENCODER = TextEncoder("words", WordRules(), tuple("abcdef"), maximum_length=4)
+ENCODER = TextEncoder(
+    Vocabulary(WordRules(), "words", tuple("abcdef"), has_unknown=True), maximum_length=4
+)
 
 
 def test_the_view_of_a_classifier() -> None:

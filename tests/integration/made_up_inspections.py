@@ -6,7 +6,7 @@ from made_up_reports import HOSTILE, LONG
 from rnnkit.inspection.attribution_study import Attribution, Attributions
 from rnnkit.inspection.state_study import StateStudy, choose_units
 from rnnkit.inspection.tracking import Ranking, Tracked
-from rnnkit.text.spelling import label_text
+from rnnkit.text.vocabulary import label_text
 
 
 def state_study(

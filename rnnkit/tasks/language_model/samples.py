@@ -8,7 +8,7 @@ import numpy as np
 from rnnkit.errors import DataError
 from rnnkit.tasks.language_model.config import LanguageConfig, SamplesConfig
 from rnnkit.tasks.language_model.data import Prepared
-from rnnkit.text.language import LanguageVocabulary, name_unseen, unit_of
+from rnnkit.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:  # step.py imports TensorFlow; the prompt is checked before that
     from rnnkit.training.step import Learner
@@ -30,8 +30,8 @@ def sample_prompt(config: LanguageConfig, prepared: Prepared) -> list[int]:
     beginning = vocabulary.opening(prompt)
     unseen = vocabulary.unseen(beginning)
     if unseen or not beginning:
-        named = name_unseen(vocabulary, unseen)
-        lacking = f"has {unit_of(vocabulary)} that the text lacks: {named}"
+        named = vocabulary.name_units(unseen)
+        lacking = f"has {vocabulary.unit} that the text lacks: {named}"
         found = lacking if beginning else "is empty"
         raise DataError(f"training.samples.prime {found}; choose another text or leave it out")
     return vocabulary.encode(beginning)
@@ -42,7 +42,7 @@ def write_samples(
     prompt: Sequence[int],
     samples: SamplesConfig,
     *,
-    vocabulary: LanguageVocabulary,
+    vocabulary: Vocabulary,
     context: int | None,
     seed: tuple[int, int],
 ) -> list[dict[str, object]]:

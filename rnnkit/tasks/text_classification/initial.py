@@ -6,7 +6,6 @@ NumPy alone: what does not fit is said before TensorFlow is loaded.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import assert_never
 
 import numpy as np
 
@@ -24,10 +23,7 @@ from rnnkit.tasks.text_classification.config import (
 )
 from rnnkit.tasks.text_classification.data import PreparedTexts, prepare_texts
 from rnnkit.text.encoder import TextEncoder
-from rnnkit.text.language import read_vocabulary
-from rnnkit.text.subword_vocabulary import SubwordVocabulary
-from rnnkit.text.vocabulary import Vocabulary
-from rnnkit.text.word_vocabulary import WordVocabulary
+from rnnkit.text.stored import read_vocabulary
 from rnnkit.training.task import Learning, TrainingData
 
 _SALT = 0x12A710
@@ -131,8 +127,8 @@ def _from_run(
         table, known = _embedding(config, prepared.encoder, arrays, run)
         weights["embedding/embeddings"] = table
         notes.append(
-            f"and the vectors of {known:,} of {len(prepared.encoder.tokens):,} tokens; the "
-            "others begin with their mean"
+            f"and the vectors of {known:,} of {len(prepared.encoder.vocabulary.tokens):,} tokens; "
+            "the others begin with their mean"
         )
     return InitialWeights(weights, ("; ".join(notes) + ".",))
 
@@ -205,7 +201,7 @@ def _embedding(
             f"model.embedding.size (now {config.model.embedding.size}) to that"
         )
     rows = _rows_by_token(run)
-    found = {token: rows[token] for token in encoder.tokens if token in rows}
+    found = {token: rows[token] for token in encoder.vocabulary.tokens if token in rows}
     if not found:
         raise ConfigError(
             f"training.init_from: {run.path} shares no token with these texts; choose the same "
@@ -213,7 +209,7 @@ def _embedding(
         )
     values = table[list(found.values())]
     ours = np.tile(values.mean(axis=0), (encoder.size, 1)).astype(np.float32)
-    ours[[encoder.id_of(token) for token in found]] = values
+    ours[[encoder.vocabulary.id_of(token) for token in found]] = values
     return ours, len(found)
 
 
@@ -221,19 +217,11 @@ def _rows_by_token(run: RunDirectory) -> dict[str, int]:
     """The row of every token of another run."""
     content = read_document(run.vocabulary, "vocabulary")
     try:
-        if "encoder" in content:
-            encoder = TextEncoder.from_dict(content["encoder"])
-            return {token: encoder.id_of(token) for token in encoder.tokens}
-        vocabulary = read_vocabulary(content)
+        vocabulary = (
+            TextEncoder.from_dict(content["encoder"]).vocabulary
+            if "encoder" in content
+            else read_vocabulary(content)
+        )
     except ValueError as error:
         raise RunError(f"{run.vocabulary}: damaged: {error}") from error
-    match vocabulary:
-        case Vocabulary():
-            first = int(vocabulary.has_unknown)
-            return {token: row for row, token in enumerate(vocabulary.tokens, start=first)}
-        case WordVocabulary():
-            return {token: row for row, token in enumerate(vocabulary.tokens, start=1)}
-        case SubwordVocabulary():
-            return {token: row for row, token in enumerate(vocabulary.spellings)}
-        case _:
-            assert_never(vocabulary)
+    return {token: vocabulary.id_of(token) for token in vocabulary.tokens}

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnkit.errors import DataError
-from rnnkit.text.language import StreamDecoder
-from rnnkit.text.tokenize import TextRules
-from rnnkit.text.vocabulary import Vocabulary
+from rnnkit.text.cleaning import TextRules
+from rnnkit.text.stored import read_vocabulary
+from rnnkit.text.vocabulary import StreamDecoder, Vocabulary
 
 KEEP = TextRules(newlines="keep")
 BYTES = Vocabulary(KEEP, "bytes")
@@ -85,13 +85,13 @@ def test_an_id_outside_is_refused(index: int) -> None:
 def test_the_stored_form_is_read_back(text: str, has_unknown: bool) -> None:
     written = characters(text + "a", has_unknown=has_unknown)
     for vocabulary in (BYTES, written):
-        assert Vocabulary.from_dict(json.loads(json.dumps(vocabulary.to_dict()))) == vocabulary
+        assert read_vocabulary(json.loads(json.dumps(vocabulary.to_dict()))) == vocabulary
 
 
 @pytest.mark.parametrize(
     ("change", "problem"),
     [
-        ({"kind": "words"}, "kind is 'words'"),
+        ({"kind": "words"}, "exactly"),
         ({"kind": "bytes"}, "lists no tokens"),
         ({"tokens": []}, "tokens is empty"),
         ({"tokens": ["ab"]}, "single characters"),
@@ -107,6 +107,6 @@ def test_the_stored_form_is_read_back(text: str, has_unknown: bool) -> None:
 )
 def test_nonsense_is_refused(change: dict[str, Any], problem: str) -> None:
     with pytest.raises(ValueError, match=problem):
-        Vocabulary.from_dict(characters("ab").to_dict() | change)
+        read_vocabulary(characters("ab").to_dict() | change)
     with pytest.raises(ValueError, match="not an object"):
-        Vocabulary.from_dict([change])
+        read_vocabulary([change])

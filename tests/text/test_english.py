@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from rnnkit.errors import ConfigError
-from rnnkit.text import linguistic
+from rnnkit.text import english
 from rnnkit.text.words import WordRules
 
 TEXT = "It's the movies I wasn't liking, but they were not bad: don't watch Anna's! :)"
@@ -14,7 +14,7 @@ TEXT = "It's the movies I wasn't liking, but they were not bad: don't watch Anna
 
 @pytest.fixture
 def no_spacy(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    for function in (linguistic.english_stop_words, linguistic.english_lemmas):
+    for function in (english.english_stop_words, english.english_lemmas):
         function.cache_clear()
     for name in [
         name for name in sys.modules if name.split(".")[0] in ("spacy", "spacy_lookups_data")
@@ -23,7 +23,7 @@ def no_spacy(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in ("spacy", "spacy_lookups_data"):
         monkeypatch.setitem(sys.modules, name, None)
     yield
-    for function in (linguistic.english_stop_words, linguistic.english_lemmas):
+    for function in (english.english_stop_words, english.english_lemmas):
         function.cache_clear()
 
 

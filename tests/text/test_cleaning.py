@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnkit.tasks.language_model import config as schema
-from rnnkit.text import tokenize, vocabulary
-from rnnkit.text.tokenize import TextRules
+from rnnkit.text import cleaning, vocabulary
+from rnnkit.text.cleaning import TextRules
 
 RULES = [
     TextRules(newlines, normalization, lowercase)
-    for newlines in typing.get_args(tokenize.Newlines)
-    for normalization in typing.get_args(tokenize.Normalization)
+    for newlines in typing.get_args(cleaning.Newlines)
+    for normalization in typing.get_args(cleaning.Normalization)
     for lowercase in (False, True)
 ]
 
@@ -97,7 +97,7 @@ def test_every_ordinary_text_can_be_cut(rules: TextRules) -> None:
 
 def test_the_choices_are_those_of_the_configuration() -> None:
     data = schema.CharacterDataConfig.model_fields
-    assert typing.get_args(tokenize.Newlines) == typing.get_args(data["newlines"].annotation)
+    assert typing.get_args(cleaning.Newlines) == typing.get_args(data["newlines"].annotation)
     normalization = typing.get_args(data["normalization"].annotation)
-    assert typing.get_args(tokenize.Normalization) == normalization
-    assert typing.get_args(vocabulary.Tokens) == typing.get_args(schema.Tokens)
+    assert typing.get_args(cleaning.Normalization) == normalization
+    assert set(typing.get_args(schema.Tokens)) < set(typing.get_args(vocabulary.Kind))

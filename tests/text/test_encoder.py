@@ -9,24 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnkit.errors import DataError
+from rnnkit.text.cleaning import TextRules
 from rnnkit.text.encoder import (
     PAD,
     UNKNOWN,
-    CharacterRules,
-    Rules,
-    SubwordRules,
     TextEncoder,
-    TokenKind,
-    Truncate,
     fit_encoder,
 )
+from rnnkit.text.vocabulary import CaseRules, Kind, Vocabulary
 from rnnkit.text.words import WordRules
 
 TEXTS = ["the film is good good", "the film is bad :(", "Ünïcödé 日本 👍 the end"]
-KINDS: dict[TokenKind, Rules] = {
+KINDS: dict[Kind, WordRules | CaseRules] = {
     "words": WordRules(),
-    "characters": CharacterRules(lowercase=True),
-    "subwords": SubwordRules(),
+    "characters": CaseRules(lowercase=True),
+    "subwords": CaseRules(lowercase=True),
 }
 kinds = st.sampled_from(sorted(KINDS))
 texts = st.text(st.characters(), max_size=40) | st.sampled_from(TEXTS)
@@ -61,22 +58,24 @@ def test_any_text_has_ids_within_the_vocabulary(encoder: TextEncoder, text: str)
 @given(encoders, texts)
 def test_ids_are_those_of_the_tokens(encoder: TextEncoder, text: str) -> None:
     tokens = encoder.tokenize(text)
-    assert encoder.encode(text) == ([encoder.id_of(token) for token in tokens] or [UNKNOWN])
+    assert encoder.encode(text) == (
+        [encoder.vocabulary.id_of(token) for token in tokens] or [UNKNOWN]
+    )
     for token in tokens:
-        index = encoder.id_of(token)
-        assert encoder.token_of(index) == (token if index != UNKNOWN else "<unk>")
+        index = encoder.vocabulary.id_of(token)
+        assert encoder.vocabulary.token_of(index) == (token if index != UNKNOWN else "<unk>")
 
 
 @given(encoders, st.lists(texts, max_size=4))
 def test_many_texts_are_encoded_like_each(encoder: TextEncoder, batch: list[str]) -> None:
     assert encoder.encode_many(iter(batch)) == [encoder.encode(text) for text in batch]
-    whole = encoder.encode_whole(iter(batch))
+    whole = encoder.vocabulary.encode_many(iter(batch))
     assert [encoder.cut(ids) for ids in whole] == encoder.encode_many(batch)
-    assert list(map(len, whole)) == [len(encoder.tokenize_whole(text)) for text in batch]
+    assert list(map(len, whole)) == [len(encoder.vocabulary.tokenize(text)) for text in batch]
 
 
 @given(kinds, texts, st.sampled_from([1, 4]))
-def test_the_chosen_side_is_cut(kind: TokenKind, text: str, length: int) -> None:
+def test_the_chosen_side_is_cut(kind: Kind, text: str, length: int) -> None:
     whole = ENCODERS[kind, 1000, "end"].encode(text)
     assert ENCODERS[kind, length, "end"].encode(text) == whole[:length]
     assert ENCODERS[kind, length, "start"].encode(text) == whole[-length:]
@@ -104,11 +103,11 @@ def test_a_vocabulary_of_any_texts_can_be_stored(batch: list[str]) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_text_without_tokens_is_unknown(kind: TokenKind) -> None:
+def test_a_text_without_tokens_is_unknown(kind: Kind) -> None:
     encoder = ENCODERS[kind, 4, "end"]
     assert encoder.encode("") == [UNKNOWN]
     assert encoder.tokenize("") == []
-    assert encoder.encode_whole([""]) == [[]]
+    assert encoder.vocabulary.encode_many([""]) == [[]]
 
 
 @given(
@@ -124,7 +123,7 @@ def test_the_most_frequent_tokens_are_kept(
     expected = [c for c in order if counts[c] >= minimum_count][:vocabulary_size]
     for kind, rules, text in (
         ("words", WordRules(), " ".join(letters)),
-        ("characters", CharacterRules(), "".join(letters)),
+        ("characters", CaseRules(lowercase=False), "".join(letters)),
     ):
         options: dict[str, Any] = {"kind": kind, "rules": rules, "maximum_length": 3}
         options |= {"vocabulary_size": vocabulary_size, "minimum_count": minimum_count}
@@ -133,7 +132,7 @@ def test_the_most_frequent_tokens_are_kept(
                 fit_encoder([text], **options)
             continue
         encoder, facts = fit_encoder(iter([text]), **options)
-        assert encoder.tokens == tuple(expected)
+        assert encoder.vocabulary.tokens == tuple(expected)
         assert encoder.size == len(expected) + 2
         assert facts.distinct == len(counts)
         assert facts.coverage == pytest.approx(sum(map(counts.get, expected)) / len(letters))  # pyright: ignore
@@ -141,16 +140,16 @@ def test_the_most_frequent_tokens_are_kept(
 
 def test_ids_follow_the_special_ones() -> None:
     encoder = fit(["b b a"])
-    assert (encoder.token_of(0), encoder.token_of(1)) == ("<pad>", "<unk>")
+    assert (encoder.vocabulary.token_of(0), encoder.vocabulary.token_of(1)) == ("<pad>", "<unk>")
     assert encoder.encode("a b c") == [3, 2, UNKNOWN]
     for index in (-1, 4):
         with pytest.raises(ValueError, match="outside the vocabulary of 4"):
-            encoder.token_of(index)
+            encoder.vocabulary.token_of(index)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("literal", ["<pad>", "<unk>", "<|endoftext|>", "[PAD]"])
-def test_no_text_spells_the_padding(kind: TokenKind, literal: str) -> None:
+def test_no_text_spells_the_padding(kind: Kind, literal: str) -> None:
     encoder = fit([literal * 3, "good"], kind=kind, rules=KINDS[kind], vocabulary_size=300)
     assert PAD not in encoder.encode(f"a {literal} good")
     assert TextEncoder.from_dict(encoder.to_dict()) == encoder
@@ -204,7 +203,9 @@ def test_nonsense_is_refused(content: object, match: str) -> None:
 
 
 def test_rules_of_another_kind_are_refused() -> None:
-    for truncate in ("end", "start"):
-        side: Truncate = truncate
-        with pytest.raises(ValueError, match="WordRules are not the rules of characters"):
-            TextEncoder("characters", WordRules(), ("a",), 3, side)
+    with pytest.raises(ValueError, match="WordRules are not the rules of characters"):
+        Vocabulary(WordRules(), "characters", ("a",), has_unknown=True)
+    with pytest.raises(ValueError, match="has_unknown is False for words"):
+        Vocabulary(WordRules(), "words", ("a",))
+    with pytest.raises(ValueError, match="has padding"):
+        TextEncoder(Vocabulary(TextRules(), "bytes"), 3)

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnkit.text.language import StreamDecoder, read_vocabulary
-from rnnkit.text.tokenize import TextRules
-from rnnkit.text.word_tokens import JOIN, SPACE, spacing, tokenize
-from rnnkit.text.word_vocabulary import MARKS, WordVocabulary
+from rnnkit.text.cleaning import TextRules
+from rnnkit.text.spacing import JOIN, SPACE, spacing, tokenize
+from rnnkit.text.stored import read_vocabulary
+from rnnkit.text.vocabulary import MARKS, StreamDecoder, Vocabulary
 
 SHAKESPEARE = Path(__file__).parents[2] / "data" / "tinyshakespeare.txt"
 KEEP = TextRules(newlines="keep")
@@ -41,11 +41,11 @@ texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=60) | st.list
 ).map("".join)
 
 
-def vocabulary_of(text: str, rules: TextRules = KEEP) -> WordVocabulary:
+def vocabulary_of(text: str, rules: TextRules = KEEP) -> Vocabulary:
     """All tokens of the text."""
     counts = Counter(tokenize(rules.apply(text), "text"))
     words = sorted(set(counts) - set(MARKS["text"]), key=lambda token: (-counts[token], token))
-    return WordVocabulary(rules, "text", (*MARKS["text"], *(words or ["a"])))
+    return Vocabulary(rules, "words", (*MARKS["text"], *(words or ["a"])), has_unknown=True)
 
 
 @given(texts)
@@ -144,7 +144,13 @@ def test_the_treebank_is_read_as_it_stands() -> None:
     text = " no it was n't <unk> N \n mr. <unk>\n"
     tokens = ["no", "it", "was", "n't", "<unk>", "N", "\n", "mr.", "<unk>", "\n"]
     assert tokenize(text, "sentences") == tokens
-    vocabulary = WordVocabulary(KEEP, "sentences", ("\n", "no", "it", "was", "n't", "N", "mr."))
+    vocabulary = Vocabulary(
+        KEEP,
+        "words",
+        ("\n", "no", "it", "was", "n't", "N", "mr."),
+        has_unknown=True,
+        layout="sentences",
+    )
     ids = vocabulary.encode(text)
     assert ids == [2, 3, 4, 5, 0, 6, 1, 7, 0, 1]
     assert vocabulary.unseen(text) == ()
@@ -185,7 +191,7 @@ def test_the_stored_form_is_the_vocabulary(text: str) -> None:
         ({"tokens": ["<join>", " "]}, "begin with the marks"),
         ({"tokens": ["a", "b"]}, "begin with the marks"),
         ({"tokens": ["<join>", " ", "a", "a"]}, "occurs twice"),
-        ({"tokens": ["<join>", " ", "<unk>"]}, "occurs twice, or is <unk>"),
+        ({"tokens": ["<join>", " ", "<unk>"]}, "not a list of words"),
         ({"tokens": ["<join>", " ", ""]}, "not a list of words"),
         ({"tokens": ["<join>", " ", "\ud800"]}, "not a list of words"),
         ({"tokens": "abc"}, "not a list of words"),
