@@ -42,6 +42,7 @@ from rnnkit.tables.labelled import LabelledSource, LabelledTexts, ReadingStats, 
 from rnnkit.tables.layouts import Layout, find_layout_files
 from rnnkit.tasks.text_classification.config import ClassificationConfig, ClassificationDataConfig
 from rnnkit.text.encoder import (
+    FitStats,
     TextEncoder,
     fit_encoder,
 )
