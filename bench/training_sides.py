@@ -125,13 +125,16 @@ def rnnkit_trainer(task: Task, weights: Weights | None, *, precision: str = "flo
     from rnnkit.network.keras import weights_by_name
     from rnnkit.tasks.language_model.data import prepare
     from rnnkit.tasks.language_model.objective import LanguageModelling
-    from rnnkit.training.step import set_up
+    from rnnkit.training.execution import choose_execution, set_up
 
     config = task.config(precision=precision)
     prepared = prepare(config)
     begin = time.perf_counter()
-    set_up(config.seed)
-    subject = LanguageModelling(config, prepared)
+    execution = choose_execution(
+        precision=config.training.precision, batch_size=config.training.batch_size
+    )
+    set_up(config.seed, execution)
+    subject = LanguageModelling(config, prepared, execution=execution)
     learner = subject.learner
     if weights is not None:
         for layer in learner.model.layers:
@@ -146,7 +149,7 @@ def rnnkit_trainer(task: Task, weights: Weights | None, *, precision: str = "flo
         for _ in range(steps):
             subject.update(0, index, LEARNING_RATE)
             index += 1
-        loss = learner.totals().loss
+        loss = learner.means().loss
         return Turn(time.perf_counter() - begin, loss)
 
     return _started(begin, run, learner.model.count_params(), initial)

@@ -13,11 +13,10 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from rnnkit.config.describe import differences, to_yaml
 from rnnkit.errors import RunError, UsageError
-from rnnkit.runs.checkpoint import read_last_checkpoint
+from rnnkit.runs.checkpoint import Checkpoint, has_checkpoint, read_last_checkpoint
 from rnnkit.runs.directory import (
     RunDirectory,
     check_name,
@@ -27,6 +26,7 @@ from rnnkit.runs.directory import (
     replace_recorded,
     verify_files,
 )
+from rnnkit.runs.records import Summary
 from rnnkit.tasks.task import Config, load_config, prepare
 from rnnkit.training.events import Notice, Observer
 from rnnkit.training.task import TrainingData
@@ -44,8 +44,7 @@ class Trained:
     """A run whose training ended by one of its limits."""
 
     run: RunDirectory
-    summary: dict[str, Any]
-    """Content of summary.json."""
+    summary: Summary
 
 
 def start(
@@ -102,13 +101,17 @@ def resume(
             f"{run.path} --set training.max_steps=N (or max_epochs, max_minutes)"
         )
     data = prepare_data(config, observe=observe, is_new=False)
-    if run.last_checkpoint.exists():
-        # Training reads it again; its faults are reported before TensorFlow is loaded.
-        read_last_checkpoint(run, config, corpus=data.fingerprint)
+    checkpoint = None
+    if has_checkpoint(run):
+        checkpoint = read_last_checkpoint(run, corpus=data.fingerprint)
+        if checkpoint.path != run.last_checkpoint:
+            observe(Notice(f"{run.last_checkpoint} is damaged; the one before it is used."))
     with locked(run):
         if overrides:
             _write_limits(run, config)
-        return _train(config, data, run, observe=observe, should_stop=should_stop)
+        return _train(
+            config, data, run, checkpoint=checkpoint, observe=observe, should_stop=should_stop
+        )
 
 
 def prepare_data(config: Config, *, observe: Observer, is_new: bool = True) -> TrainingData:
@@ -149,13 +152,17 @@ def _train(
     data: TrainingData,
     run: RunDirectory,
     *,
+    checkpoint: Checkpoint | None = None,
     observe: Observer,
     should_stop: ShouldStop,
 ) -> Trained:
     observe(Notice("Loading TensorFlow ..."))
     with _native_log_held_back():
         from rnnkit.training.loop import train
-    return Trained(run, train(config, data, run, observe=observe, should_stop=should_stop))
+    summary = train(
+        config, data, run, checkpoint=checkpoint, observe=observe, should_stop=should_stop
+    )
+    return Trained(run, summary)
 
 
 @contextlib.contextmanager

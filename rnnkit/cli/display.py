@@ -4,42 +4,48 @@ Everything goes to standard error.
 """
 
 import contextlib
-import math
 import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import TYPE_CHECKING, assert_never
 
 import click
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-    from rnnkit.training.events import Event, Stepped
+    from rnnkit.runs.records import MetricsLine
+    from rnnkit.training.events import Evaluated, Event, Stepped
 
 Observer = Callable[["Event"], None]
 
+WIDTH = 80
+"""Columns of the narrowest terminal that the lines fit."""
+
 
 @contextlib.contextmanager
-def training_display() -> Iterator[Observer]:
+def training_display(*, quiet: bool = False) -> Iterator[Observer]:
     """Yield an observer that shows the events of training, with a bar where there is a terminal."""
-    if not sys.stderr.isatty():
-        yield lambda event: _show(event, click_line)
+    if quiet:
+        yield lambda event: None
         return
     with contextlib.ExitStack() as stack:
         bar: _Bar | None = None
+        unit = ""
 
         def observe(event: "Event") -> None:
             from rnnkit.training.events import Started
 
-            nonlocal bar
-            if bar is None and isinstance(event, Started):
-                bar = stack.enter_context(_bar())  # rich is not loaded before
+            nonlocal bar, unit
+            if isinstance(event, Started):
+                unit = event.token_unit
+                if bar is None and sys.stderr.isatty():
+                    bar = stack.enter_context(_bar())  # rich is not loaded before
             if bar is None:
-                _show(event, click_line)
+                _show(event, click_line, unit=unit)
             else:
-                bar.show(event)
+                bar.show(event, unit)
 
         yield observe
 
@@ -82,7 +88,7 @@ class _Bar:
     progress: "Progress"
     task: "TaskID"
 
-    def show(self, event: "Event") -> None:
+    def show(self, event: "Event", unit: str) -> None:
         """Move the bar, or print a line above it."""
         from rnnkit.training.events import Stepped
 
@@ -90,13 +96,13 @@ class _Bar:
             total = f"/{event.total_steps:,}" if event.total_steps else ""
             self.progress.update(
                 self.task,
-                description=f"{event.step:,}{total}",
-                completed=event.step,
+                description=f"{event.line.step:,}{total}",
+                completed=event.line.step,
                 total=event.total_steps,
-                numbers=_step_numbers(event),
+                numbers=_bar_numbers(event, unit),
             )
         else:
-            _show(event, self._line)
+            _show(event, self._line, unit=unit)
 
     def _line(self, text: str) -> None:
         self.progress.console.print(text, markup=False, soft_wrap=True)
@@ -122,7 +128,7 @@ def click_line(text: str) -> None:
     click.echo(text, err=True)
 
 
-def _show(event: "Event", line: Callable[[str], None]) -> None:
+def _show(event: "Event", line: Callable[[str], None], *, unit: str = "") -> None:
     from rnnkit.training.events import (
         Evaluated,
         Exporting,
@@ -136,22 +142,22 @@ def _show(event: "Event", line: Callable[[str], None]) -> None:
         case Notice(text=text):
             line(text)
         case Started():
-            going_on = f", going on after step {event.step:,}" if event.step else ""
+            resumed = f", going on after step {event.step:,}" if event.step else ""
             total = f", {_steps(event.total_steps)} in all" if event.total_steps else ""
             line(
                 f"Training {event.parameters:,} parameters on {event.device} (kernel: "
-                f"{event.kernel}){going_on}: {_steps(event.steps_per_epoch)} per epoch{total}."
+                f"{event.kernel}){resumed}: {_steps(event.steps_per_epoch)} per epoch{total}."
             )
         case Stepped():
             pass  # a line per evaluation is enough where nothing can be redrawn
         case Evaluated():
-            line(_evaluation_line(event.record, is_best=event.is_best))
-            for sample in event.record.get("samples", []):
-                text = sample["text"].replace("\n", "\n    ")
-                line(f"  temperature {sample['temperature']:g}:\n    {text}")
+            line(_evaluation(event, unit))
+            for sample in event.line.samples:
+                text = sample.text.replace("\n", "\n    ")
+                line(f"  temperature {sample.temperature:g}:\n    {text}")
         case Recovered():
             line(
-                f"The loss became NaN or infinite at step {event.diverged_at_step:,}: back to "
+                f"The loss diverged at step {event.diverged_at_step:,}: back to "
                 f"step {event.back_to_step:,} with the learning rate times "
                 f"{event.learning_rate_scale:g}."
             )
@@ -161,21 +167,64 @@ def _show(event: "Event", line: Callable[[str], None]) -> None:
             assert_never(event)
 
 
-def _step_numbers(event: "Stepped") -> str:
-    """What stands right of the bar; all of it has room on a terminal of 80 columns."""
-    if event.bits_per_character is None:
-        unit, score = "tokens/s", f"accuracy {100 * event.train_accuracy:.1f} %"
-    else:
-        unit, score = "char/s", f"{event.bits_per_character:.3f} bits/char"
-    return "  ".join(
-        (
-            f"{event.tokens_per_second / 1000:,.1f}k {unit}",
-            f"loss {event.train_loss:.3f}",
-            score,
-            f"grad {event.gradient_norm:.2f}",
-            _time_left(event.seconds_left),
-        )
-    )
+_UNITS = {"characters": "char", "words": "words", "subwords": "subwords", "bytes": "bytes"}
+"""Short forms of what the speed counts."""
+
+
+def _bar_numbers(event: "Stepped", unit: str) -> str:
+    """Numbers right of the bar, which all have room on a terminal of 80 columns."""
+    parts = _numbers(event.line, unit)
+    names = ("speed", "train_loss", "train_accuracy", "gradient_norm")
+    if "bits_per_character" in parts:
+        names = ("speed", "train_loss", "bits_per_character", "gradient_norm")
+    shown = [parts[name].removeprefix("train ") for name in names if name in parts]
+    return "  ".join((*shown, _time_left(event.seconds_left)))
+
+
+def _evaluation(event: "Evaluated", unit: str) -> str:
+    """One evaluation in one or two lines of at most 80 columns."""
+    line = event.line
+    parts = [f"step {line.step:,}"]
+    if line.epoch is not None:
+        parts.append(f"epoch {line.epoch:.2f}")
+    if line.seconds is not None:
+        parts.append(f"{line.seconds:.0f} s")
+    numbers = _numbers(line, unit)
+    names = ("train_loss", "validation_loss", "validation_accuracy", "validation_macro_f1",
+             "bits_per_character", "perplexity_per_word", "gradient_norm", "speed")  # fmt: skip
+    parts += [numbers[name] for name in names if name in numbers]
+    parts += ["best"] * event.is_best
+    rows = [parts[0]]
+    for part in parts[1:]:
+        if len(rows[-1]) + 2 + len(part) > WIDTH:
+            rows.append("  " + part)
+        else:
+            rows[-1] += "  " + part
+    return "\n".join(rows)
+
+
+def _numbers(line: "MetricsLine", unit: str) -> dict[str, str]:
+    """Metrics of a line in words, by their names; the same in the bar and in the log."""
+    forms = {
+        "train_loss": "train loss {:.3f}",
+        "train_accuracy": "accuracy {:.1%}",
+        "validation_loss": "validation loss {:.4f}",
+        "validation_accuracy": "accuracy {:.1%}",
+        "validation_macro_f1": "F1 {:.1%}",
+        "bits_per_character": "{:.3f} bits/char",
+        "perplexity_per_word": "{:.1f} perplexity/word",
+        "gradient_norm": "grad {:.2f}",
+    }
+    found = {name: line.metric(name) for name in forms}
+    numbers = {
+        name: forms[name].format(value).replace("%", " %")
+        for name, value in found.items()
+        if value is not None
+    }
+    speed = line.metric("tokens_per_second")
+    if speed is not None:
+        numbers["speed"] = f"{speed / 1000:,.1f}k {_UNITS.get(unit, 'tokens')}/s"
+    return numbers
 
 
 def _time_left(seconds: float | None) -> str:
@@ -189,23 +238,3 @@ def _time_left(seconds: float | None) -> str:
 
 def _steps(count: int) -> str:
     return f"{count:,} step" + ("s" if count != 1 else "")
-
-
-def _evaluation_line(record: dict[str, Any], *, is_best: bool) -> str:
-    parts = [
-        f"step {record['step']:,}",
-        f"epoch {record['epoch']:.2f}",
-        f"{record['seconds']:.0f} s",
-        f"train loss {record['train_loss']:.4f}",
-    ]
-    if "validation_loss" in record:
-        parts.append(f"validation loss {record['validation_loss']:.4f}")
-        parts.append(f"accuracy {100 * record['validation_accuracy']:.1f} %")
-    if "validation_macro_f1" in record:
-        parts.append(f"F1 {100 * record['validation_macro_f1']:.1f} %")
-    if "bits_per_character" in record:
-        parts.append(f"{record['bits_per_character']:.3f} bits/char")
-    if math.isfinite(record["gradient_norm"]):
-        parts.append(f"gradient {record['gradient_norm']:.2f}")
-    parts.append(f"{record['tokens_per_second'] / 1000:,.1f}k tokens/s")
-    return "  ".join(parts) + ("  best" if is_best else "")

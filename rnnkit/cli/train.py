@@ -80,6 +80,6 @@ def command(
     if as_json:
         from rnnkit.cli.answer import print_json
 
-        print_json(trained.summary)
+        print_json(trained.summary.to_json())
     else:
         click.echo(str(trained.run.path))

@@ -45,6 +45,7 @@ class _OwnTimeLoop:
     def __init__(self, *args: Any, drop_connect: float = 0.0, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.drop_connect = drop_connect
+        self.on_gpu = False
         self.products: kernel.Products = "float32"
         self.drop_connect_seeds = HostSeeds()
 
@@ -60,7 +61,7 @@ class _OwnTimeLoop:
         recurrent = layer.cell.recurrent_kernel
         if training and self.drop_connect > 0.0:
             recurrent = self._masked(recurrent)
-        if mask is None and not (runs_on_gpu() and self.has_cudnn_in_keras):
+        if mask is None and not (self.on_gpu and self.has_cudnn_in_keras):
             cell = layer.cell
             x = tf.transpose(sequences, [1, 0, 2])
             h, states = self.run_steps(x, initial_state, [cell.kernel, recurrent, cell.bias])
@@ -95,7 +96,7 @@ class SimpleRNN(_OwnTimeLoop, keras.layers.SimpleRNN):
 
     def run_steps(self, x: Any, states: Any, weights: Any) -> tuple[Any, list[Any]]:
         """Through our kernel on a CPU, on a GPU through what is right and fastest there."""
-        if runs_on_gpu():
+        if self.on_gpu:
             run = self._gpu_route().run
         else:
             run = functools.partial(kernel.simple_rnn, products=self.products)
@@ -147,11 +148,17 @@ def draw_masks(model: keras.Model) -> None:
             layer.draw_mask()
 
 
-def use_products(model: keras.Model, products: kernel.Products) -> None:
-    """Let the kernels of `model` compute with such products; before anything is compiled."""
+def use_kernel(model: keras.Model, *, on_gpu: bool, matmul_dtype: kernel.Products) -> None:
+    """Choose how the recurrent layers of `model` run their time steps; before it is compiled.
+
+    Args:
+        model: a network of training layers.
+        on_gpu: through cuDNN where Keras or TensorFlow has it, instead of our kernel.
+        matmul_dtype: operands of our kernel's matrix products.
+    """
     for layer in model.layers:
         if isinstance(layer, _OwnTimeLoop):
-            layer.products = products
+            layer.on_gpu, layer.products = on_gpu, matmul_dtype
 
 
 def describe_gpu_routes(model: keras.Model) -> str:
@@ -178,11 +185,6 @@ def shard_values(model: keras.Model, shard: int) -> list[tf.Tensor]:
         else weight.value
         for weight in model.non_trainable_variables
     ]
-
-
-def runs_on_gpu() -> bool:
-    """Whether TensorFlow sees a GPU; Keras then takes cuDNN for LSTM and GRU."""
-    return bool(tf.config.list_physical_devices("GPU"))
 
 
 TRAINING_LAYERS: dict[str, Callable[..., keras.layers.Layer]] = {

@@ -200,6 +200,7 @@ def _evaluations(records: Sequence[dict[str, Any]]) -> Html:
         "gradient_norm": ("gradient norm", 3),
         "tokens_per_second": ("tokens per second", 0),
     }
+    records = [record for record in records if record.get("evaluated", True)]
     used = {
         key: column
         for key, column in columns.items()

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rnnkit.errors import RunError
+from rnnkit.errors import RunError, UsageError
 from rnnkit.runs.files import read_bytes, read_document, write_atomically, write_document
 
 
@@ -60,6 +60,11 @@ class RunDirectory:
     def last_checkpoint(self) -> Path:
         """Everything that a resume needs."""
         return self.path / "checkpoints" / "last.npz"
+
+    @property
+    def previous_checkpoint(self) -> Path:
+        """The last but one, for when the last is damaged."""
+        return self.path / "checkpoints" / "previous.npz"
 
     @property
     def best_checkpoint(self) -> Path:
@@ -208,9 +213,14 @@ def create_run(
 
 
 def check_name(name: str) -> None:
-    """Raise RunError when `name` is no plain name of a folder."""
-    if not name or name.startswith(".") or any(mark in name for mark in "/\\\0"):
-        raise RunError(f"--name {name!r}: expected a plain folder name without a leading dot")
+    """Raise UsageError when `name` is no plain name of a folder."""
+    if not name or name.startswith((".", "-")) or "/" in name or "\\" in name:
+        expected = "a plain folder name without a leading dot or dash"
+    elif not name.isprintable():  # newlines, control and direction characters
+        expected = "a name of printable characters"
+    else:
+        return
+    raise UsageError(f"--name {name!r}: expected {expected}")
 
 
 def _name_taken(run: RunDirectory) -> str:

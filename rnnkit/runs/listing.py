@@ -123,7 +123,7 @@ def overview(run: RunDirectory) -> Overview:
     best = min(
         scored, key=lambda record: lowest_is_best * record[f"validation_{monitor}"], default={}
     )
-    last = records[-1] if records else {}
+    last = _saved(run) or (records[-1] if records else {})
     return Overview(
         run.name,
         str(run.path),
@@ -138,6 +138,18 @@ def overview(run: RunDirectory) -> Overview:
         accuracy=number(best.get("validation_accuracy")),
         minutes=_minutes(last),
     )
+
+
+def _saved(run: RunDirectory) -> dict[str, Any]:
+    """Step and seconds of the last checkpoint, which may be later than the last evaluation; {}
+    where it cannot be read."""
+    from rnnkit.runs.checkpoint import read_checkpoint_values
+
+    try:
+        state = read_checkpoint_values(run.last_checkpoint).get("state")
+    except RunError:
+        return {}
+    return state if isinstance(state, dict) else {}
 
 
 def _finished_overview(run: RunDirectory) -> Overview:
@@ -201,7 +213,9 @@ def story(run: RunDirectory) -> Story:
         environment=_environment(run),
         summary=read_document(run.summary, "summary") if run.is_finished else {},
         evaluations=[
-            {key: value for key, value in record.items() if key != "samples"} for record in records
+            {key: value for key, value in record.items() if key != "samples"}
+            for record in records
+            if record.get("evaluated", True)
         ],
         samples=samples[-1] if samples else [],
         files={

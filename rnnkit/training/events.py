@@ -1,8 +1,9 @@
-"""What training tells whoever watches it. The library prints nothing; the command line does."""
+"""Events of an experiment, for whoever watches it. The library itself prints nothing."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+
+from rnnkit.runs.records import MetricsLine
 
 
 @dataclass(frozen=True)
@@ -14,47 +15,40 @@ class Notice:
 
 @dataclass(frozen=True)
 class Started:
-    """The model stands; training begins or goes on."""
+    """The model is built; training begins or continues."""
 
     device: str
     kernel: str
+    """Which code runs the time steps of the recurrent layers, and why."""
     parameters: int
     step: int
-    """Updates already made: 0, or where a resumed run goes on."""
+    """Updates already made: 0, or those of the run that is resumed."""
     total_steps: int | None
     steps_per_epoch: int
+    token_unit: str
+    """What `tokens_per_second` counts: characters, words, subwords, bytes or tokens."""
 
 
 @dataclass(frozen=True)
 class Stepped:
-    """Sent a few times a second."""
+    """Progress, a few times a second; `line` has means since the last evaluation."""
 
-    step: int
+    line: MetricsLine
     total_steps: int | None
-    epoch: int
-    train_loss: float
-    """Nats per target since the last evaluation."""
-    train_accuracy: float
-    bits_per_character: float | None
-    """Of language models."""
-    gradient_norm: float
-    tokens_per_second: float
-    seconds: float
-    """Time in the training loop, over all resumes."""
     seconds_left: float | None
 
 
 @dataclass(frozen=True)
 class Evaluated:
-    """One line of metrics.jsonl has been written."""
+    """The model was evaluated; `line` is the one in metrics.jsonl."""
 
-    record: dict[str, Any]
+    line: MetricsLine
     is_best: bool
 
 
 @dataclass(frozen=True)
 class Recovered:
-    """The loss became NaN or infinite; training went back."""
+    """The loss diverged; training went back to a checkpoint."""
 
     diverged_at_step: int
     back_to_step: int
@@ -63,7 +57,7 @@ class Recovered:
 
 @dataclass(frozen=True)
 class Exporting:
-    """Training is over; the models are being written."""
+    """Training has ended; the models are being written."""
 
     best_step: int
 

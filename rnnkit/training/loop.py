@@ -1,6 +1,6 @@
-"""The training loop: prepared text and a fresh or interrupted run directory -> a finished one.
+"""The training loop: prepared data and a fresh or interrupted run directory -> a finished run.
 
-A loop of our own on Keras parts instead of `Model.fit`, which can neither carry the recurrent
+A loop of our own on Keras parts instead of `Model.fit`, which can neither pass the recurrent
 state from window to window nor restore the middle of an epoch.
 
 Every random draw and every decision depends on the checkpointed state alone, never on the clock
@@ -8,219 +8,284 @@ Every random draw and every decision depends on the checkpointed state alone, ne
 resumed repeats the steps after its last checkpoint exactly and ends with the same weights.
 """
 
+import dataclasses
 import datetime
 import math
 import shlex
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import NoReturn
 
 from rnnkit.errors import DataError, InterruptedTrainingError, RunError, TrainingDivergedError
 from rnnkit.network.keras import weights_by_name
 from rnnkit.runs.checkpoint import (
+    Checkpoint,
     digest,
-    read_checkpoint,
+    has_checkpoint,
     read_last_checkpoint,
     write_checkpoint,
 )
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.runs.files import write_atomically, write_document
-from rnnkit.runs.records import encode_metrics, read_metrics
-from rnnkit.tasks.task import Config
+from rnnkit.runs.records import MetricsLine, Summary, encode_lines, read_lines, write_summary
 from rnnkit.training.clock import Clock
-from rnnkit.training.course import Course, planned_steps
-from rnnkit.training.environment import (
-    describe_device,
-    describe_environment,
-    describe_kernel,
-)
 from rnnkit.training.events import Evaluated, Exporting, Observer, Recovered, Started, Stepped
-from rnnkit.training.step import set_up
-from rnnkit.training.task import Learning, TrainingData
+from rnnkit.training.execution import choose_execution, describe_environment, set_up
+from rnnkit.training.state import TrainingState, is_recorded, planned_steps
+from rnnkit.training.step import Means
+from rnnkit.training.task import ExperimentConfig, Learning, TrainingData
 
 RECOVERIES = 3
 """How often a diverged run goes back to its last checkpoint before it gives up."""
 
+ABSURD = 100.0
+"""A held-out loss of this many times that of guessing is a divergence, though it is finite."""
+
 _SECONDS_BETWEEN_REPORTS = 0.25
+_SECONDS_BETWEEN_LINES = 5.0
+
+ShouldStop = Callable[[int], bool]
 
 
 def train(
-    config: Config,
+    config: ExperimentConfig,
     data: TrainingData,
     run: RunDirectory,
     *,
     observe: Observer,
-    should_stop: Callable[[int], bool],
-) -> dict[str, Any]:
+    should_stop: ShouldStop,
+    checkpoint: Checkpoint | None = None,
+) -> Summary:
     """Train in `run`, from its last checkpoint if there is one, and return its summary.
 
     Args:
         config: what `run.config` holds.
         data: the data of `config`.
         run: made by `create_run`, and locked by the caller.
-        observe: is told what happens.
-        should_stop: asked after every step, with the number of updates made; True saves
-            everything and raises.
+        observe: receives the events.
+        should_stop: asked after every step and every evaluated batch, with the number of updates
+            made; True saves everything and raises.
+        checkpoint: the last one of `run` where the caller has read it already.
 
     Raises:
         InterruptedTrainingError: `should_stop` said so; the run can be resumed.
-        TrainingDivergedError: the loss became NaN or infinite once too often.
-        RunError: a file of the run is damaged, of another text, or cannot be written.
+        TrainingDivergedError: the loss diverged once too often.
+        RunError: a file of the run is damaged, of other data, or cannot be written.
     """
-    set_up(config.seed)
-    return _Training(config, data, run, observe).run_to_the_end(should_stop)
+    execution = choose_execution(
+        precision=config.training.precision,
+        batch_size=config.training.batch_size,
+        whole_batches=config.model.normalization == "batch",
+    )
+    set_up(config.seed, execution)
+    learning = data.build(execution)
+    training = _Training(config, data, learning, run, observe=observe, should_stop=should_stop)
+    return training.run_to_the_end(checkpoint)
+
+
+class _Stopped(Exception):
+    """`should_stop` said so during an evaluation."""
 
 
 class _Training:
-    """The living state of one run."""
+    """One run while it trains."""
 
     def __init__(
-        self, config: Config, data: TrainingData, run: RunDirectory, observe: Observer
+        self,
+        config: ExperimentConfig,
+        data: TrainingData,
+        learning: Learning,
+        run: RunDirectory,
+        *,
+        observe: Observer,
+        should_stop: ShouldStop,
     ) -> None:
         self._config, self._training, self._data = config, config.training, data
-        self._subject: Learning = data.build()
-        self._learner = self._subject.learner
-        self._run, self._observe = run, observe
+        self._learning, self._learner = learning, learning.learner
+        self._run, self._observe, self._should_stop = run, observe, should_stop
         self._total_steps = planned_steps(
-            config.training, batches_per_epoch=self._subject.batches_per_epoch
+            config.training, batches_per_epoch=learning.batches_per_epoch
         )
-        self._course = Course()
-        self._records: list[dict[str, Any]] = []
+        self._state = TrainingState()
+        self._lines: list[MetricsLine] = []
         self._clock = Clock()
         self._started_at = _now()
-        self._reported_at = 0.0
+        self._reported_at = self._written_at = 0.0
 
     # ------------------------------------------------------------------------------ the loop
 
-    def run_to_the_end(self, should_stop: Callable[[int], bool]) -> dict[str, Any]:
-        kernel = describe_kernel(self._learner)
-        if self._run.last_checkpoint.exists():
-            self._restore()
+    def run_to_the_end(self, checkpoint: Checkpoint | None) -> Summary:
+        execution = self._learner.execution
+        kernel = execution.describe_kernel(
+            self._learner.model, has_cudnn=execution.on_gpu and self._learner.has_cudnn()
+        )
+        if checkpoint is not None or has_checkpoint(self._run):
+            self._restore(checkpoint or self._last_checkpoint())
         elif self._run.metrics.exists():
             raise RunError(f"{self._run.last_checkpoint}: missing; this run cannot be resumed")
         else:
-            environment = describe_environment(self._config.seed, kernel=kernel)
-            write_document(self._run.environment, "environment", environment)
-            self._subject.start()
-            if self._data.summary is not None:
-                write_document(self._run.data_summary, "data", self._data.summary)
-            self._save()
+            self._begin(kernel)
         self._observe(
             Started(
-                device=describe_device(),
+                device=execution.device,
                 kernel=kernel,
                 parameters=self._learner.model.count_params(),
-                step=self._course.step,
+                step=self._state.step,
                 total_steps=self._total_steps,
-                steps_per_epoch=self._subject.batches_per_epoch,
+                steps_per_epoch=self._learning.batches_per_epoch,
+                token_unit=self._data.token_unit,
             )
         )
-        self._clock.start(self._course.seconds)
+        self._clock.start(self._state.seconds)
         while True:
             reason = self._limit()
             if reason and self._is_evaluated:
                 return self._finish(reason)
-            if reason:
-                self._evaluate()
-            elif should_stop(self._course.step):
+            if self._should_stop(self._state.step):
                 self._stop_early()
+            if reason or self._evaluation_is_due:
+                self._evaluate()
             else:
-                self._after_update(ended_epoch=self._update())
+                self._update()
+                self._after_update()
+
+    def _begin(self, kernel: str) -> None:
+        """Write the files of a fresh run, and the checkpoint of step 0."""
+        environment = describe_environment(
+            self._config.seed, device=self._learner.execution.device, kernel=kernel
+        )
+        write_document(self._run.environment, "environment", environment)
+        self._learning.start()
+        if self._data.summary is not None:
+            write_document(self._run.data_summary, "data", self._data.summary)
+        self._save()
 
     @property
     def _is_evaluated(self) -> bool:
-        return bool(self._records) and self._records[-1]["step"] == self._course.step
+        return (
+            bool(self._lines)
+            and self._lines[-1].is_evaluation
+            and self._lines[-1].step == self._state.step
+        )
+
+    @property
+    def _evaluation_is_due(self) -> bool:
+        """Whether the evaluation of this step is still to be made."""
+        if self._state.step == 0 or self._is_evaluated:
+            return False
+        every = self._training.evaluate_every_steps
+        return self._state.index == 0 if every is None else self._state.step % every == 0
 
     def _limit(self) -> str | None:
-        return self._course.stopped_by(
+        return self._state.stopped_by(
             self._training, seconds=self._clock.seconds, is_evaluated=self._is_evaluated
         )
 
-    def _update(self) -> bool:
-        """One weight update; True when it ended an epoch."""
-        rate = self._course.learning_rate(self._training, total_steps=self._total_steps)
+    def _update(self) -> None:
+        rate = self._state.learning_rate(self._training, total_steps=self._total_steps)
         self._clock.begin_update()
-        tokens = self._subject.update(self._course.epoch, self._course.index, rate)
+        tokens = self._learning.update(self._state.epoch, self._state.index, rate)
         self._clock.end_update(tokens)
-        return self._course.advance(batches_per_epoch=self._subject.batches_per_epoch)
+        self._state.advance(batches_per_epoch=self._learning.batches_per_epoch)
 
-    def _after_update(self, *, ended_epoch: bool) -> None:
-        """Evaluate, write a checkpoint or report, where that is due."""
-        every = self._training.evaluate_every_steps
-        if ended_epoch if every is None else self._course.step % every == 0:
-            self._evaluate()
-        elif self._course.step % self._training.checkpoint_every_steps == 0:
-            if self._is_healthy():
-                self._save()
-        elif self._clock.seconds - self._reported_at > _SECONDS_BETWEEN_REPORTS:
-            if self._is_healthy():
-                self._report()
+    def _after_update(self) -> None:
+        """Record the training loss, write a checkpoint or report, where that is due."""
+        if self._evaluation_is_due:
+            return
+        saves = self._state.step % self._training.checkpoint_every_steps == 0
+        records = is_recorded(self._state.step)
+        reports = self._clock.seconds - self._reported_at > _SECONDS_BETWEEN_REPORTS
+        if not (saves or records or reports) or not self._is_healthy():
+            return
+        if records:
+            self._record(self._line(self._learner.means(self._state.recorded), evaluated=False))
+        if saves:
+            self._save()
+        elif reports:
+            self._report()
+
+    def _line(self, means: Means, *, evaluated: bool) -> MetricsLine:
+        """The present step as a line of metrics.jsonl, with these means of the training split."""
+        rate = self._state.learning_rate(self._training, total_steps=self._total_steps)
+        return MetricsLine(
+            step=self._state.step,
+            epoch=round(self._state.step / self._learning.batches_per_epoch, 4),
+            seconds=round(self._clock.seconds, 3),
+            learning_rate=rate,
+            metrics={
+                "train_loss": means.loss,
+                **{f"train_{name}": value for name, value in means.metrics.items()},
+                "tokens_per_second": round(self._clock.tokens_per_second, 1),
+                "gradient_norm": means.gradient_norm,
+            },
+            is_evaluation=evaluated,
+        )
+
+    def _record(self, line: MetricsLine) -> None:
+        self._lines.append(line)
+        self._state.lines = len(self._lines)
+        self._state.recorded = self._learner.totals()
+        if self._clock.seconds - self._written_at > _SECONDS_BETWEEN_LINES:
+            self._write_lines()  # for those who watch; a checkpoint writes them anyway
+
+    def _write_lines(self) -> None:
+        self._written_at = self._clock.seconds
+        if self._lines:
+            write_atomically(self._run.metrics, encode_lines(self._lines))
 
     def _report(self) -> None:
-        totals = self._learner.totals()
-        done, total = self._course.step, self._total_steps
-        seconds, limit = self._clock.seconds, self._training.max_minutes
+        means, seconds = self._learner.means(), self._clock.seconds
         left = []
-        if total is not None and self._clock.updates > 1:
-            left.append((total - done) * self._clock.seconds_per_update)
-        if limit is not None:
-            left.append(max(0.0, limit * 60.0 - seconds))
+        if self._total_steps is not None and self._clock.updates > 1:
+            left.append((self._total_steps - self._state.step) * self._clock.seconds_per_update)
+        if self._training.max_minutes is not None:
+            left.append(max(0.0, self._training.max_minutes * 60.0 - seconds))
         self._reported_at = seconds
-        self._observe(
-            Stepped(
-                step=done,
-                total_steps=total,
-                epoch=self._course.epoch,
-                train_loss=totals.loss,
-                train_accuracy=totals.accuracy,
-                bits_per_character=self._subject.describe(totals.loss).get("bits_per_character"),
-                gradient_norm=totals.gradient_norm,
-                tokens_per_second=self._clock.tokens_per_second,
-                seconds=seconds,
-                seconds_left=min(left, default=None),
-            )
-        )
+        line = self._line(means, evaluated=False)
+        described = {**line.metrics, **self._learning.describe(means.loss)}
+        line = MetricsLine(line.step, line.epoch, line.seconds, line.learning_rate, described)
+        self._observe(Stepped(line, self._total_steps, min(left, default=None)))
 
     # ---------------------------------------------------------------------------- evaluation
 
     def _evaluate(self) -> None:
         """Score the model, write the line of metrics, the best weights and a checkpoint; go back
-        instead when the loss is not finite."""
+        instead when the loss has diverged."""
         if not self._is_healthy():
             return
-        totals = self._learner.totals()
-        record: dict[str, Any] = {
-            "step": self._course.step,
-            "epoch": round(self._course.step / self._subject.batches_per_epoch, 4),
-            "seconds": round(self._clock.seconds, 3),
-            "learning_rate": self._course.learning_rate(
-                self._training, total_steps=self._total_steps
-            ),
-            "train_loss": totals.loss,
-            "train_accuracy": totals.accuracy,
-            "tokens_per_second": round(self._clock.tokens_per_second, 1),
-            "gradient_norm": totals.gradient_norm,
-        }
-        with self._learner.averaged_weights():
-            held_out = self._subject.score()
-            scores = held_out or {"loss": totals.loss, "accuracy": totals.accuracy}
-            finite = math.isfinite(scores["loss"])
-            record |= {f"validation_{name}": value for name, value in held_out.items()}
-            record |= self._subject.describe(scores["loss"])
-            weights = weights_by_name(self._learner.model)
-            if finite:
-                record |= self._subject.show(self._course.step)
-        if not finite:
+        means = self._learner.means()
+        line = self._line(means, evaluated=True)
+        try:
+            with self._learner.averages.in_place():
+                held_out = self._learning.score(self._check_for_stop)
+                scores = held_out or {"loss": means.loss, **means.metrics}
+                is_sound = self._is_sound(scores["loss"])
+                weights = weights_by_name(self._learner.model)
+                samples = self._learning.samples(self._state.step) if is_sound else ()
+        except _Stopped:
+            self._stop_early()  # the weights are those of before: a resumed run evaluates them
+        if not is_sound:
             self._recover()
             return
-        is_best = self._course.note_score(self._monitored(scores), self._training)
+        validation = {f"validation_{name}": value for name, value in held_out.items()}
+        metrics = {**line.metrics, **validation, **self._learning.describe(scores["loss"])}
+        line = MetricsLine(
+            line.step, line.epoch, line.seconds, line.learning_rate, metrics, tuple(samples)
+        )
+        is_best = self._state.note_score(self._monitored(scores), self._training)
         if is_best:
-            write_checkpoint(self._run.best_checkpoint, weights, {"step": self._course.step})
+            write_checkpoint(self._run.best_checkpoint, weights, {"step": self._state.step})
         self._learner.reset_totals()
-        self._records.append(record)
-        write_atomically(self._run.metrics, encode_metrics(self._records))
+        self._record(line)
         self._save()
-        self._observe(Evaluated(record=record, is_best=is_best))
+        self._observe(Evaluated(line, is_best=is_best))
         self._clock.reset()
+
+    def _check_for_stop(self) -> None:
+        if self._should_stop(self._state.step):
+            raise _Stopped
+
+    def _is_sound(self, loss: float) -> bool:
+        return math.isfinite(loss) and loss <= ABSURD * self._learning.chance_loss
 
     def _monitored(self, scores: Mapping[str, float]) -> float:
         """The score that decides which weights are the best: the lower the better."""
@@ -229,7 +294,7 @@ class _Training:
             return scores["loss"]
         if monitor not in scores:
             raise DataError(
-                f"training.monitor: {monitor} cannot be computed: the validation part lacks texts "
+                f"training.monitor: {monitor} cannot be computed: the validation split lacks texts "
                 "of some class. Raise data.validation_fraction, or monitor the accuracy"
             )
         return -scores[monitor]
@@ -237,33 +302,38 @@ class _Training:
     # --------------------------------------------------------------------------- checkpoints
 
     def _save(self) -> None:
-        self._course.seconds = self._clock.seconds
-        facts = {
-            "course": self._course.to_dict(),
+        """Write metrics.jsonl, then the checkpoint that counts its lines."""
+        self._state.seconds = self._clock.seconds
+        self._write_lines()
+        contents = {
+            "state": self._state.to_dict(),
             "corpus": self._data.fingerprint,
-            "metrics": digest(_without_times(self._records)),
+            "metrics": digest(_without_times(self._lines)),
         }
         write_checkpoint(
             self._run.last_checkpoint,
-            self._learner.arrays() | self._subject.recurrent_state(),
-            facts,
+            self._learner.arrays() | self._learning.recurrent_state(),
+            contents,
+            keep_as=self._run.previous_checkpoint,
         )
 
-    def _restore(self) -> None:
-        path = self._run.last_checkpoint
-        arrays, facts = read_last_checkpoint(self._run, self._config, corpus=self._data.fingerprint)
+    def _last_checkpoint(self) -> Checkpoint:
+        return read_last_checkpoint(self._run, corpus=self._data.fingerprint)
+
+    def _restore(self, checkpoint: Checkpoint) -> None:
+        path, values = checkpoint.path, checkpoint.values
         try:
-            self._course = Course.from_dict(facts["course"])
-            self._learner.restore(arrays)
-            self._subject.restore_recurrent_state(arrays)
+            self._state = TrainingState.from_dict(values["state"])
+            self._learner.restore(checkpoint.arrays)
+            self._learning.restore_recurrent_state(checkpoint.arrays)
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(f"{path}: does not fit {self._run.config}: {error}") from error
-        records = read_metrics(self._run)[: self._course.evaluations]
-        if digest(_without_times(records)) != facts.get("metrics"):
+        lines = read_lines(self._run)[: self._state.lines]
+        if digest(_without_times(lines)) != values.get("metrics"):
             raise RunError(
                 f"{self._run.metrics}: is not what {path.name} was written with; it was changed"
             )
-        self._records = records
+        self._lines = lines
 
     # -------------------------------------------------------------------- trouble and the end
 
@@ -283,79 +353,75 @@ class _Training:
         Raises:
             TrainingDivergedError: that has been done `RECOVERIES` times.
         """
-        diverged_at, divergences = self._course.step, self._course.divergences + 1
+        diverged_at, divergences = self._state.step, self._state.divergences + 1
         if divergences > RECOVERIES:
             raise TrainingDivergedError(
-                f"{self._run.path}: the loss became NaN or infinite again at step {diverged_at}, "
+                f"{self._run.path}: the loss diverged again at step {diverged_at}, "
                 f"after {RECOVERIES} attempts with half the learning rate each. The checkpoint "
                 f"of step {self._saved_step()} is intact. Lower training.optimizer.learning_rate "
                 "or set training.clip_norm: 1.0"
             )
-        self._restore()
-        self._course.divergences = divergences
+        self._restore(self._last_checkpoint())
+        self._state.divergences = divergences
         self._observe(
             Recovered(
                 diverged_at_step=diverged_at,
-                back_to_step=self._course.step,
+                back_to_step=self._state.step,
                 learning_rate_scale=0.5**divergences,
             )
         )
 
     def _saved_step(self) -> int:
-        return int(read_checkpoint(self._run.last_checkpoint)[1]["course"]["step"])
+        return int(self._last_checkpoint().values["state"]["step"])
 
-    def _stop_early(self) -> None:
+    def _stop_early(self) -> NoReturn:
         saved = "everything is saved"
         if self._learner.is_finite():
             self._save()
         else:
             saved = f"its loss was not finite, so the checkpoint of step {self._saved_step()} stays"
-        if self._course.evaluations:
+        if self._state.evaluations:
             # What has been learned so far can be tried at once.
-            self._subject.export(self._run)
+            self._learning.export(self._run)
         raise InterruptedTrainingError(
-            f"Stopped after step {self._course.step}; {saved}. Go on with:\n"
+            f"Stopped after step {self._state.step}; {saved}. Go on with:\n"
             f"rnnkit train --resume {shlex.quote(str(self._run.path))}"
         )
 
-    def _finish(self, reason: str) -> dict[str, Any]:
-        self._observe(Exporting(best_step=self._course.best_step))
-        best_step = self._subject.export(self._run)
-        best = next(record for record in self._records if record["step"] == best_step)
+    def _finish(self, reason: str) -> Summary:
+        self._observe(Exporting(best_step=self._state.best_step))
+        best_step = self._learning.export(self._run)
+        best = next(line for line in self._lines if line.step == best_step and line.is_evaluation)
         model = self._config.model
-        summary = {
-            "run": str(self._run.path),
-            "task": self._config.task,
-            "started_at": self._started_at,
-            "finished_at": _now(),
-            "seconds": round(self._course.seconds, 3),
-            "steps": self._course.step,
-            "epochs": round(self._course.step / self._subject.batches_per_epoch, 4),
-            "best_step": best_step,
-            "stopped_by": reason,
-            "metrics": {key: value for key, value in best.items() if _is_metric(key)},
-            "corpus_fingerprint": self._data.fingerprint,
-            "parameters": self._learner.model.count_params(),
-            "cell": model.cell,
-            "units": model.units if isinstance(model.units, int) else list(model.units),
-            "layers": model.layers,
-        }
-        if self._data.classes:
-            summary["classes"] = list(self._data.classes)
-        write_document(self._run.summary, "summary", summary)
+        summary = Summary(
+            run=str(self._run.path),
+            task=self._config.task,
+            started_at=self._started_at,
+            finished_at=_now(),
+            seconds=round(self._state.seconds, 3),
+            steps=self._state.step,
+            epochs=round(self._state.step / self._learning.batches_per_epoch, 4),
+            best_step=best_step,
+            stopped_by=reason,
+            metrics=best.metrics,
+            corpus_fingerprint=self._data.fingerprint,
+            parameters=self._learner.model.count_params(),
+            cell=model.cell,
+            units=model.units,
+            layers=model.layers,
+            classes=self._data.classes,
+        )
+        write_summary(self._run, summary)
         return summary
 
 
-def _is_metric(key: str) -> bool:
-    return key.endswith(
-        ("_loss", "_accuracy", "_f1", "_auc", "_norm", "_per_character", "_per_second")
-    )
-
-
-def _without_times(records: list[dict[str, Any]]) -> bytes:
-    """The part of the metrics that a repeated run repeats."""
-    timed = ("seconds", "tokens_per_second")
-    return encode_metrics([{k: v for k, v in r.items() if k not in timed} for r in records])
+def _without_times(lines: list[MetricsLine]) -> bytes:
+    """The content of the metrics that a repeated run repeats."""
+    repeated = []
+    for line in lines:
+        metrics = {k: v for k, v in line.metrics.items() if k != "tokens_per_second"}
+        repeated.append(dataclasses.replace(line, seconds=None, metrics=metrics))
+    return encode_lines(repeated)
 
 
 def _now() -> str:

@@ -3,16 +3,44 @@
 Loads no TensorFlow: an experiment is checked and prepared before that.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
+from rnnkit.config.base import RecurrentConfig
+from rnnkit.config.training import TrainingConfig
 from rnnkit.runs.directory import RunDirectory
+from rnnkit.runs.records import Sample
 
 if TYPE_CHECKING:  # loads TensorFlow
+    from rnnkit.training.execution import Execution
     from rnnkit.training.step import Learner
+
+
+class ExperimentConfig(Protocol):
+    """The sections that every task has."""
+
+    @property
+    def task(self) -> str:
+        """Name of the task, as files have it."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """Seed of every random draw."""
+        ...
+
+    @property
+    def model(self) -> RecurrentConfig:
+        """Section `model`."""
+        ...
+
+    @property
+    def training(self) -> TrainingConfig:
+        """Section `training`."""
+        ...
 
 
 class Learning(Protocol):
@@ -20,6 +48,8 @@ class Learning(Protocol):
 
     learner: "Learner"
     batches_per_epoch: int
+    chance_loss: float
+    """Loss of guessing evenly among all outputs, in nats; infinite where there is no such."""
 
     def start(self) -> None:
         """Replace random initial weights by configured ones."""
@@ -28,16 +58,18 @@ class Learning(Protocol):
         """Make one weight update on batch `index` of `epoch`; return the number of its tokens."""
         ...
 
-    def score(self) -> dict[str, float]:
-        """Return `loss` (nats) and other scores of the validation split; {} without one."""
+    def score(self, check_for_stop: Callable[[], None]) -> dict[str, float]:
+        """Return `loss` and other scores of the validation split; {} without one.
+
+        Calls `check_for_stop`, which may raise, before every batch."""
         ...
 
     def describe(self, loss: float) -> dict[str, float]:
         """Return a loss in nats in the other units of the task."""
         ...
 
-    def show(self, step: int) -> dict[str, Any]:
-        """Return examples of what the model can do at this step, as values JSON can hold."""
+    def samples(self, step: int) -> Sequence[Sample]:
+        """Return texts the model generates at this step, for tasks that do."""
         ...
 
     def recurrent_state(self) -> dict[str, np.ndarray]:
@@ -66,5 +98,7 @@ class TrainingData:
     """Content of data.json, for tasks that write one."""
     classes: tuple[str, ...]
     """Names of the classes; empty for tasks without."""
-    build: Callable[[], Learning]
+    token_unit: str
+    """What a token is: characters, words, subwords, bytes or tokens."""
+    build: Callable[["Execution"], Learning]
     """Builds the network; loads TensorFlow."""

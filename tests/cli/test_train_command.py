@@ -2,6 +2,7 @@
 
 import datetime
 import io
+import itertools
 import json
 import math
 import os
@@ -55,6 +56,10 @@ def without_times(run: RunDirectory) -> list[dict[str, Any]]:
     return [{k: v for k, v in r.items() if k not in timed} for r in read_metrics(run)]
 
 
+def evaluations(run: RunDirectory) -> list[dict[str, Any]]:
+    return [record for record in read_metrics(run) if record.get("evaluated", True)]
+
+
 # ------------------------------------------------------------------------- what it says and leaves
 
 
@@ -69,13 +74,18 @@ def test_training_says_what_happens_and_answers_with_the_run(run_cli: RunCli, fo
         for start in ("Reading", "Loading TensorFlow ...", "Training ", "step 10 ", "Writing model")
     ]
     assert order == sorted(order)
-    # One line for each evaluation, nothing in between.
-    steps = [line for line in lines if line.startswith("step ")]
+    # One or two lines for each evaluation, nothing in between, within 80 columns.
+    steps = [
+        line if following.startswith("step ") else f"{line} {following}"
+        for line, following in itertools.pairwise(lines)
+        if line.startswith("step ")
+    ]
+    assert all(len(line) <= 80 for line in lines if line.startswith(("step ", "  ")))
     assert [line.split()[1] for line in steps] == ["10", "20", "30", "40"]
-    for line, record in zip(steps, read_metrics(RunDirectory(folder / "runs/mine")), strict=True):
+    for line, record in zip(steps, evaluations(RunDirectory(folder / "runs/mine")), strict=True):
         assert f"validation loss {record['validation_loss']:.4f}" in line
         assert f"{record['bits_per_character']:.3f} bits/char" in line
-        assert re.search(r"gradient \d+\.\d\d  [\d.,]+k tokens/s", line)
+        assert re.search(r"grad \d+\.\d\d  [\d.,]+k char/s", line)
     assert steps[0].endswith("best")
     assert "\x1b" not in result.stderr, "no colours where there is no terminal"
 
@@ -90,6 +100,7 @@ def test_the_run_directory_is_whole(run_cli: RunCli, folder: Path) -> None:
         "environment.json",
         "metrics.jsonl",
         "checkpoints/last.npz",
+        "checkpoints/previous.npz",
         "checkpoints/best.npz",
         "model.keras",
         "model.onnx",
@@ -115,7 +126,7 @@ def test_the_run_directory_is_whole(run_cli: RunCli, folder: Path) -> None:
         datetime.datetime.fromisoformat(summary[k]) for k in ("started_at", "finished_at")
     )
     assert began <= ended
-    best = min(read_metrics(run), key=lambda record: record["validation_loss"])
+    best = min(evaluations(run), key=lambda record: record["validation_loss"])
     assert summary["best_step"] == best["step"]
     assert summary["metrics"]["validation_loss"] == best["validation_loss"]
 
@@ -123,7 +134,19 @@ def test_the_run_directory_is_whole(run_cli: RunCli, folder: Path) -> None:
 def test_metrics_have_the_keys_that_others_rely_on(run_cli: RunCli, folder: Path) -> None:
     for name, options in (("held-out", []), ("all", ["--set", "data.validation_fraction=0.0"])):
         assert run_cli("train", "tiny.yaml", "--name", name, *options).exit_code == 0
-        records = read_metrics(RunDirectory(folder / "runs" / name))
+        recorded = read_metrics(RunDirectory(folder / "runs" / name))
+        assert [(line["step"], line.get("evaluated", True)) for line in recorded] == [
+            (10, True),
+            (20, True),
+            (25, False),
+            (30, True),
+            (40, True),
+        ]
+        assert set(recorded[2]) == {
+            "step", "epoch", "seconds", "learning_rate", "evaluated", "train_loss",
+            "train_accuracy", "tokens_per_second", "gradient_norm",
+        }  # fmt: skip
+        records = [line for line in recorded if line.get("evaluated", True)]
         assert [record["step"] for record in records] == [10, 20, 30, 40]
         expected = {"step", "epoch", "seconds", "learning_rate", "train_loss",
                     "train_accuracy", "tokens_per_second",
@@ -221,6 +244,9 @@ def test_a_finished_run_that_is_extended_equals_a_long_one(run_cli: RunCli, fold
     assert run_cli("generate", "short", "--length", 3).exit_code == 0
 
 
+STOPPING = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 def signal_at(
     monkeypatch: pytest.MonkeyPatch, step: int, numbers: list[signal.Signals]
 ) -> Callable[[], None]:
@@ -240,22 +266,22 @@ def signal_at(
     return lambda: monkeypatch.setattr(Learner, "update", update)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_saves_and_prints_the_command_that_goes_on(
     run_cli: RunCli, folder: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
 ) -> None:
     # A name that a shell would take apart, were it not quoted.
     options = ("--runs-dir", "my runs")
     assert run_cli("train", "tiny.yaml", "--name", "whole", *options).exit_code == 0
-    handlers = [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)]
+    handlers = [signal.getsignal(each) for each in STOPPING]
     undo = signal_at(monkeypatch, 13, [number])
     result = run_cli("train", "tiny.yaml", "--name", "it's", *options)
     undo()
     assert (result.exit_code, result.stdout) == (130, "")
     assert "Traceback" not in result.stderr
-    assert [signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM)] == handlers
+    assert [signal.getsignal(each) for each in STOPPING] == handlers
     run = RunDirectory(folder / "my runs" / "it's")
-    assert read_checkpoint(run.last_checkpoint)[1]["course"]["step"] == 13
+    assert read_checkpoint(run.last_checkpoint)[1]["state"]["step"] == 13
     assert not run.is_finished
     assert not is_in_training(run)
     # What has been learned so far can be used by name.
@@ -279,7 +305,7 @@ def test_the_second_ctrl_c_quits_at_once_and_loses_no_checkpoint(
     assert "Ctrl-C again quits at once" in result.stderr
     assert result.stderr.endswith("Interrupted.\n")
     run = RunDirectory(folder / "runs" / "mine")
-    assert read_checkpoint(run.last_checkpoint)[1]["course"]["step"] == 10
+    assert read_checkpoint(run.last_checkpoint)[1]["state"]["step"] == 10
     assert run_cli("train", "--resume", "mine").exit_code == 0
     assert run.is_finished
 
@@ -292,6 +318,7 @@ def test_the_bar_has_room_for_everything_on_80_columns(monkeypatch: pytest.Monke
     from rich.console import Console
 
     from rnnkit.cli.display import training_display
+    from rnnkit.runs.records import MetricsLine, Sample
     from rnnkit.training.events import Evaluated, Started, Stepped
 
     screen = io.StringIO()
@@ -302,29 +329,33 @@ def test_the_bar_has_room_for_everything_on_80_columns(monkeypatch: pytest.Monke
     monkeypatch.setattr(rich.console, "Console", console)
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     started = Started(
-        device="CPU", kernel="keras", parameters=1, step=0, total_steps=50_000, steps_per_epoch=9
-    )
-    stepped = Stepped(
-        step=12_345,
+        device="CPU",
+        kernel="keras",
+        parameters=1,
+        step=0,
         total_steps=50_000,
-        epoch=2,
-        train_loss=1.2345,
-        train_accuracy=0.4,
-        bits_per_character=1.781,
-        gradient_norm=0.51,
-        tokens_per_second=61_234.0,
-        seconds=60.0,
-        seconds_left=3_675.0,
+        steps_per_epoch=9,
+        token_unit="characters",
     )
-    record = {
-        "step": 20_000, "epoch": 2.0, "seconds": 9.0, "train_loss": 1.5, "gradient_norm": 0.5,
-        "bits_per_character": 2.1, "tokens_per_second": 1000.0,
-        "samples": [{"temperature": 0.5, "text": "[bold]as it is"}],
-    }  # fmt: skip
+    metrics = {
+        "train_loss": 1.2345,
+        "train_accuracy": 0.4,
+        "bits_per_character": 1.781,
+        "gradient_norm": 0.51,
+        "tokens_per_second": 61_234.0,
+    }
+    stepped = Stepped(MetricsLine(12_345, metrics=metrics), 50_000, seconds_left=3_675.0)
+    evaluated = MetricsLine(
+        20_000,
+        epoch=2.0,
+        seconds=9.0,
+        metrics={**metrics, "validation_loss": 1.5, "validation_accuracy": 0.5},
+        samples=(Sample(0.5, "[bold]as it is"),),
+    )
     with training_display() as observe:
         observe(started)
         observe(stepped)
-        observe(Evaluated(record=record, is_best=True))
+        observe(Evaluated(evaluated, is_best=True))
     shown = screen.getvalue()
     for part in (
         "12,345/50,000",
@@ -336,6 +367,9 @@ def test_the_bar_has_room_for_everything_on_80_columns(monkeypatch: pytest.Monke
     ):
         assert part in shown
     assert "…" not in shown, "something was cut off"
+    plain = re.sub(r"\x1b\[[0-9;?]*[a-zA-Z]", "", shown)
+    lines = re.split(r"[\r\n]+", plain)
+    assert all(len(line) <= 80 for line in lines if not line.startswith("Training "))
     assert "[bold]as it is" in shown
 
 
@@ -382,6 +416,6 @@ def test_on_a_terminal_there_is_a_bar_and_ctrl_c_works(folder: Path) -> None:
     assert said.startswith("Reading tiny.yaml")
     assert "Traceback" not in said
     assert "rnnkit train --resume runs/mine" in said
-    step = read_checkpoint(folder / "runs/mine/checkpoints/last.npz")[1]["course"]["step"]
+    step = read_checkpoint(folder / "runs/mine/checkpoints/last.npz")[1]["state"]["step"]
     assert f"Stopped after step {step};" in said
     assert step > 0

@@ -585,7 +585,7 @@ def test_kernel_is_ours_on_a_cpu_and_that_of_keras_on_a_gpu(
         return stock_loop(self, sequences, initial_state, mask, training=training)
 
     monkeypatch.setattr(parent, "inner_loop", spy)
-    monkeypatch.setattr(layers, "runs_on_gpu", lambda: gpu)
+    layers.use_kernel(trained, on_gpu=gpu, matmul_dtype="float32")
     np.testing.assert_allclose(logits(trained, ids), expected, atol=1e-5)
     assert masks == ([None] * 4 if gpu and cell != "simple_rnn" else [])
 

@@ -19,18 +19,20 @@ from rnnkit.data.batches import Batch
 from rnnkit.network import gpu as cudnn
 from rnnkit.network.keras import build_training_model, weights_by_name
 from rnnkit.network.kernels import fused as kernel
-from rnnkit.network.layers import describe_gpu_routes, runs_on_gpu
+from rnnkit.network.layers import describe_gpu_routes
 from rnnkit.network.seeds import HostSeeds, keep_seeds_on_host
 from rnnkit.tasks.language_model.config import LanguageModelConfig, LanguageTrainingConfig
 from rnnkit.tasks.language_model.network import language_network
 from rnnkit.tasks.text_classification.config import ClassifierConfig, LearnedEmbedding
 from rnnkit.tasks.text_classification.network import classifier_network
+from rnnkit.training.execution import choose_execution, has_gpu
+from rnnkit.training.objective import cross_entropy
 from rnnkit.training.step import Learner
 
 VOCABULARY = 11
 CELLS = ("simple_rnn", "lstm", "gru")
 MODES = {"simple_rnn": "rnn_tanh", "lstm": "lstm", "gru": "gru"}
-HAS_GPU = runs_on_gpu()
+HAS_GPU = has_gpu()
 DROPOUTS: dict[str, Any] = {"dropout": 0.3, "recurrent_dropout": 0.4}
 
 
@@ -339,8 +341,9 @@ def language_learner(cell: Any, **options: Any) -> Learner:
     return Learner(
         build_training_model(language_network(model, vocabulary_size=VOCABULARY)),
         LanguageTrainingConfig(max_steps=3, clip_norm=1.0),
+        cross_entropy(),
+        execution=choose_execution(batch_size=4),
         state_sizes=[state.units for state in language_network(model).states],
-        shards=1,
     )
 
 
@@ -358,7 +361,8 @@ def classification_learner(cell: Any) -> Learner:
     return Learner(
         build_training_model(classifier_network(model, vocabulary_size=VOCABULARY, classes=3)),
         LanguageTrainingConfig(max_steps=3),
-        shards=1,
+        cross_entropy(),
+        execution=choose_execution(batch_size=4),
     )
 
 
@@ -415,7 +419,7 @@ def trained(build: Callable[..., Learner], batch: Callable[[int], Batch], cell: 
     for seed in range(3):
         states = learner.update(batch(seed), states, 0.05)
     scores, after = learner.score(batch(3), states)
-    logits, _ = learner.logits(batch(4).inputs, states)
+    logits, _ = learner.predict(batch(4).inputs, states)
     arrays = {name: np.array(value) for name, value in weights_by_name(learner.model).items()}
     arrays |= {f"state {i}": np.asarray(state) for i, state in enumerate([*states, *after])}
     return {**arrays, "scores": np.asarray(scores), "logits": logits}

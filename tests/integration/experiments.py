@@ -11,7 +11,7 @@ from pydantic import BaseModel
 
 from rnnkit.config.describe import to_yaml
 from rnnkit.runs.directory import RunDirectory, create_run, locked
-from rnnkit.runs.records import read_metrics
+from rnnkit.runs.records import Summary, read_metrics
 from rnnkit.tasks.language_model.config import CharGenerationConfig, WordGenerationConfig
 from rnnkit.tasks.task import Config, parse_config, prepare
 from rnnkit.tasks.text_classification.config import ClassificationConfig
@@ -138,7 +138,7 @@ def train_here(
     *,
     observe: Callable[[Event], None] = lambda event: None,
     should_stop: Callable[[int], bool] = lambda step: False,
-) -> dict[str, Any]:
+) -> Summary:
     """Train in this process."""
     with locked(run):
         return train(config, data, run, observe=observe, should_stop=should_stop)
@@ -180,6 +180,11 @@ def assert_same_training(one: RunDirectory, other: RunDirectory) -> None:
             assert values.tobytes() == right[name].tobytes(), name
     assert without_times(one) == without_times(other)
     assert one.onnx_model.read_bytes() == other.onnx_model.read_bytes()
+
+
+def evaluations(run: RunDirectory) -> list[dict[str, Any]]:
+    """The lines of metrics.jsonl that belong to evaluations."""
+    return [record for record in read_metrics(run) if record.get("evaluated", True)]
 
 
 def without_times(run: RunDirectory) -> list[dict[str, Any]]:

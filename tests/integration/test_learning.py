@@ -319,9 +319,7 @@ def test_our_kernel_trains_as_the_keras_loop_does(
     ours = train_new(tmp_path, config, "ours", observe=observe)
     with monkeypatch.context() as patch:
         # As on a GPU, where Keras chooses: here that is its own loop.
-        patch.setattr("rnnkit.network.layers.runs_on_gpu", lambda: True)
-        patch.setattr("rnnkit.training.step.runs_on_gpu", lambda: True)
-        patch.setattr("rnnkit.training.environment.runs_on_gpu", lambda: True)
+        patch.setattr("rnnkit.training.execution.has_gpu", lambda: True)
         stock = train_new(tmp_path, config, "stock", observe=observe)
     there = "rnnkit," if cell == "simple_rnn" else "keras, without cuDNN"
     assert started[0].kernel.startswith("rnnkit/float32")

@@ -9,6 +9,7 @@ from experiments import (
     arrays,
     assert_same_training,
     configure,
+    evaluations,
     start,
     stop_after,
     train_here,
@@ -69,7 +70,7 @@ def test_stopped_and_resumed_equals_uninterrupted(
             train_here(config, prepared, parts, should_stop=stop_after(steps))
         assert not parts.is_finished
     summary = train_here(config, prepared, parts)
-    assert summary["steps"] == 40
+    assert summary.steps == 40
     assert_same_training(whole, parts)
 
 
@@ -93,7 +94,7 @@ def test_lost_work_after_the_last_checkpoint_is_repeated(
     old = run.last_checkpoint.read_bytes()
     with pytest.raises(InterruptedTrainingError):
         train_here(config, prepared, run, should_stop=stop_after(15))
-    assert len(read_metrics(run)) == 3
+    assert len(evaluations(run)) == 3
     run.last_checkpoint.write_bytes(old)
     train_here(config, prepared, run)
     assert_same_training(whole, run)
@@ -127,7 +128,7 @@ def test_full_disk_leaves_the_previous_checkpoint(
             train_here(config, prepared, run)
     assert run.last_checkpoint.read_bytes() == before
     left = sorted(path.name for path in run.last_checkpoint.parent.iterdir())
-    assert left == ["best.npz", "last.npz"]
+    assert left == ["best.npz", "last.npz", "previous.npz"]
     train_here(config, prepared, run)
     assert_same_training(whole_runs["stream, plain"], run)
 
@@ -139,8 +140,10 @@ def damage(run: RunDirectory, how: str) -> None:
         case "truncated":
             run.last_checkpoint.write_bytes(data[:middle])
         case "flipped bit":
-            flipped = bytes([data[middle] ^ 1])
-            run.last_checkpoint.write_bytes(data[:middle] + flipped + data[middle + 1 :])
+            # The first number of the array that follows: headers of members hold bytes unused.
+            place = data.index(b"\x93NUMPY", middle) + 128
+            flipped = bytes([data[place] ^ 1])
+            run.last_checkpoint.write_bytes(data[:place] + flipped + data[place + 1 :])
         case "foreign":
             run.last_checkpoint.write_bytes(b"not a checkpoint")
         case "missing":
@@ -154,15 +157,31 @@ def damage(run: RunDirectory, how: str) -> None:
             raise AssertionError(how)
 
 
-@pytest.mark.parametrize(
-    "how",
-    ["truncated", "flipped bit", "foreign", "missing", "metrics changed", "metrics damaged"],
-)
+DAMAGES = ("truncated", "flipped bit", "foreign", "missing")
+
+
+@pytest.mark.parametrize("how", DAMAGES)
+def test_a_damaged_checkpoint_is_replaced_by_the_one_before(
+    tmp_path: Path, how: str, whole_runs: dict[str, RunDirectory]
+) -> None:
+    config = configure(tmp_path)
+    prepared, run = start(tmp_path, config, "damaged")
+    with pytest.raises(InterruptedTrainingError):
+        train_here(config, prepared, run, should_stop=stop_after(12))
+    damage(run, how)
+    if how == "missing":
+        assert run.previous_checkpoint.exists()
+    train_here(config, prepared, run)
+    assert_same_training(whole_runs["stream, plain"], run)
+
+
+@pytest.mark.parametrize("how", [*DAMAGES, "metrics changed", "metrics damaged"])
 def test_damaged_run_is_refused_by_name(tmp_path: Path, how: str) -> None:
     config = configure(tmp_path)
     prepared, run = start(tmp_path, config, "damaged")
     with pytest.raises(InterruptedTrainingError):
         train_here(config, prepared, run, should_stop=stop_after(12))
+    run.previous_checkpoint.unlink()
     damage(run, how)
     named = run.metrics if "metrics" in how else run.last_checkpoint
     with pytest.raises(RunError, match=named.name):
@@ -220,5 +239,5 @@ def test_one_bad_step_is_overcome(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     summary = train_here(config, prepared, run, observe=seen.append)
     recovered = [event for event in seen if isinstance(event, Recovered)]
     assert [(event.diverged_at_step, event.back_to_step) for event in recovered] == [(12, 10)]
-    assert summary["steps"] == 40
+    assert summary.steps == 40
     assert {record["learning_rate"] for record in read_metrics(run)[1:]} == {0.005}

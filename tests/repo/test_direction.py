@@ -57,6 +57,7 @@ PLACES = {
     "annotated_types": {"config"},  # the vocabulary of pydantic's constraints
     "click": {"cli"},
     "filelock": {"runs"},
+    "h5py": {"inspection/weights.py"},
     "jinja2": {"views"},
     "keras": {"network", "training", "tasks"},
     "markupsafe": {"views"},
@@ -100,6 +101,9 @@ PENDING: frozenset[str] = frozenset(
         "data/word_vectors.py -> tasks",
         "inference/beam.py -> tasks",
         "inference/continuation.py -> tasks",
+        "inspection/page_forward.py -> imports matplotlib",
+        "inspection/page_gradients.py -> imports matplotlib",
+        "inspection/page_states.py -> imports matplotlib",
         "runs/checkpoint.py -> tasks",
         "runs/listing.py -> tasks",
         "tasks/language_model/sections.py -> report",

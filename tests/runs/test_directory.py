@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 import rnnkit.runs.directory
 import rnnkit.runs.files
-from rnnkit.errors import RunError
+from rnnkit.errors import RunError, UsageError
 from rnnkit.runs.directory import (
     RunDirectory,
     create_run,
@@ -314,9 +314,12 @@ def test_a_name_taken_at_the_last_moment_is_refused(
     verify_files(RunDirectory(tmp_path / "runs" / "taken"), tmp_path / "runs/taken/config.yaml")
 
 
-@pytest.mark.parametrize("name", ["", ".", "..", ".hidden", "a/b", "/a", "a\\b", "a\0b"])
+@pytest.mark.parametrize(
+    "name",
+    ["", ".", "..", ".hidden", "a/b", "/a", "a\\b", "a\0b", "-x", "a\nb", "a\x1b[2Jb", "a\u202eb"],
+)
 def test_what_is_no_plain_name_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(RunError, match="--name"):
+    with pytest.raises(UsageError, match="--name"):
         make_run(tmp_path / "runs", name)
     assert list(tmp_path.iterdir()) == []
 

@@ -135,13 +135,14 @@ def test_shapes_are_those_of_the_classifier(bidirectional: bool, options: dict[s
 
 def test_training_begins_with_them(tmp_path: Path) -> None:
     from rnnkit.tasks.task import prepare
+    from rnnkit.training.execution import choose_execution
 
     (tmp_path / "text.txt").write_text("hello")
     text = f"{START}  initial_weights: {{recurrent_0/recurrent_kernel: [[1, 2], [3, 4]]}}\n"
     overrides = ["training.weight_average=0.9"]
     config = parse_config(text, source="x.yaml", base=tmp_path, overrides=overrides)
     assert isinstance(config, CharGenerationConfig)
-    subject = prepare(config).build()
+    subject = prepare(config).build(choose_execution(batch_size=1))
     before = {w.path: w.numpy() for w in subject.learner.model.weights}
     subject.start()
     for weight in subject.learner.model.weights:
@@ -149,6 +150,6 @@ def test_training_begins_with_them(tmp_path: Path) -> None:
             np.testing.assert_array_equal(weight.numpy(), [[1.0, 2.0], [3.0, 4.0]])
         else:
             np.testing.assert_array_equal(weight.numpy(), before[weight.path])
-    with subject.learner.averaged_weights():
+    with subject.learner.averages.in_place():
         found = {w.path: w.numpy() for w in subject.learner.model.weights}
     assert [[1.0, 2.0], [3.0, 4.0]] in [w.tolist() for w in found.values()]

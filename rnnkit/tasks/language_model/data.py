@@ -24,8 +24,7 @@ from rnnkit.data.splits import SplitName, Splits, split_contiguous
 from rnnkit.data.windows import check_splits
 from rnnkit.data.word_vectors import read_word_vectors
 from rnnkit.tasks.language_model.notes import describe_corpus
-from rnnkit.text.stored import read_vocabulary
-from rnnkit.text.vocabulary import Vocabulary
+from rnnkit.text.language import LanguageVocabulary, read_vocabulary
 
 if TYPE_CHECKING:
     from rnnkit.tasks.language_model.config import LanguageConfig
@@ -47,7 +46,7 @@ class Prepared:
 
     ids: NDArray[np.unsignedinteger]
     """uint8, uint16 or uint32 [tokens], memory-mapped and read-only."""
-    vocabulary: Vocabulary
+    vocabulary: LanguageVocabulary
     splits: Splits
     fingerprint: str
     """SHA-256 of vocabulary and ids."""

@@ -1,5 +1,7 @@
 """What training of a language model starts from: data, prompt of the samples, given weights."""
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from rnnkit.network.spec import check_given_weights
@@ -8,6 +10,9 @@ from rnnkit.tasks.language_model.data import Prepared, prepare
 from rnnkit.tasks.language_model.network import language_network
 from rnnkit.tasks.language_model.samples import sample_prompt
 from rnnkit.training.task import Learning, TrainingData
+
+if TYPE_CHECKING:  # loads TensorFlow
+    from rnnkit.training.execution import Execution
 
 
 def prepare_training(config: LanguageConfig, *, is_new: bool) -> TrainingData:
@@ -21,10 +26,12 @@ def prepare_training(config: LanguageConfig, *, is_new: bool) -> TrainingData:
     prompt = sample_prompt(config, prepared)
     weights = initial_weights(config, prepared) if is_new else {}
 
-    def build() -> Learning:
+    def build(execution: "Execution") -> Learning:
         from rnnkit.tasks.language_model.objective import LanguageModelling
 
-        return LanguageModelling(config, prepared, prompt=prompt, weights=weights)
+        return LanguageModelling(
+            config, prepared, execution=execution, prompt=prompt, weights=weights
+        )
 
     return TrainingData(
         fingerprint=prepared.fingerprint,
@@ -32,6 +39,7 @@ def prepare_training(config: LanguageConfig, *, is_new: bool) -> TrainingData:
         vocabulary=prepared.vocabulary.to_dict(),
         summary=None,  # the vocabulary has all of it
         classes=(),
+        token_unit=config.data.tokens,
         build=build,
     )
 

@@ -1,7 +1,7 @@
 """What the user should know about a text, one sentence or two each."""
 
 from rnnkit.data.encode import CorpusFacts, PartFacts
-from rnnkit.text.vocabulary import Vocabulary
+from rnnkit.text.word_vocabulary import WordVocabulary
 
 _LITTLE_KNOWN = 0.8
 
@@ -18,9 +18,9 @@ def describe_corpus(facts: CorpusFacts) -> list[str]:
     }
     if styles["CRLF"] or styles["CR"]:
         found = ", ".join(f"{style} in {_files(n)}" for style, n in styles.items() if n)
-        kept = facts.vocabulary.cleaning.newlines == "keep"
+        kept = facts.vocabulary.rules.newlines == "keep"
         notes.append(f"Newlines: {found}; {'kept as they are' if kept else 'all read as LF'}.")
-    if facts.vocabulary.kind == "words":
+    if isinstance(facts.vocabulary, WordVocabulary):
         notes += _about_words(facts, facts.vocabulary)
     elif facts.rare:
         notes.append(
@@ -39,7 +39,7 @@ def _files(number: int, one: str = "", more: str = "") -> str:
     return f"1 file {one}".rstrip() if number == 1 else f"{number:,} files {more}".rstrip()
 
 
-def _about_words(facts: CorpusFacts, vocabulary: Vocabulary) -> list[str]:
+def _about_words(facts: CorpusFacts, vocabulary: WordVocabulary) -> list[str]:
     training = facts.parts[0]
     shares = [
         f"{_known(part)} of the {name} tokens"

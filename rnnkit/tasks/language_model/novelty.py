@@ -17,7 +17,8 @@ from rnnkit.runs.directory import RunDirectory
 from rnnkit.runs.files import read_document
 from rnnkit.tasks.language_model.data import CHUNK_BYTES, Prepared, prepare
 from rnnkit.tasks.language_model.suffix_automaton import TooLargeError, build, compare
-from rnnkit.text.vocabulary import REPLACEMENT, Vocabulary
+from rnnkit.text.language import LanguageVocabulary
+from rnnkit.text.spelling import REPLACEMENT
 
 if TYPE_CHECKING:
     from rnnkit.tasks.language_model.config import LanguageConfig
@@ -130,10 +131,10 @@ def _find(text: str, known: TrainingText) -> tuple[str, int] | None:
         for piece in read_pieces(
             Path(file.path),
             encoding=known.encoding,
-            rules=vocabulary.cleaning,
+            rules=vocabulary.rules,
             chunk_bytes=CHUNK_BYTES,
         ):
-            pending += vocabulary.clean(piece)
+            pending += vocabulary.rules.apply(piece)
             if match := pattern.search(pending):
                 blanks = len(match[0]) - len(match[0].lstrip())
                 return file.path, line + pending.count("\n", 0, match.start() + blanks)
@@ -143,7 +144,7 @@ def _find(text: str, known: TrainingText) -> tuple[str, int] | None:
     return None
 
 
-def _pattern(text: str, vocabulary: Vocabulary) -> re.Pattern[str]:
+def _pattern(text: str, vocabulary: LanguageVocabulary) -> re.Pattern[str]:
     """What finds the text: whole words of words, and any blanks in the layout `sentences`."""
     if vocabulary.kind != "words":
         return re.compile(re.escape(text))

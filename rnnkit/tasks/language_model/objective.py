@@ -1,9 +1,8 @@
 """Training of language models: every token from those before it."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -13,12 +12,15 @@ from rnnkit.data.extents import TextExtent, text_extent
 from rnnkit.data.windows import context_length
 from rnnkit.network.keras import build_training_model
 from rnnkit.runs.directory import RunDirectory
+from rnnkit.runs.records import Sample
 from rnnkit.tasks.language_model.config import LanguageConfig, SlidingWindows
 from rnnkit.tasks.language_model.data import Prepared
 from rnnkit.tasks.language_model.network import language_network
 from rnnkit.tasks.language_model.samples import write_samples
+from rnnkit.training.execution import Execution
 from rnnkit.training.export import export_models
-from rnnkit.training.step import Learner, count_shards
+from rnnkit.training.objective import cross_entropy
+from rnnkit.training.step import Learner
 
 
 class LanguageModelling:
@@ -29,11 +31,19 @@ class LanguageModelling:
         config: LanguageConfig,
         prepared: Prepared,
         *,
+        execution: Execution,
         prompt: Sequence[int] = (),
         weights: Mapping[str, np.ndarray] | None = None,
     ) -> None:
-        """`prompt` is the beginning of samples; `weights` replace random initial ones, by name,
-        such as `recurrent_0/kernel`."""
+        """Build the network.
+
+        Args:
+            config: what is trained.
+            prepared: the text of `config`.
+            execution: how it is computed.
+            prompt: ids that samples begin with.
+            weights: replace random initial ones, by name, such as `recurrent_0/kernel`.
+        """
         self._config, self._prepared = config, prepared
         self._prompt, self._initial_weights = prompt, weights or {}
         self._ids = prepared.split("train")
@@ -51,11 +61,13 @@ class LanguageModelling:
             every_step=self._context is None,
         )
         self.batches_per_epoch = self._plan.batches_per_epoch
+        self.chance_loss = math.log(max(2, prepared.vocabulary.size))
         self.learner = Learner(
             build_training_model(self._spec),
             config.training,
+            cross_entropy(),
+            execution=execution,
             state_sizes=[state.units for state in self._spec.states],
-            shards=count_shards(config.model, config.training.batch_size),
         )
         self._states = self.learner.zero_states(config.training.batch_size)
 
@@ -73,9 +85,9 @@ class LanguageModelling:
         self._states = self.learner.update(batch, self._states, learning_rate)
         return int(batch.weights.sum())
 
-    def score(self) -> dict[str, float]:
-        """Loss in nats per token and accuracy on the validation part, on as many streams as the
-        text fills; empty when nothing is held out."""
+    def score(self, check_for_stop: Callable[[], None]) -> dict[str, float]:
+        """Return loss (nats per token) and accuracy on the validation split, on as many streams
+        as the text fills; {} when nothing is held out."""
         ids = self._prepared.split("validation")
         if not len(ids):
             return {}
@@ -85,15 +97,15 @@ class LanguageModelling:
             streams = min(streams, max(1, (len(ids) - 1) // windows.length))
         plan = BatchPlan(windows=windows, tokens=len(ids), batch_size=streams, seed=0)
         # Added up where they are computed: reading them would make a GPU wait at every batch.
-        sums, states = tf.zeros(3, tf.float64), self.learner.zero_states(streams)
+        sums, states = self.learner.zero_sums(), self.learner.zero_states(streams)
         for index in range(plan.batches_per_epoch):
+            check_for_stop()
             batch = plan.batch(ids, 0, index)
             if batch.starts_stream:
                 states = self.learner.zero_states(streams)
             scores, states = self.learner.score(batch, states)
             sums += tf.cast(scores, tf.float64)
-        loss, correct, targets = map(float, sums.numpy())
-        return {"loss": loss / targets, "accuracy": correct / targets}
+        return self.learner.mean_scores(sums)
 
     def describe(self, loss: float) -> dict[str, float]:
         """The loss in other units: bits per character, and where tokens are not those, the
@@ -113,11 +125,11 @@ class LanguageModelling:
         ids = validation if len(validation) else self._ids
         return text_extent(self._prepared.vocabulary, ids)
 
-    def show(self, step: int) -> dict[str, Any]:
-        """What the model can do by now: its samples, where they are wanted."""
+    def samples(self, step: int) -> list[Sample]:
+        """Return texts generated at this step, where they are wanted."""
         if self._config.training.samples is None:
-            return {}
-        samples = write_samples(
+            return []
+        return write_samples(
             self.learner,
             self._prompt,
             self._config.training.samples,
@@ -125,7 +137,6 @@ class LanguageModelling:
             context=self._context,
             seed=(self._config.seed, step),
         )
-        return {"samples": samples}
 
     def recurrent_state(self) -> dict[str, np.ndarray]:
         """Return the final states of the last batch, for a checkpoint."""

@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from rnnkit.errors import DataError
+from rnnkit.runs.records import Sample
 from rnnkit.tasks.language_model.config import LanguageConfig, SamplesConfig
 from rnnkit.tasks.language_model.data import Prepared
-from rnnkit.text.vocabulary import Vocabulary
+from rnnkit.text.language import LanguageVocabulary, name_unseen, unit_of
 
 if TYPE_CHECKING:  # step.py imports TensorFlow; the prompt is checked before that
     from rnnkit.training.step import Learner
@@ -30,8 +31,8 @@ def sample_prompt(config: LanguageConfig, prepared: Prepared) -> list[int]:
     beginning = vocabulary.opening(prompt)
     unseen = vocabulary.unseen(beginning)
     if unseen or not beginning:
-        named = vocabulary.name_units(unseen)
-        lacking = f"has {vocabulary.unit} that the text lacks: {named}"
+        named = name_unseen(vocabulary, unseen)
+        lacking = f"has {unit_of(vocabulary)} that the text lacks: {named}"
         found = lacking if beginning else "is empty"
         raise DataError(f"training.samples.prime {found}; choose another text or leave it out")
     return vocabulary.encode(beginning)
@@ -42,11 +43,11 @@ def write_samples(
     prompt: Sequence[int],
     samples: SamplesConfig,
     *,
-    vocabulary: Vocabulary,
+    vocabulary: LanguageVocabulary,
     context: int | None,
     seed: tuple[int, int],
-) -> list[dict[str, object]]:
-    """One text per temperature, `{"temperature": .., "text": ..}`; all drawn side by side.
+) -> list[Sample]:
+    """Return one text per temperature, sampled side by side.
 
     Args:
         learner: the model.
@@ -63,7 +64,7 @@ def write_samples(
     states = learner.zero_states(rows)
     fed = ids if context is None else ids[:, -context:]
     for _ in range(samples.length):
-        logits, new_states = learner.logits(fed, states)
+        logits, new_states = learner.predict(fed, states)
         if vocabulary.unknown_id is not None:
             logits[:, vocabulary.unknown_id] = -np.inf
         # Adding Gumbel noise and taking the largest draws from the softmax (Gumbel 1954); the
@@ -76,6 +77,6 @@ def write_samples(
         else:
             fed = ids[:, -context:]
     return [
-        {"temperature": temperature, "text": vocabulary.decode([int(i) for i in row])}
+        Sample(temperature, vocabulary.decode([int(i) for i in row]))
         for temperature, row in zip(samples.temperatures, ids, strict=True)
     ]

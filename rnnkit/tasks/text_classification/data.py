@@ -42,11 +42,13 @@ from rnnkit.tables.labelled import LabelledSource, LabelledTexts, ReadingStats, 
 from rnnkit.tables.layouts import Layout, find_layout_files
 from rnnkit.tasks.text_classification.config import ClassificationConfig, ClassificationDataConfig
 from rnnkit.text.encoder import (
-    FitStats,
+    CharacterRules,
+    EncoderFacts,
+    Rules,
+    SubwordRules,
     TextEncoder,
     fit_encoder,
 )
-from rnnkit.text.vocabulary import CaseRules
 from rnnkit.text.words import WordRules
 
 _CONTENT_VERSION = 1
@@ -221,7 +223,7 @@ def split_texts(config: ClassificationConfig, texts: LabelledTexts) -> SplitIndi
     return indices
 
 
-def encoder_rules(data: ClassificationDataConfig) -> WordRules | CaseRules:
+def encoder_rules(data: ClassificationDataConfig) -> Rules:
     """Return how a text becomes tokens by `data.tokens`."""
     tokens = data.tokens
     match tokens.kind:
@@ -229,14 +231,14 @@ def encoder_rules(data: ClassificationDataConfig) -> WordRules | CaseRules:
             settings = tokens.model_dump(exclude={"kind", "vocabulary_size", "minimum_count"})
             return WordRules(**settings)
         case "characters":
-            return CaseRules(lowercase=tokens.lowercase)
+            return CharacterRules(lowercase=tokens.lowercase)
         case "subwords":
-            return CaseRules(lowercase=tokens.lowercase)
+            return SubwordRules(lowercase=tokens.lowercase)
         case _:
             assert_never(tokens)
 
 
-def _fit(data: ClassificationDataConfig, texts: Sequence[str]) -> tuple[TextEncoder, FitStats]:
+def _fit(data: ClassificationDataConfig, texts: Sequence[str]) -> tuple[TextEncoder, EncoderFacts]:
     tokens = data.tokens
     return fit_encoder(
         texts,
@@ -260,7 +262,7 @@ def _read_vectors(
             from rnnkit.data.vectors import read_vectors
 
             # <unk> may have a vector of its own; padding has none.
-            wanted = [encoder.vocabulary.token_of(index) for index in range(1, encoder.size)]
+            wanted = [encoder.token_of(index) for index in range(1, encoder.size)]
             read = read_vectors(embedding.path, wanted)
             vectors = np.concatenate([np.zeros((1, read.width), np.float32), read.matrix])
             return vectors, VectorStats(embedding.path, read.width, read.found[1:])

@@ -6,13 +6,13 @@ NumPy alone: what does not fit is said before TensorFlow is loaded.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, assert_never
 
 import numpy as np
 
 from rnnkit.config.base import layer_sizes
 from rnnkit.errors import ConfigError, RunError
-from rnnkit.network.initializers import EMBEDDING_LIMIT
-from rnnkit.runs.checkpoint import read_weights
+from rnnkit.runs.checkpoint import read_checkpoint
 from rnnkit.runs.directory import RunDirectory, verify_files
 from rnnkit.runs.files import read_document
 from rnnkit.tasks.task import Config, load_config
@@ -23,8 +23,17 @@ from rnnkit.tasks.text_classification.config import (
 )
 from rnnkit.tasks.text_classification.data import PreparedTexts, prepare_texts
 from rnnkit.text.encoder import TextEncoder
-from rnnkit.text.stored import read_vocabulary
+from rnnkit.text.language import read_vocabulary
+from rnnkit.text.subword_vocabulary import SubwordVocabulary
+from rnnkit.text.vocabulary import Vocabulary
+from rnnkit.text.word_vocabulary import WordVocabulary
 from rnnkit.training.task import Learning, TrainingData
+
+if TYPE_CHECKING:  # loads TensorFlow
+    from rnnkit.training.execution import Execution
+
+_SPREAD = 0.05
+"""Largest initial number of a learned vector, the default of Keras."""
 
 _SALT = 0x12A710
 """Keeps these draws apart from others of the same seed."""
@@ -41,10 +50,10 @@ def prepare_training(config: ClassificationConfig, *, is_new: bool) -> TrainingD
     prepared = prepare_texts(config)
     initial = initial_weights(config, prepared) if is_new else InitialWeights({}, ())
 
-    def build() -> Learning:
+    def build(execution: "Execution") -> Learning:
         from rnnkit.tasks.text_classification.objective import Classification
 
-        return Classification(config, prepared, weights=initial.weights)
+        return Classification(config, prepared, execution=execution, weights=initial.weights)
 
     return TrainingData(
         fingerprint=prepared.fingerprint,
@@ -52,6 +61,7 @@ def prepare_training(config: ClassificationConfig, *, is_new: bool) -> TrainingD
         vocabulary={"encoder": prepared.encoder.to_dict(), "classes": list(prepared.classes)},
         summary=prepared.summary,
         classes=prepared.classes,
+        token_unit=config.data.tokens.kind,
         build=build,
     )
 
@@ -82,7 +92,7 @@ def initial_weights(config: ClassificationConfig, prepared: PreparedTexts) -> In
     if isinstance(embedding, LearnedEmbedding) and embedding.class_ratios > 0.0:
         ratios = embedding.class_ratios * class_ratios(prepared)
         draw = np.random.default_rng((config.seed, _SALT))
-        table = draw.uniform(-EMBEDDING_LIMIT, EMBEDDING_LIMIT, (len(ratios), embedding.size))
+        table = draw.uniform(-_SPREAD, _SPREAD, (len(ratios), embedding.size))
         columns = min(embedding.size, ratios.shape[1])
         table[:, :columns] = ratios[:, :columns]
         return InitialWeights({"embedding/embeddings": table.astype(np.float32)}, ())
@@ -117,18 +127,17 @@ def _from_run(
         raise RunError(f"training.init_from: {run.path}: not a run directory of rnnkit")
     verify_files(run, run.config)
     source = load_config(run.config)
-    arrays = read_weights(run)
+    arrays, _ = read_checkpoint(run.best_checkpoint)
     weights = dict(_recurrent(config, source, arrays, run))
-    recurrent = sum(name.endswith("/recurrent_kernel") for name in weights)
-    notes = [f"training.init_from: {recurrent} recurrent layers of {run.path}"]
+    notes = [f"training.init_from: {len(weights) // 3} recurrent layers of {run.path}"]
     if prepared.vectors is not None:
         weights["embedding/embeddings"] = prepared.vectors
     else:
         table, known = _embedding(config, prepared.encoder, arrays, run)
         weights["embedding/embeddings"] = table
         notes.append(
-            f"and the vectors of {known:,} of {len(prepared.encoder.vocabulary.tokens):,} tokens; "
-            "the others begin with their mean"
+            f"and the vectors of {known:,} of {len(prepared.encoder.tokens):,} tokens; the "
+            "others begin with their mean"
         )
     return InitialWeights(weights, ("; ".join(notes) + ".",))
 
@@ -201,7 +210,7 @@ def _embedding(
             f"model.embedding.size (now {config.model.embedding.size}) to that"
         )
     rows = _rows_by_token(run)
-    found = {token: rows[token] for token in encoder.vocabulary.tokens if token in rows}
+    found = {token: rows[token] for token in encoder.tokens if token in rows}
     if not found:
         raise ConfigError(
             f"training.init_from: {run.path} shares no token with these texts; choose the same "
@@ -209,7 +218,7 @@ def _embedding(
         )
     values = table[list(found.values())]
     ours = np.tile(values.mean(axis=0), (encoder.size, 1)).astype(np.float32)
-    ours[[encoder.vocabulary.id_of(token) for token in found]] = values
+    ours[[encoder.id_of(token) for token in found]] = values
     return ours, len(found)
 
 
@@ -217,11 +226,19 @@ def _rows_by_token(run: RunDirectory) -> dict[str, int]:
     """The row of every token of another run."""
     content = read_document(run.vocabulary, "vocabulary")
     try:
-        vocabulary = (
-            TextEncoder.from_dict(content["encoder"]).vocabulary
-            if "encoder" in content
-            else read_vocabulary(content)
-        )
+        if "encoder" in content:
+            encoder = TextEncoder.from_dict(content["encoder"])
+            return {token: encoder.id_of(token) for token in encoder.tokens}
+        vocabulary = read_vocabulary(content)
     except ValueError as error:
         raise RunError(f"{run.vocabulary}: damaged: {error}") from error
-    return {token: vocabulary.id_of(token) for token in vocabulary.tokens}
+    match vocabulary:
+        case Vocabulary():
+            first = int(vocabulary.has_unknown)
+            return {token: row for row, token in enumerate(vocabulary.tokens, start=first)}
+        case WordVocabulary():
+            return {token: row for row, token in enumerate(vocabulary.tokens, start=1)}
+        case SubwordVocabulary():
+            return {token: row for row, token in enumerate(vocabulary.spellings)}
+        case _:
+            assert_never(vocabulary)

@@ -1,18 +1,21 @@
 """Training of classifiers: one class for every text."""
 
-from collections.abc import Mapping
-from typing import Any
+import math
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from rnnkit.data.encoded_texts import EncodedTexts, TextBatchPlan, evaluation_batches
+from rnnkit.data.encoded_texts import TextBatchPlan, evaluation_batches
 from rnnkit.network.keras import build_training_model
 from rnnkit.runs.directory import RunDirectory
+from rnnkit.runs.records import Sample
 from rnnkit.tasks.text_classification.config import ClassificationConfig
 from rnnkit.tasks.text_classification.data import PreparedTexts
 from rnnkit.tasks.text_classification.network import classifier_network
+from rnnkit.training.execution import Execution
 from rnnkit.training.export import export_models
-from rnnkit.training.step import Learner, count_shards
+from rnnkit.training.objective import cross_entropy
+from rnnkit.training.step import Learner
 
 _EVALUATED_AT_ONCE = 256
 """Texts of a batch that is only scored; no activations are kept for a backward pass."""
@@ -26,9 +29,17 @@ class Classification:
         config: ClassificationConfig,
         prepared: PreparedTexts,
         *,
+        execution: Execution,
         weights: Mapping[str, np.ndarray] | None = None,
     ) -> None:
-        """`weights` replace random initial ones, by name, such as `recurrent_0/kernel`."""
+        """Build the network.
+
+        Args:
+            config: what is trained.
+            prepared: the texts of `config`.
+            execution: how it is computed.
+            weights: replace random initial ones, by name, such as `recurrent_0/kernel`.
+        """
         self._config, self._prepared = config, prepared
         self._initial_weights = weights or {}
         training = config.training
@@ -44,11 +55,12 @@ class Classification:
             vector_size=None if prepared.vectors is None else prepared.vectors.shape[1],
         )
         self.batches_per_epoch = self._plan.batches_per_epoch
+        self.chance_loss = math.log(max(2, len(prepared.classes)))
         self.learner = Learner(
             build_training_model(self._spec),
             training,
-            shards=count_shards(config.model, training.batch_size),
-            label_smoothing=training.label_smoothing,
+            cross_entropy(label_smoothing=training.label_smoothing),
+            execution=execution,
         )
 
     def start(self) -> None:
@@ -61,30 +73,27 @@ class Classification:
         self.learner.update(batch, [], learning_rate)
         return int(np.count_nonzero(batch.inputs))
 
-    def score(self) -> dict[str, float]:
-        """Scores of the validation part by name, empty when nothing is held out.
+    def score(self, check_for_stop: Callable[[], None]) -> dict[str, float]:
+        """Return the scores of the validation split by name; {} when nothing is held out.
 
         The loss is that of the texts as they are: without class weights and label smoothing.
         """
         texts = self._prepared.split("validation")
         if not len(texts):
             return {}
-        return classification_scores(self._logits(texts), texts.labels)
-
-    def _logits(self, texts: EncodedTexts) -> np.ndarray:
-        """float32[rows, classes] in the order of the texts."""
         logits = np.empty((len(texts), len(self._prepared.classes)), np.float32)
         for rows, ids in evaluation_batches(texts, _EVALUATED_AT_ONCE):
-            logits[rows], _ = self.learner.logits(ids)
-        return logits
+            check_for_stop()
+            logits[rows], _ = self.learner.predict(ids)
+        return classification_scores(logits, texts.labels)
 
     def describe(self, loss: float) -> dict[str, float]:
-        """The loss in other units: none are usual for classes."""
+        """Return nothing: the loss of classes is given in nats only."""
         return {}
 
-    def show(self, step: int) -> dict[str, Any]:
-        """Nothing beyond scores."""
-        return {}
+    def samples(self, step: int) -> tuple[Sample, ...]:
+        """Return nothing: a classifier generates no text."""
+        return ()
 
     def recurrent_state(self) -> dict[str, np.ndarray]:
         """Return nothing: every text begins with zero states."""

@@ -11,7 +11,6 @@ from rnnkit.inference.decision import Decision
 from rnnkit.tasks.text_classification.classifier import Classifier
 from rnnkit.tasks.text_classification.explain import explain
 from rnnkit.text.encoder import TextEncoder
-from rnnkit.text.vocabulary import Vocabulary
 from rnnkit.text.words import WordRules
 
 WEIGHTS = {"good": 1.5, "bad": -2.0, "film": 0.0, "very": 0.25}
@@ -21,7 +20,9 @@ def summing_classifier(*, temperature: float = 1.0, truncate: str = "end") -> Cl
     table = np.zeros((len(WEIGHTS) + 2, 2), np.float32)
     table[2:, 1] = list(WEIGHTS.values())
     encoder = TextEncoder(
-        Vocabulary(WordRules(), "words", tuple(WEIGHTS), has_unknown=True),
+        "words",
+        WordRules(),
+        tuple(WEIGHTS),
         maximum_length=6,
         truncate=truncate,  # type: ignore[arg-type]
     )
