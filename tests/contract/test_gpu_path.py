@@ -59,6 +59,7 @@ def pretend_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(tf.config, name, with_gpu(getattr(tf.config, name)))
     build = {"is_cuda_build": True, "is_rocm_build": False}
     monkeypatch.setattr(tf.sysconfig, "get_build_info", lambda: build)
+    monkeypatch.setattr("rnnkit.training.execution.describe_device", lambda: "GPU")
 
 
 @pytest.fixture
