@@ -104,15 +104,12 @@ PENDING: frozenset[str] = frozenset(
         "inspection/page_forward.py -> imports matplotlib",
         "inspection/page_gradients.py -> imports matplotlib",
         "inspection/page_states.py -> imports matplotlib",
-        "runs/checkpoint.py -> tasks",
         "runs/listing.py -> tasks",
         "tasks/language_model/sections.py -> report",
         "tasks/language_model/session.py -> imports onnxruntime",
         "tasks/text_classification/classifier.py -> imports onnxruntime",
         "tasks/text_classification/curves.py -> report",
         "tasks/text_classification/sections.py -> report",
-        "training/loop.py -> tasks",
-        "training/step.py -> tasks",
     }
 )
 
