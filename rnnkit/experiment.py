@@ -8,14 +8,17 @@ that an experiment has to say goes to its observer as an event.
 import contextlib
 import datetime
 import os
+import shlex
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rnnkit.config.describe import differences, to_yaml
-from rnnkit.errors import RunError, UsageError
+from rnnkit.errors import ConfigError, InterruptedTrainingError, RunError, UsageError
+from rnnkit.inference.intervals import FoldScores, summarize_folds
 from rnnkit.runs.checkpoint import Checkpoint, has_checkpoint, read_last_checkpoint
 from rnnkit.runs.directory import (
     RunDirectory,
@@ -26,8 +29,9 @@ from rnnkit.runs.directory import (
     replace_recorded,
     verify_files,
 )
-from rnnkit.runs.records import Summary
-from rnnkit.tasks.task import Config, load_config, prepare
+from rnnkit.runs.files import read_document, write_atomically, write_document
+from rnnkit.runs.records import Summary, read_summary
+from rnnkit.tasks.task import Config, load_config, parse_config, prepare, task_of
 from rnnkit.training.events import Notice, Observer
 from rnnkit.training.task import TrainingData
 
@@ -48,9 +52,16 @@ class Trained:
 
 
 def start(
-    config: Config, *, name: str, runs_dir: Path, observe: Observer, should_stop: ShouldStop
+    config: Config,
+    *,
+    name: str,
+    runs_dir: Path,
+    observe: Observer,
+    should_stop: ShouldStop,
+    data: TrainingData | None = None,
 ) -> Trained:
-    """Train `config` in the new run directory `runs_dir/name`.
+    """Train `config` in the new run directory `runs_dir/name`; `data` are its data where they are
+    prepared already.
 
     Raises:
         UsageError: `name` is no plain folder name.
@@ -60,7 +71,7 @@ def start(
         TrainingDivergedError: the loss became NaN or infinite once too often.
     """
     check_name(name)
-    data = prepare_data(config, observe=observe)
+    data = data or prepare_data(config, observe=observe)
     run = create_run(runs_dir, name, config_text=to_yaml(config), vocabulary=data.vocabulary)
     with locked(run):
         return _train(config, data, run, observe=observe, should_stop=should_stop)
@@ -112,6 +123,151 @@ def resume(
         return _train(
             config, data, run, checkpoint=checkpoint, observe=observe, should_stop=should_stop
         )
+
+
+@dataclass(frozen=True)
+class CrossValidation:
+    """The scores of a finished cross-validation."""
+
+    directory: Path
+    folds: int
+    seconds: tuple[float, ...]
+    """Time in the training loop, of every fold."""
+    metrics: dict[str, FoldScores]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the content of crossval.json."""
+        return {
+            "folds": self.folds,
+            "seconds": list(self.seconds),
+            "metrics": {
+                name: {**vars(metric.mean), "deviation": metric.deviation, "folds": metric.folds}
+                for name, metric in self.metrics.items()
+            },
+        }
+
+
+def crossvalidate(
+    config: Config,
+    *,
+    folds: int = 10,
+    name: str,
+    runs_dir: Path,
+    observe: Observer,
+    should_stop: ShouldStop,
+) -> CrossValidation:
+    """Train and test `config` on every fold of a stratified k-fold division in turn.
+
+    Nothing is written before the configuration, and the data with the first fold held out, are
+    found to be usable.
+
+    Raises:
+        UsageError: `name` is no plain folder name.
+        ConfigError: the task cannot be cross-validated, or a key keeps a fold from being held out.
+        RunError: the name is taken; and the errors of `start`.
+    """
+    check_name(name)
+    if task_of(config).score_folds is None:
+        raise ConfigError(f"task: {config.task}: crossval is for task: sentiment")
+    if getattr(config.data, "fold", None) is not None:
+        raise ConfigError("data.fold: is set by crossval; remove it")
+    first = _fold_config(to_yaml(config), 1, folds)
+    directory = runs_dir / name
+    if directory.exists():
+        raise _taken(directory)
+    data = prepare_data(first, observe=observe)
+    try:
+        directory.mkdir(parents=True)
+    except FileExistsError as error:
+        raise _taken(directory) from error
+    except OSError as error:
+        raise RunError(f"{directory}: cannot be created: {error.strerror or error}") from error
+    write_atomically(directory / "config.yaml", to_yaml(config).encode())
+    write_document(directory / "crossval.json", "crossval", {"folds": folds})
+    return _train_folds(directory, folds, first=data, observe=observe, should_stop=should_stop)
+
+
+def resume_crossvalidation(
+    name: str, *, runs_dir: Path, observe: Observer, should_stop: ShouldStop
+) -> CrossValidation:
+    """Continue a cross-validation where it stopped, and score it.
+
+    Args:
+        name: path of its directory, or its name in `runs_dir`.
+        runs_dir: folder of the runs.
+        observe: receives the events.
+        should_stop: asked after every step.
+
+    Raises:
+        RunError: there is none of that name; and the errors of `resume`.
+    """
+    for directory in (Path(name), runs_dir / name):
+        if (directory / "crossval.json").is_file():
+            folds = int(read_document(directory / "crossval.json", "crossval")["folds"])
+            return _train_folds(directory, folds, observe=observe, should_stop=should_stop)
+    raise RunError(f"{name}: no cross-validation here or in {runs_dir} (it has no crossval.json)")
+
+
+def _taken(directory: Path) -> RunError:
+    return RunError(
+        f"{directory}: exists already. Choose another --name, or go on with it: "
+        f"rnnkit crossval --resume {directory}"
+    )
+
+
+def _fold_config(text: str, fold: int, of: int) -> Config:
+    held_out = f"data.fold={{number: {fold}, of: {of}}}"
+    return parse_config(text, source="config.yaml", base=Path(), overrides=(held_out,))
+
+
+def _train_folds(
+    directory: Path,
+    folds: int,
+    *,
+    first: TrainingData | None = None,
+    observe: Observer,
+    should_stop: ShouldStop,
+) -> CrossValidation:
+    """Train what is not trained yet, score all folds, and write the results."""
+    text = (directory / "config.yaml").read_text("utf-8")
+    runs = []
+    for fold in range(1, folds + 1):
+        run = RunDirectory(directory / f"fold-{fold:02}")
+        runs.append(run)
+        if run.is_finished:
+            observe(Notice(f"Fold {fold} of {folds} is trained."))
+            continue
+        observe(Notice(f"Fold {fold} of {folds}:"))
+        hooks: Any = {"observe": observe, "should_stop": should_stop}
+        try:
+            if run.path.exists():
+                resume(str(run.path), runs_dir=directory, **hooks)
+            else:
+                config = _fold_config(text, fold, folds)
+                data = first if fold == 1 else None
+                start(config, name=run.name, runs_dir=directory, data=data, **hooks)
+        except InterruptedTrainingError as error:
+            raise InterruptedTrainingError(
+                f"{str(error).splitlines()[0]}\nGo on with:\n"
+                f"rnnkit crossval --resume {shlex.quote(str(directory))}"
+            ) from error
+    return _score_folds(directory, runs)
+
+
+def _score_folds(directory: Path, runs: Sequence[RunDirectory]) -> CrossValidation:
+    score = task_of(load_config(directory / "config.yaml")).score_folds
+    if score is None:
+        raise RunError(f"{directory / 'config.yaml'}: is not the configuration of its folds")
+    results = score(runs)
+    found = CrossValidation(
+        directory=directory,
+        folds=len(runs),
+        seconds=tuple(read_summary(run).seconds or 0.0 for run in runs),
+        metrics=summarize_folds(results.scores, rows=results.rows),
+    )
+    write_atomically(directory / "out_of_fold.csv", results.out_of_fold)
+    write_document(directory / "crossval.json", "crossval", found.to_json())
+    return found
 
 
 def prepare_data(config: Config, *, observe: Observer, is_new: bool = True) -> TrainingData:

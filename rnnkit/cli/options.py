@@ -65,6 +65,10 @@ runs_dir_option = click.option(
     help="Folder that holds the runs.",
 )
 
+quiet_option = click.option(
+    "--quiet", "-q", is_flag=True, help="Show no progress, only the answer and errors."
+)
+
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Print the answer as one JSON document."
 )

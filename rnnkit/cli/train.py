@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from rnnkit.cli.options import complete_run, json_option, runs_dir_option
+from rnnkit.cli.options import complete_run, json_option, quiet_option, runs_dir_option
 from rnnkit.errors import UsageError
 
 
@@ -25,6 +25,10 @@ from rnnkit.errors import UsageError
     help="Go on where this run stopped; with --set training.max_steps=N (or max_epochs, "
     "max_minutes) go on longer, also after it had finished.",
 )
+@click.option(
+    "--dry-run", is_flag=True, help="Check CONFIG and its data, say what they are, and stop."
+)
+@quiet_option
 @runs_dir_option
 @json_option
 def command(
@@ -32,6 +36,8 @@ def command(
     overrides: tuple[str, ...],
     name: str | None,
     resume: str | None,
+    dry_run: bool,
+    quiet: bool,
     runs_dir: Path,
     as_json: bool,
 ) -> None:
@@ -50,13 +56,15 @@ def command(
         raise UsageError("give either a CONFIG file to train, or --resume RUN to go on with")
     if resume is not None and name is not None:
         raise UsageError("--name is for new runs; a resumed run keeps its directory")
+    if resume is not None and dry_run:
+        raise UsageError("--dry-run is for new runs; it cannot be combined with --resume")
     from rnnkit import experiment
     from rnnkit.cli.display import stop_signals, training_display
     from rnnkit.runs.directory import check_name
     from rnnkit.tasks.task import load_config
     from rnnkit.training.events import Notice
 
-    with stop_signals() as should_stop, training_display() as observe:
+    with stop_signals() as should_stop, training_display(quiet=quiet) as observe:
         if config is None:
             trained = experiment.resume(
                 str(resume),
@@ -70,6 +78,9 @@ def command(
                 check_name(name)
             checked = load_config(config, overrides)
             observe(Notice(f"Reading {config} and its text ..."))
+            if dry_run:
+                experiment.prepare_data(checked, observe=observe)
+                return
             trained = experiment.start(
                 checked,
                 name=name if name is not None else experiment.free_name(runs_dir, config.stem),

@@ -167,3 +167,29 @@ def test_cross_validation_covers_every_text_once_and_goes_on(
     assert (folder / "out_of_fold.csv").read_text("utf-8").splitlines() == rows
     assert run_cli("crossval", "r.yaml", *options).exit_code == 5  # the name is taken
     assert run_cli("crossval", "--resume", "cv", "--folds", 4).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("options", "code"),
+    [
+        (("--set", "data.fold={number: 1, of: 2}"), 3),
+        (("--set", "data.path=nowhere.csv"), 4),
+        (("--folds", 60), 4),
+        (("--name", "a/b"), 2),
+    ],
+)
+def test_a_refused_cross_validation_leaves_nothing_behind(
+    tmp_path: Path,
+    run_cli: Callable[..., Any],
+    monkeypatch: pytest.MonkeyPatch,
+    options: tuple[Any, ...],
+    code: int,
+) -> None:
+    from experiments import LABELLED_SETTINGS
+
+    configure_labelled(tmp_path)  # writes the texts
+    (tmp_path / "r.yaml").write_text(LABELLED_SETTINGS, encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    refused = run_cli("crossval", "r.yaml", *options)
+    assert refused.exit_code == code, refused.stderr
+    assert not (tmp_path / "runs").exists()

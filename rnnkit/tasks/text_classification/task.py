@@ -1,8 +1,10 @@
 """What a classifier of texts does, loaded when it is called."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rnnkit.tasks.base import Task
+from rnnkit.runs.directory import RunDirectory
+from rnnkit.tasks.base import FoldResults, Task
 from rnnkit.tasks.text_classification.config import ClassificationConfig
 
 if TYPE_CHECKING:  # loads NumPy
@@ -17,4 +19,9 @@ def text_classification(config: ClassificationConfig) -> Task:
 
         return prepare_training(config, is_new=is_new)
 
-    return Task(name="text_classification", prepare=prepare)
+    def score_folds(runs: Sequence[RunDirectory]) -> FoldResults:
+        from rnnkit.tasks.text_classification.crossval import score_folds
+
+        return score_folds(config, runs)
+
+    return Task(name="text_classification", prepare=prepare, score_folds=score_folds)
