@@ -46,7 +46,7 @@ class State:
     update: str
 
 
-Options = tuple[tuple[str, int | bool], ...]
+Options = tuple[tuple[str, object], ...]
 
 
 @dataclass(frozen=True)
