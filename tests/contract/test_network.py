@@ -196,6 +196,10 @@ def build(spec: NetworkSpec) -> Forms:
 
 def run_onnx(forms: Forms, ids: np.ndarray, states: Sequence[np.ndarray]) -> list[np.ndarray]:
     names = [node.name for node in forms.onnx.get_inputs()]
+    wanted = [state.name for state in forms.reference.spec.states]
+    assert names == ["ids", *wanted]
+    outputs = [node.name for node in forms.onnx.get_outputs()]
+    assert outputs == ["logits", *(f"new_{name}" for name in wanted)]
     feeds = dict(zip(names, [ids.astype(np.int64), *states], strict=True))
     return [np.asarray(value) for value in forms.onnx.run(None, feeds)]
 

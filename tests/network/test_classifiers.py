@@ -3,7 +3,6 @@ padding is no part of a text."""
 
 import contextlib
 import functools
-import itertools
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
@@ -36,50 +35,6 @@ POOLINGS = ("last", "mean", "max", "attention")
 NORMALIZATIONS = ("none", "layer", "batch")
 LENGTHS = (4, 1, 7, 1, 6)
 
-GRID = list(itertools.product(CELLS, (False, True), NORMALIZATIONS))
-MORE: dict[str, dict[str, Any]] = {
-    **{
-        f"{pooling}, {'both directions' if both else 'forward'}": {
-            "pooling": pooling,
-            "bidirectional": both,
-        }
-        for pooling, both in itertools.product(POOLINGS, (False, True))
-    },
-    **{
-        f"dense {activation}": {"dense": (6,), "dense_activation": activation}
-        for activation in ("relu", "tanh", "sigmoid", "gelu", "linear")
-    },
-    "two dense layers": {"dense": (6, 3), "dense_activation": ("tanh", "gelu")},
-    "sigmoid": {"output": "sigmoid"},
-    "sigmoid after a dense layer": {"output": "sigmoid", "dense": (6,)},
-    "several poolings": {"pooling": ("max", "last"), "dense": (6,), "bidirectional": True},
-    "residual": {"units": 6, "layers": 3, "residual": True},
-    "residual, both directions": {
-        "units": 4,
-        "layers": 3,
-        "residual": True,
-        "bidirectional": True,
-        "normalization": "layer",
-    },
-    "unequal layers": {"units": (6, 3), "bidirectional": True, "cell": "lstm"},
-    "relu": {"cell": "simple_rnn", "activation": "relu", "bidirectional": True},
-    "frozen vectors": {"embedding": PretrainedEmbedding(kind="pretrained", path="v.txt")},
-    "pretrained vectors": {
-        "embedding": PretrainedEmbedding(kind="pretrained", path="v.txt", trainable=True)
-    },
-    "every dropout": {
-        "cell": "lstm",
-        "layers": 2,
-        "bidirectional": True,
-        "dropout": 0.3,
-        "dropout_mask": "sequence",
-        "recurrent_dropout": 0.3,
-        "embedding_dropout": 0.3,
-        "dense": (6,),
-        "dense_dropout": 0.3,
-        "l2": 0.01,
-    },
-}
 EVERYTHING: dict[str, Any] = {
     "cell": "lstm",
     "units": 4,
@@ -193,30 +148,6 @@ def assert_parity(found: Networks, ids: np.ndarray) -> None:
 
 
 # ------------------------------------------------------------------- three forms, one function
-
-
-def test_the_grid_is_whole() -> None:
-    assert len(GRID) == 3 * 2 * 3
-    assert len(MORE) > 20
-
-
-@pytest.mark.parametrize(("cell", "both", "normalization"), GRID)
-def test_keras_and_onnx_agree(cell: Any, both: bool, normalization: Any) -> None:
-    model = config(
-        cell=cell, layers=2, bidirectional=both, normalization=normalization, pooling=POOLINGS
-    )
-    found = networks(model, classes=3)
-    for ids in (texts(LENGTHS), texts(LENGTHS, padding=3), texts((1, 1)), texts((5,))):
-        assert_parity(found, ids)
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("name", MORE)
-def test_keras_and_onnx_agree_with_further_options(name: str) -> None:
-    found = networks(config(**MORE[name]))
-    assert_parity(found, texts(LENGTHS, padding=2))
-    # Such logits say something about the texts.
-    assert np.ptp(logits(found.trained, texts(LENGTHS))[:, 1]) > 0.01
 
 
 @functools.cache

@@ -1,6 +1,5 @@
-"""The trained network, the saved Keras model and model.onnx are one function."""
+"""Keras models of language models: what training drops, and what is saved."""
 
-import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -8,65 +7,19 @@ from typing import Any
 
 import keras
 import numpy as np
-import onnxruntime
 import pytest
 
 from rnnkit.network.keras import (
     build_saved_model,
     build_training_model,
-    weights_by_name,
 )
-from rnnkit.network.onnx import export_onnx
-from rnnkit.network.spec import NetworkSpec
 from rnnkit.tasks.language_model.config import (
     EmbeddingInput,
     LanguageModelConfig,
-    OneHotInput,
-    PretrainedInput,
-    ScaledInput,
 )
 from rnnkit.tasks.language_model.network import language_network
 
 VOCABULARY = 11
-TOLERANCE = 1e-5
-VECTOR_SIZE = 7
-"""Length of pretrained vectors, which only the data tell."""
-PRETRAINED = PretrainedInput(kind="pretrained", path="/vectors.txt")
-TRAINED_ON = PretrainedInput(kind="pretrained", path="/vectors.txt", trainable=True)
-FACTS = {"task": "char_generation", "context": None, "generation": {}}
-
-INPUTS = {
-    "one_hot": OneHotInput(kind="one_hot"),
-    "embedding": EmbeddingInput(size=5),
-    "scaled": ScaledInput(kind="scaled"),
-}
-SIZES = {"one layer": (8,), "two layers": (8, 6)}
-GRID = list(
-    itertools.product(("simple_rnn", "lstm", "gru"), SIZES, ("none", "layer", "batch"), INPUTS)
-)
-MORE = {
-    "relu": LanguageModelConfig(cell="simple_rnn", units=8, activation="relu"),
-    "identity": LanguageModelConfig(
-        cell="simple_rnn", units=8, activation="relu", recurrent_initializer="identity"
-    ),
-    "tied": LanguageModelConfig(units=7, input=EmbeddingInput(size=7), tie_weights=True),
-    "residual": LanguageModelConfig(cell="lstm", units=6, layers=3, residual=True),
-    "residual with layer normalization": LanguageModelConfig(
-        units=6, layers=3, residual=True, normalization="layer"
-    ),
-    "every dropout": LanguageModelConfig(
-        cell="lstm",
-        units=6,
-        layers=2,
-        dropout=0.3,
-        dropout_mask="sequence",
-        recurrent_dropout=0.3,
-        input_dropout=0.3,
-        embedding_dropout=0.3,
-    ),
-    "pretrained": LanguageModelConfig(cell="lstm", units=6, input=PRETRAINED),
-    "pretrained and tied": LanguageModelConfig(units=7, input=TRAINED_ON, tie_weights=True),
-}
 
 
 def with_random_weights(model: keras.Model) -> None:
@@ -89,49 +42,6 @@ def random_inputs(model: LanguageModelConfig) -> tuple[np.ndarray, list[np.ndarr
 
 def call(network: keras.Model, ids: np.ndarray, states: list[np.ndarray], **options: bool) -> Any:
     return network([keras.ops.array(ids), *map(keras.ops.array, states)], **options)
-
-
-def onnx_session(weights: dict[str, np.ndarray], spec: NetworkSpec) -> Any:
-    data = export_onnx(weights, spec, metadata=FACTS)
-    return onnxruntime.InferenceSession(data, providers=["CPUExecutionProvider"])
-
-
-def assert_parity(model: LanguageModelConfig) -> None:
-    spec = language_network(model, vocabulary_size=VOCABULARY, vector_size=VECTOR_SIZE)
-    trained = build_training_model(spec)
-    with_random_weights(trained)
-    ids, states = random_inputs(model)
-    expected = [np.asarray(output) for output in call(trained, ids, states, training=False)]
-    session = onnx_session(weights_by_name(trained), spec)
-    names = [value.name for value in session.get_inputs()]
-    found = session.run(None, dict(zip(names, [ids.astype(np.int64), *states], strict=True)))
-    assert len(found) == len(expected)
-    for ours, reference in zip(found, expected, strict=True):
-        np.testing.assert_allclose(ours, reference, atol=TOLERANCE, rtol=TOLERANCE)
-
-    saved = build_saved_model(spec)
-    saved.set_weights(trained.get_weights())
-    zeros = [np.zeros_like(state) for state in states]
-    from_zero = np.asarray(call(trained, ids, zeros, training=False)[0])
-    np.testing.assert_allclose(np.asarray(saved(ids)), from_zero, atol=1e-6)
-
-
-def test_the_grid_is_whole() -> None:
-    assert len(GRID) == 3 * 2 * 3 * 3
-
-
-@pytest.mark.parametrize(("cell", "sizes", "normalization", "form"), GRID)
-def test_keras_and_onnx_agree(cell: Any, sizes: str, normalization: Any, form: str) -> None:
-    assert_parity(
-        LanguageModelConfig(
-            cell=cell, units=SIZES[sizes], normalization=normalization, input=INPUTS[form]
-        )
-    )
-
-
-@pytest.mark.parametrize("name", MORE)
-def test_keras_and_onnx_agree_with_further_options(name: str) -> None:
-    assert_parity(MORE[name])
 
 
 @pytest.mark.parametrize("cell", ["simple_rnn", "lstm", "gru"])
