@@ -266,50 +266,68 @@ def gru(
             h = g + z * (h - g)
             return [z, r, inner, g, h], [h]
 
-        zs, rs, inners, gs, hs = _scan(step, x, [h0], widths=[units] * 5)
+        *saved, hs = _scan(step, x, [h0], widths=[units] * 5)
         h = hs.stack()
 
         def gradient(d_h: Any) -> Any:
-            to_gates, to_candidate = tf.transpose(u_gates), tf.transpose(u_candidate)
-            h_before = _shifted(h0, h)
-            befores, d_hs = _unstack(h_before), _unstack(d_h)
-
-            def back(t: Any, d: Any) -> Any:
-                z, r, inner, g = zs.read(t), rs.read(t), inners.read(t), gs.read(t)
-                to_new = d * (1.0 - z)
-                d_candidate = to_new * (1.0 - g * g)
-                d_inner = d_candidate * r
-                d_r = d_inner * inner * (1.0 - r)
-                d_z = to_new * z * (befores.read(t) - g)
-                d_gates = tf.concat([d_z, d_r], axis=1)
-                d_before = [
-                    d * z,
-                    tf.matmul(d_gates, to_gates),
-                    tf.matmul(d_inner, to_candidate),
-                    _before(d_hs, t),
-                ]
-                return [d_gates, d_candidate, d_inner], [tf.add_n(d_before)]
-
-            arrays, (d_h0,) = _scan_back(back, x, [d_h[-1]], widths=[2 * units, units, units])
-            d_gates, d_candidate, d_inner = (array.stack() for array in arrays)
-            through_gates = over_all.input_gradients(x, kernels[0], d_gates)
-            through_candidate = over_all.input_gradients(x, kernels[1], d_candidate)
-            d_recurrent = [over_all.weight_gradient(h_before, d) for d in (d_gates, d_inner)]
-            d_gate_bias = _bias_gradient(d_gates)
-            d_bias = [
-                tf.concat([d_gate_bias, _bias_gradient(d)], axis=0) for d in (d_candidate, d_inner)
-            ]
-            return (
-                through_gates[0] + through_candidate[0],
-                d_h0 - d_h[0],
-                tf.concat([through_gates[1], through_candidate[1]], axis=1),
-                tf.concat(d_recurrent, axis=1),
-                tf.stack(d_bias),
-            )
+            steps = (x, h0, h, d_h)
+            return _gru_gradients(over_all, steps, saved, kernels, (u_gates, u_candidate))
 
         return h, gradient
 
     return run(inputs, state, *map(tf.convert_to_tensor, weights))
+
+
+def _gru_gradients(
+    over_all: "_OverAllSteps",
+    steps: Sequence[Any],
+    saved: Sequence[Any],
+    kernels: Sequence[Any],
+    recurrents: Sequence[Any],
+) -> tuple[Any, ...]:
+    """Gradients of the inputs, the first state, the kernel, the recurrent kernel and the bias.
+
+    `steps` are the inputs, the state before the first step, the states after every step and their
+    gradients; `saved` are z, r, the recurrent product of the candidate and g of every step.
+    Kernels are split into those of both gates and that of the candidate.
+    """
+    x, h0, h, d_h = steps
+    zs, rs, inners, gs = saved
+    units = h.shape[-1]
+    to_gates, to_candidate = map(tf.transpose, recurrents)
+    h_before = _shifted(h0, h)
+    befores, d_hs = _unstack(h_before), _unstack(d_h)
+
+    def back(t: Any, d: Any) -> Any:
+        z, r, inner, g = zs.read(t), rs.read(t), inners.read(t), gs.read(t)
+        to_new = d * (1.0 - z)
+        d_candidate = to_new * (1.0 - g * g)
+        d_inner = d_candidate * r
+        d_r = d_inner * inner * (1.0 - r)
+        d_z = to_new * z * (befores.read(t) - g)
+        d_gates = tf.concat([d_z, d_r], axis=1)
+        d_before = [
+            d * z,
+            tf.matmul(d_gates, to_gates),
+            tf.matmul(d_inner, to_candidate),
+            _before(d_hs, t),
+        ]
+        return [d_gates, d_candidate, d_inner], [tf.add_n(d_before)]
+
+    arrays, (d_h0,) = _scan_back(back, x, [d_h[-1]], widths=[2 * units, units, units])
+    d_gates, d_candidate, d_inner = (array.stack() for array in arrays)
+    through_gates = over_all.input_gradients(x, kernels[0], d_gates)
+    through_candidate = over_all.input_gradients(x, kernels[1], d_candidate)
+    d_recurrent = [over_all.weight_gradient(h_before, d) for d in (d_gates, d_inner)]
+    d_gate_bias = _bias_gradient(d_gates)
+    d_bias = [tf.concat([d_gate_bias, _bias_gradient(d)], axis=0) for d in (d_candidate, d_inner)]
+    return (
+        through_gates[0] + through_candidate[0],
+        d_h0 - d_h[0],
+        tf.concat([through_gates[1], through_candidate[1]], axis=1),
+        tf.concat(d_recurrent, axis=1),
+        tf.stack(d_bias),
+    )
 
 
 # --------------------------------------------------------------------------------- the loops
