@@ -18,8 +18,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from rnnkit.network.cells import Activation
 from rnnkit.network.kernels import fused as kernel
-from rnnkit.network.kernels.fused import Activation
 
 Run = Callable[[tf.Tensor, tf.Tensor, Sequence[tf.Tensor], Activation], tf.Tensor]
 

@@ -19,15 +19,21 @@ or float64, where rounding hides nothing.
 """
 
 from collections.abc import Callable, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import tensorflow as tf
 
-Activation = Literal["tanh", "relu"]
-Products = Literal["float32", "bfloat16"]
-"""What operands of products over all steps are rounded to; `float32` leaves them as they are."""
-
-Step = Callable[..., tuple[Sequence[tf.Tensor], Sequence[tf.Tensor]]]
+from rnnkit.network.cells import Activation
+from rnnkit.network.kernels.loops import (
+    Matmuls,
+    Products,
+    bias_gradient,
+    gradient_before,
+    scan,
+    scan_back,
+    shifted,
+    unstack,
+)
 
 
 def simple_rnn(
@@ -53,32 +59,32 @@ def simple_rnn(
     @tf.custom_gradient
     def run(x: Any, h0: Any, kernel: Any, recurrent: Any, bias: Any) -> Any:
         units = recurrent.shape[0]
-        over_all = _OverAllSteps(products, x.dtype)
-        projected = _unstack(over_all.project(x, kernel, bias))
+        over_all = Matmuls(products, x.dtype)
+        projected = unstack(over_all.project(x, kernel, bias))
         act = tf.tanh if activation == "tanh" else tf.nn.relu
 
         def step(t: Any, h: Any) -> Any:
             h = act(projected.read(t) + tf.matmul(h, recurrent))
             return [h], [h]
 
-        (array,) = _scan(step, x, [h0], widths=[units])
+        (array,) = scan(step, x, [h0], widths=[units])
         h = array.stack()
 
         def gradient(d_h: Any) -> Any:
             transposed = tf.transpose(recurrent)
             # Not `array`, which cannot leave a graph that XLA compiles.
-            hs, d_hs = _unstack(h), _unstack(d_h)
+            hs, d_hs = unstack(h), unstack(d_h)
 
             def back(t: Any, d: Any) -> Any:
                 h = hs.read(t)
                 d_pre = d * (1.0 - h * h if activation == "tanh" else tf.cast(h > 0.0, d.dtype))
-                return [d_pre], [tf.matmul(d_pre, transposed) + _before(d_hs, t)]
+                return [d_pre], [tf.matmul(d_pre, transposed) + gradient_before(d_hs, t)]
 
-            (d_pre,), (d_h0,) = _scan_back(back, x, [d_h[-1]], widths=[units])
+            (d_pre,), (d_h0,) = scan_back(back, x, [d_h[-1]], widths=[units])
             d_pre = d_pre.stack()
             d_x, d_kernel = over_all.input_gradients(x, kernel, d_pre)
-            d_recurrent = over_all.weight_gradient(_shifted(h0, h), d_pre)
-            return d_x, d_h0 - d_h[0], d_kernel, d_recurrent, _bias_gradient(d_pre)
+            d_recurrent = over_all.weight_gradient(shifted(h0, h), d_pre)
+            return d_x, d_h0 - d_h[0], d_kernel, d_recurrent, bias_gradient(d_pre)
 
         return h, gradient
 
@@ -107,7 +113,7 @@ def lstm(
     @tf.custom_gradient
     def run(x: Any, h0: Any, c0: Any, kernel: Any, recurrent: Any, bias: Any) -> Any:
         units = recurrent.shape[0]
-        over_all = _OverAllSteps(products, x.dtype)
+        over_all = Matmuls(products, x.dtype)
         weights = (kernel, recurrent, bias)
         forward = _lstm_in_one if x.dtype == tf.float32 else _lstm_by_steps
         i, c, f, o, g, tanh_c, h = forward(x, h0, c0, weights)
@@ -116,24 +122,24 @@ def lstm(
             # TensorFlow's operator gives the gates of a step back in the order i c f o.
             transposed = tf.transpose(_swap_middle(recurrent))
             step_gradients = _fused_gradients(x, units) if x.dtype == tf.float32 else _gradients
-            saved = [_unstack(values) for values in (_shifted(c0, c), i, c, f, o, g, tanh_c)]
-            d_hs = _unstack(d_h)
+            saved = [unstack(values) for values in (shifted(c0, c), i, c, f, o, g, tanh_c)]
+            d_hs = unstack(d_h)
 
             def back(t: Any, d: Any, d_cell: Any) -> Any:
                 values = [array.read(t) for array in saved]
                 d_cell, d_gates = step_gradients(d, d_cell, *values)
-                d = tf.matmul(d_gates, transposed) + _before(d_hs, t)
+                d = tf.matmul(d_gates, transposed) + gradient_before(d_hs, t)
                 return [d_gates], [d, d_cell]
 
-            (d_gates,), (d_h0, d_c0) = _scan_back(back, x, [d_h[-1], d_c_last], widths=[4 * units])
+            (d_gates,), (d_h0, d_c0) = scan_back(back, x, [d_h[-1], d_c_last], widths=[4 * units])
             d_gates = d_gates.stack()
             d_x, d_kernel = over_all.input_gradients(x, _swap_middle(kernel), d_gates)
-            d_recurrent = over_all.weight_gradient(_shifted(h0, h), d_gates)
+            d_recurrent = over_all.weight_gradient(shifted(h0, h), d_gates)
             return (
                 d_x,
                 d_h0 - d_h[0],
                 d_c0,
-                *map(_swap_middle, (d_kernel, d_recurrent, _bias_gradient(d_gates))),
+                *map(_swap_middle, (d_kernel, d_recurrent, bias_gradient(d_gates))),
             )
 
         return (h, c[-1]), gradient
@@ -160,7 +166,7 @@ def _lstm_in_one(x: Any, h0: Any, c0: Any, weights: Any) -> Any:
 def _lstm_by_steps(x: Any, h0: Any, c0: Any, weights: Any) -> Any:
     """The same for any precision."""
     kernel, recurrent, bias = weights
-    projected = _unstack(_OverAllSteps("float32", x.dtype).project(x, kernel, bias))
+    projected = unstack(Matmuls("float32", x.dtype).project(x, kernel, bias))
 
     def step(t: Any, h: Any, c: Any) -> Any:
         gates = projected.read(t) + tf.matmul(h, recurrent)
@@ -171,7 +177,7 @@ def _lstm_by_steps(x: Any, h0: Any, c0: Any, weights: Any) -> Any:
         h = o * tanh_c
         return [i, c, f, o, g, tanh_c, h], [h, c]
 
-    arrays = _scan(step, x, [h0, c0], widths=[recurrent.shape[0]] * 7)
+    arrays = scan(step, x, [h0, c0], widths=[recurrent.shape[0]] * 7)
     return [array.stack() for array in arrays]
 
 
@@ -246,7 +252,7 @@ def gru(
     @tf.custom_gradient
     def run(x: Any, h0: Any, kernel: Any, recurrent: Any, bias: Any) -> Any:
         units = recurrent.shape[0]
-        over_all = _OverAllSteps(products, x.dtype)
+        over_all = Matmuls(products, x.dtype)
         parts = [2 * units, units]  # both gates, and the candidate
         input_bias, recurrent_bias = tf.unstack(bias)
         gate_bias, inner_bias = tf.split(recurrent_bias, parts)
@@ -254,7 +260,7 @@ def gru(
         biases = tf.split(input_bias + tf.pad(gate_bias, [[0, units]]), parts)
         kernels = tf.split(kernel, parts, axis=1)
         x_gates, x_candidate = (
-            _unstack(over_all.project(x, *pair)) for pair in zip(kernels, biases, strict=True)
+            unstack(over_all.project(x, *pair)) for pair in zip(kernels, biases, strict=True)
         )
         u_gates, u_candidate = tf.split(recurrent, parts, axis=1)
 
@@ -266,7 +272,7 @@ def gru(
             h = g + z * (h - g)
             return [z, r, inner, g, h], [h]
 
-        *saved, hs = _scan(step, x, [h0], widths=[units] * 5)
+        *saved, hs = scan(step, x, [h0], widths=[units] * 5)
         h = hs.stack()
 
         def gradient(d_h: Any) -> Any:
@@ -279,7 +285,7 @@ def gru(
 
 
 def _gru_gradients(
-    over_all: "_OverAllSteps",
+    over_all: Matmuls,
     steps: Sequence[Any],
     saved: Sequence[Any],
     kernels: Sequence[Any],
@@ -295,8 +301,8 @@ def _gru_gradients(
     zs, rs, inners, gs = saved
     units = h.shape[-1]
     to_gates, to_candidate = map(tf.transpose, recurrents)
-    h_before = _shifted(h0, h)
-    befores, d_hs = _unstack(h_before), _unstack(d_h)
+    h_before = shifted(h0, h)
+    befores, d_hs = unstack(h_before), unstack(d_h)
 
     def back(t: Any, d: Any) -> Any:
         z, r, inner, g = zs.read(t), rs.read(t), inners.read(t), gs.read(t)
@@ -310,17 +316,17 @@ def _gru_gradients(
             d * z,
             tf.matmul(d_gates, to_gates),
             tf.matmul(d_inner, to_candidate),
-            _before(d_hs, t),
+            gradient_before(d_hs, t),
         ]
         return [d_gates, d_candidate, d_inner], [tf.add_n(d_before)]
 
-    arrays, (d_h0,) = _scan_back(back, x, [d_h[-1]], widths=[2 * units, units, units])
+    arrays, (d_h0,) = scan_back(back, x, [d_h[-1]], widths=[2 * units, units, units])
     d_gates, d_candidate, d_inner = (array.stack() for array in arrays)
     through_gates = over_all.input_gradients(x, kernels[0], d_gates)
     through_candidate = over_all.input_gradients(x, kernels[1], d_candidate)
     d_recurrent = [over_all.weight_gradient(h_before, d) for d in (d_gates, d_inner)]
-    d_gate_bias = _bias_gradient(d_gates)
-    d_bias = [tf.concat([d_gate_bias, _bias_gradient(d)], axis=0) for d in (d_candidate, d_inner)]
+    d_gate_bias = bias_gradient(d_gates)
+    d_bias = [tf.concat([d_gate_bias, bias_gradient(d)], axis=0) for d in (d_candidate, d_inner)]
     return (
         through_gates[0] + through_candidate[0],
         d_h0 - d_h[0],
@@ -328,131 +334,3 @@ def _gru_gradients(
         tf.concat(d_recurrent, axis=1),
         tf.stack(d_bias),
     )
-
-
-# --------------------------------------------------------------------------------- the loops
-
-
-def _scan(
-    step: Step, like: tf.Tensor, states: Sequence[tf.Tensor], *, widths: Sequence[int]
-) -> list[Any]:
-    """Run `step(t, *states) -> (saved, states)` over the time of `like`.
-
-    Returns what was saved: one array of float32[batch, width] over time for each width.
-    """
-    time = tf.shape(like)[0]
-
-    def body(t: Any, states: Any, arrays: Any) -> Any:
-        values, states = step(t, *states)
-        return t + 1, tuple(states), _written(arrays, t, values)
-
-    _, _, arrays = tf.while_loop(
-        lambda t, *_: t < time,
-        body,
-        (0, tuple(states), _arrays(like, widths)),
-        parallel_iterations=1,
-    )
-    return list(arrays)
-
-
-def _scan_back(
-    step: Step, like: tf.Tensor, carried: Sequence[tf.Tensor], *, widths: Sequence[int]
-) -> tuple[list[Any], Sequence[Any]]:
-    """The same from the last step to the first; also returns what is carried before the first.
-
-    `carried[0]` is the gradient of a hidden state and arrives at a step complete: a step adds
-    the gradient of the output before it (`_before`). At the first step there is none, so the
-    caller takes it away again.
-    """
-    time = tf.shape(like)[0]
-
-    def body(t: Any, carried: Any, arrays: Any) -> Any:
-        values, carried = step(t, *carried)
-        return t - 1, tuple(carried), _written(arrays, t, values)
-
-    _, carried, arrays = tf.while_loop(
-        lambda t, *_: t >= 0,
-        body,
-        (time - 1, tuple(carried), _arrays(like, widths)),
-        parallel_iterations=1,
-    )
-    return list(arrays), carried
-
-
-def _arrays(like: tf.Tensor, widths: Sequence[int]) -> tuple[Any, ...]:
-    """One array for each width, as long as `like`, of [batch, width]."""
-    time, batch = tf.shape(like)[0], like.shape[1]
-    return tuple(
-        tf.TensorArray(like.dtype, time, element_shape=(batch, width), clear_after_read=False)
-        for width in widths
-    )
-
-
-def _written(arrays: Any, t: Any, values: Any) -> tuple[Any, ...]:
-    return tuple(array.write(t, value) for array, value in zip(arrays, values, strict=True))
-
-
-def _unstack(tensor: tf.Tensor) -> Any:
-    """The steps of [time, batch, width] to be read one by one, in place."""
-    array = tf.TensorArray(tensor.dtype, tf.shape(tensor)[0], clear_after_read=False)
-    return array.unstack(tensor)
-
-
-def _before(d_outputs: Any, t: tf.Tensor) -> tf.Tensor:
-    """Gradient of the output of the step before `t`; that of step 0 itself for t = 0."""
-    return d_outputs.read(tf.maximum(t - 1, 0))
-
-
-def _shifted(first: tf.Tensor, states: tf.Tensor) -> tf.Tensor:
-    """States before every step: `first` and all of `states` but the last."""
-    return tf.concat([first[tf.newaxis], states[:-1]], axis=0)
-
-
-# ---------------------------------------------------------------------------------- products
-
-
-class _OverAllSteps:
-    """Products of whole sequences, operands rounded as `products` says, results of `dtype`."""
-
-    def __init__(self, products: Products, dtype: tf.DType) -> None:
-        self._dtype = dtype
-        self._operands = tf.bfloat16 if products == "bfloat16" else dtype
-
-    def _operand(self, tensor: Any) -> tf.Tensor:
-        """Rounded, unless it is already."""
-        return tf.cast(tensor, self._operands)
-
-    def _product(
-        self, left: Any, right: Any, *, transpose_a: bool = False, transpose_b: bool = False
-    ) -> tf.Tensor:
-        left, right = self._operand(left), self._operand(right)
-        product = tf.matmul(left, right, transpose_a=transpose_a, transpose_b=transpose_b)
-        return tf.cast(product, self._dtype)
-
-    def project(self, x: tf.Tensor, kernel: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-        """[time, batch, features] by [features, width], plus [width]."""
-        rows = tf.nn.bias_add(self._product(_rows(x), kernel), bias)
-        return tf.reshape(rows, [tf.shape(x)[0], tf.shape(x)[1], kernel.shape[1]])
-
-    def input_gradients(
-        self, x: tf.Tensor, kernel: tf.Tensor, d_pre: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor]:
-        """Gradients of the inputs and of their kernel."""
-        d_pre = self._operand(d_pre)
-        d_x = tf.reshape(self._product(_rows(d_pre), kernel, transpose_b=True), tf.shape(x))
-        return d_x, self.weight_gradient(x, d_pre)
-
-    def weight_gradient(self, left: tf.Tensor, d_pre: tf.Tensor) -> tf.Tensor:
-        """Of a matrix that `left` was multiplied with at every step."""
-        return self._product(_rows(left), _rows(d_pre), transpose_a=True)
-
-
-def _rows(tensor: tf.Tensor) -> tf.Tensor:
-    """[time, batch, features] -> [time * batch, features]."""
-    return tf.reshape(tensor, [-1, tensor.shape[-1]])
-
-
-def _bias_gradient(d_pre: tf.Tensor) -> tf.Tensor:
-    # A product with ones: TensorFlow's sum over the first axis is several times slower.
-    rows = _rows(d_pre)
-    return tf.matmul(tf.ones([1, tf.shape(rows)[0]], rows.dtype), rows)[0]
