@@ -18,8 +18,9 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from rnnkit.network.cells import Activation
+from rnnkit.network.cells import SIMPLE_RNN, Activation
 from rnnkit.network.kernels import fused as kernel
+from rnnkit.network.reference_cells import Recurrent, gradients_of_cell, run_cell
 
 Run = Callable[[tf.Tensor, tf.Tensor, Sequence[tf.Tensor], Activation], tf.Tensor]
 
@@ -192,27 +193,17 @@ def _small_case(features: int, units: int, *, time: int = 5, batch: int = 3) -> 
 
 
 def _by_definition(case: _Case, activation: Activation) -> dict[str, NDArray[np.float64]]:
-    """Hidden states and gradients, step by step."""
-    before, hidden = case.state, []
-    for x in case.inputs:
-        y = x @ case.kernel + before @ case.recurrent + case.bias
-        before = np.tanh(y) if activation == "tanh" else np.maximum(y, 0.0)
-        hidden.append(before)
-    d_before, d_y = np.zeros_like(case.state), []
-    for h, d_h in zip(reversed(hidden), reversed(case.d_hidden), strict=True):
-        slope = 1.0 - h * h if activation == "tanh" else (h > 0.0).astype(np.float64)
-        d_y.append((d_h + d_before) * slope)
-        d_before = d_y[-1] @ case.recurrent.T
-    d_pre = np.stack(d_y[::-1])
+    """Hidden states and gradients of the reference, time-major."""
+    layer = Recurrent("trial", SIMPLE_RNN, activation, case.kernel, case.recurrent, case.bias)
+    trace = run_cell(layer, case.inputs.swapaxes(0, 1), (case.state,))
+    found = gradients_of_cell(layer, trace, case.d_hidden.swapaxes(0, 1))
     return {
-        "hidden states": np.stack(hidden),
-        "gradient of the inputs": d_pre @ case.kernel.T,
-        "gradient of the state": d_before,
-        "gradient of the kernel": np.einsum("tbi,tbj->ij", case.inputs, d_pre),
-        "gradient of the recurrent kernel": np.einsum(
-            "tbi,tbj->ij", np.stack([case.state, *hidden[:-1]]), d_pre
-        ),
-        "gradient of the bias": d_pre.sum(axis=(0, 1)),
+        "hidden states": trace.hidden.swapaxes(0, 1),
+        "gradient of the inputs": found.inputs.swapaxes(0, 1),
+        "gradient of the state": found.initial[0],
+        "gradient of the kernel": found.kernel,
+        "gradient of the recurrent kernel": found.recurrent_kernel,
+        "gradient of the bias": found.bias,
     }
 
 

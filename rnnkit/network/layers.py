@@ -1,9 +1,9 @@
-"""Recurrent layers for training: stock Keras layers whose time loop is ours to choose.
+"""Recurrent layers for training: stock Keras layers with another loop over the time steps.
 
 Every layer here has the weights, names and configuration of its Keras parent, so a trained
-model moves into stock layers by copying its weights. What differs is `inner_loop`, the one place
-through which all time steps run: it masks the recurrent matrix (DropConnect), and on a CPU it
-runs our kernel instead of the Keras loop.
+model moves into stock layers by copying its weights. Only `inner_loop` differs, through which all
+time steps run: it masks the recurrent matrix (DropConnect), and on a CPU it runs our kernel
+instead of the Keras loop.
 """
 
 import contextlib
@@ -14,12 +14,39 @@ from typing import Any
 import keras
 import tensorflow as tf
 
+from rnnkit.network import cells
 from rnnkit.network import gpu as cudnn
-from rnnkit.network.cells import GRU as GRU_CELL
-from rnnkit.network.cells import LSTM as LSTM_CELL
-from rnnkit.network.cells import SIMPLE_RNN, CellSpec
+from rnnkit.network.cells import CellSpec
 from rnnkit.network.kernels import fused as kernel
-from rnnkit.network.seeds import HostSeeds
+
+
+class HostSeeds(keras.random.SeedGenerator):
+    """A generator of the same seeds whose state and arithmetic stay in the host's memory.
+
+    An operator that draws random numbers on a GPU reads its seed on the host. Keras keeps seeds on
+    the GPU, so at every mask the host would wait until the GPU has caught up and hands the seed
+    back, and the GPU would then wait for its next operator: twice per layer and step, with
+    dropout and DropConnect.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        with tf.device("CPU:0"):
+            super().__init__(*args, **kwargs)
+
+    def current(self) -> tf.Tensor:
+        """Return the seed that `next` returns, int32[2], without advancing."""
+        with tf.device("CPU:0"):
+            return _as_int32(self.state.value)
+
+    def next(self, ordered: bool = True) -> tf.Tensor:
+        """Return the next seed, int32[2], as Keras would compute it from its own state."""
+        with tf.device("CPU:0"):
+            return _as_int32(super().next(ordered))
+
+
+def _as_int32(seed: Any) -> tf.Tensor:
+    # What Keras does with its seeds before it hands them to TensorFlow.
+    return tf.cast(tf.math.floormod(seed, tf.int32.max - 1), tf.int32)
 
 
 @contextlib.contextmanager
@@ -36,8 +63,8 @@ def _recurrent_kernel_replaced(cell: Any, kernel: Any) -> Iterator[None]:
         object.__setattr__(cell, "recurrent_kernel", variable)
 
 
-class _OwnTimeLoop:
-    """What the three layers share: DropConnect, and the choice of the kernel."""
+class _FusedLoop:
+    """DropConnect and the choice of the kernel, for all layers of this module."""
 
     has_cudnn_in_keras = True
     """Whether Keras hands the time steps to cuDNN where it finds a GPU."""
@@ -46,7 +73,7 @@ class _OwnTimeLoop:
         super().__init__(*args, **kwargs)
         self.drop_connect = drop_connect
         self.on_gpu = False
-        self.products: kernel.Products = "float32"
+        self.matmul_dtype: kernel.MatmulDtype = "float32"
         self.drop_connect_seeds = HostSeeds()
 
     def draw_mask(self) -> None:
@@ -73,37 +100,37 @@ class _OwnTimeLoop:
             return run(sequences, initial_state, mask, training=training)
 
     def run_steps(self, x: Any, states: Any, weights: Any) -> tuple[Any, list[Any]]:
-        """All hidden states float32[time, batch, units], and what else is carried on."""
+        """Return all hidden states float32[time, batch, units], and the other final states."""
         raise AssertionError("every cell has its own")
 
     def describe_gpu_route(self) -> str:
-        """What runs the time steps on a GPU."""
+        """Return the name of the code that runs the time steps on a GPU."""
         return "keras, cuDNN"
 
     def _masked(self, recurrent: Any) -> Any:
-        """DropConnect on the recurrent matrix, one mask per batch (Wan et al. 2013, Merity et
-        al. 2017). The products stay whole matrix products, so every kernel keeps working."""
+        """Apply DropConnect to the recurrent matrix, one mask per batch (Wan et al. 2013, Merity
+        et al. 2017). Every kernel works with the masked matrix."""
         # Stateless: all shards of a batch have to see the same mask.
         seed = self.drop_connect_seeds.current()
         kept = tf.random.stateless_uniform(recurrent.shape, seed) >= self.drop_connect
         return recurrent.value * tf.cast(kept, recurrent.dtype) / (1.0 - self.drop_connect)
 
 
-class SimpleRNN(_OwnTimeLoop, keras.layers.SimpleRNN):
+class SimpleRNN(_FusedLoop, keras.layers.SimpleRNN):
     """Elman's recurrent layer."""
 
     has_cudnn_in_keras = False
 
     def run_steps(self, x: Any, states: Any, weights: Any) -> tuple[Any, list[Any]]:
-        """Through our kernel on a CPU, on a GPU through what is right and fastest there."""
+        """Run our kernel on a CPU, and the fastest route with right results on a GPU."""
         if self.on_gpu:
             run = self._gpu_route().run
         else:
-            run = functools.partial(kernel.simple_rnn, products=self.products)
+            run = functools.partial(kernel.simple_rnn, matmul_dtype=self.matmul_dtype)
         return run(x, states[0], weights, self._activation_name), []
 
     def describe_gpu_route(self) -> str:
-        """What runs the time steps on a GPU."""
+        """Return the name of the code that runs the time steps on a GPU."""
         return f"rnnkit, {self._gpu_route()}"
 
     def _gpu_route(self) -> cudnn.Route:
@@ -115,40 +142,57 @@ class SimpleRNN(_OwnTimeLoop, keras.layers.SimpleRNN):
         return "relu" if self.activation is keras.activations.relu else "tanh"
 
 
-class LSTM(_OwnTimeLoop, keras.layers.LSTM):
+class LSTM(_FusedLoop, keras.layers.LSTM):
     """Long short-term memory."""
 
     def run_steps(self, x: Any, states: Any, weights: Any) -> tuple[Any, list[Any]]:
-        """Through our kernel."""
-        h, c = kernel.lstm(x, states, weights, products=self.products)
+        """Run our kernel."""
+        h, c = kernel.lstm(x, states, weights, matmul_dtype=self.matmul_dtype)
         return h, [c]
 
 
-class GRU(_OwnTimeLoop, keras.layers.GRU):
+class GRU(_FusedLoop, keras.layers.GRU):
     """Gated recurrent unit."""
 
     def run_steps(self, x: Any, states: Any, weights: Any) -> tuple[Any, list[Any]]:
-        """Through our kernel."""
-        return kernel.gru(x, states[0], weights, products=self.products), []
+        """Run our kernel."""
+        return kernel.gru(x, states[0], weights, matmul_dtype=self.matmul_dtype), []
 
 
 class ReverseTexts(keras.layers.Layer):
-    """Each row of float[batch, time, features] backwards, as far as its length reaches; what
-    comes after, the padding, stays where it is."""
+    """Reverses each row of float[batch, time, features] up to its length; the padding after it
+    keeps its place."""
 
     def call(self, inputs: Any, lengths: Any) -> Any:
         """`lengths` is int32[batch]."""
         return tf.reverse_sequence(inputs, lengths, seq_axis=1, batch_axis=0)
 
 
+def keep_seeds_on_host(model: keras.Model) -> None:
+    """Let the dropout layers of `model` draw the same masks from seeds on the host.
+
+    Before anything is compiled: what is compiled holds the seeds it was compiled with.
+    """
+    for layer in model.layers:
+        if isinstance(layer, keras.layers.Dropout) and layer.rate > 0.0:
+            seeds = HostSeeds(name=layer.seed_generator.name)
+            seeds.state.assign(layer.seed_generator.state)
+            # A layer that is built takes no other variables, which here only change their place.
+            tracker: Any = layer._tracker
+            tracker.unlock()
+            tracker.untrack(layer.seed_generator)
+            layer.seed_generator = seeds
+            tracker.lock()
+
+
 def draw_masks(model: keras.Model) -> None:
     """Let the next update of `model` drop other recurrent weights."""
     for layer in model.layers:
-        if isinstance(layer, _OwnTimeLoop) and layer.drop_connect > 0.0:
+        if isinstance(layer, _FusedLoop) and layer.drop_connect > 0.0:
             layer.draw_mask()
 
 
-def use_kernel(model: keras.Model, *, on_gpu: bool, matmul_dtype: kernel.Products) -> None:
+def use_kernel(model: keras.Model, *, on_gpu: bool, matmul_dtype: kernel.MatmulDtype) -> None:
     """Choose how the recurrent layers of `model` run their time steps; before it is compiled.
 
     Args:
@@ -157,22 +201,22 @@ def use_kernel(model: keras.Model, *, on_gpu: bool, matmul_dtype: kernel.Product
         matmul_dtype: operands of our kernel's matrix products.
     """
     for layer in model.layers:
-        if isinstance(layer, _OwnTimeLoop):
-            layer.on_gpu, layer.products = on_gpu, matmul_dtype
+        if isinstance(layer, _FusedLoop):
+            layer.on_gpu, layer.matmul_dtype = on_gpu, matmul_dtype
 
 
 def describe_gpu_routes(model: keras.Model) -> str:
-    """What runs the time steps of the layers of `model` that are trained, on a GPU."""
-    layers = (layer for layer in model.layers if isinstance(layer, _OwnTimeLoop))
+    """Return the code that runs the time steps of the layers of `model` on a GPU."""
+    layers = (layer for layer in model.layers if isinstance(layer, _FusedLoop))
     return "; ".join(sorted({layer.describe_gpu_route() for layer in layers}))
 
 
 def shard_values(model: keras.Model, shard: int) -> list[tf.Tensor]:
-    """The weights of `model` that are not trained, as one part of a batch has them.
+    """Return the weights of `model` that are not trained, for one shard of a batch.
 
-    The state of a dropout layer's seeds stands as many draws further as the shard has
-    predecessors, so that no two shards share a mask and the last one leaves it where all draws
-    have been made. DropConnect has one mask for all of them.
+    The seeds of a dropout layer are advanced by one draw for each preceding shard, so no two
+    shards have the same mask and the last one leaves the state after all draws. DropConnect has
+    one mask for all shards.
     """
     drawn = {
         id(layer.seed_generator.state)
@@ -188,9 +232,9 @@ def shard_values(model: keras.Model, shard: int) -> list[tf.Tensor]:
 
 
 TRAINING_LAYERS: dict[str, Callable[..., keras.layers.Layer]] = {
-    SIMPLE_RNN.name: SimpleRNN,
-    LSTM_CELL.name: LSTM,
-    GRU_CELL.name: GRU,
+    cells.SIMPLE_RNN.name: SimpleRNN,
+    cells.LSTM.name: LSTM,
+    cells.GRU.name: GRU,
 }
 """The layers that are trained, by the name of their cell."""
 

@@ -101,6 +101,8 @@ class CellGradients:
 
     states: States
     """By the states after each step, along every path: float64[batch, time, units] each."""
+    initial: States
+    """By the states before the first step, float64[batch, units] each."""
     inputs: np.ndarray
     """float64[batch, time, inputs]."""
     kernel: np.ndarray
@@ -200,6 +202,7 @@ def _gradients(layer: Recurrent, trace: CellTrace, d_hidden: np.ndarray) -> Cell
     bias = sums.sum(axis=0)
     return CellGradients(
         states=totals,
+        initial=tuple(reaching),
         inputs=(sums @ layer.kernel.T).reshape(trace.inputs.shape),
         kernel=trace.inputs.reshape(batch * time, -1).T @ sums,
         recurrent_kernel=trace.before.reshape(batch * time, units).T @ products,

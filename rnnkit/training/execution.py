@@ -18,7 +18,7 @@ import keras
 import tensorflow as tf
 
 import rnnkit
-from rnnkit.network.kernels.fused import Products
+from rnnkit.network.kernels.fused import MatmulDtype
 from rnnkit.network.layers import describe_gpu_routes
 
 Precision = Literal["auto", "float32", "bfloat16"]
@@ -41,7 +41,7 @@ class Execution:
     """Cores this process may use."""
     shards: int
     """Slices of a batch that are computed side by side: one per core, one on a GPU."""
-    matmul_dtype: Products
+    matmul_dtype: MatmulDtype
     """Operands of the recurrent layers' matrix products."""
     why_not_bfloat16: str | None = None
     """Why the operands are float32 where bfloat16 was allowed."""
@@ -80,7 +80,7 @@ def choose_execution(
     return Execution(on_gpu, describe_device(), cores, shards, matmul_dtype, reason)
 
 
-def choose_matmul_dtype(precision: Precision, *, on_gpu: bool) -> tuple[Products, str | None]:
+def choose_matmul_dtype(precision: Precision, *, on_gpu: bool) -> tuple[MatmulDtype, str | None]:
     """Return the operands of the products, and why they are float32 where bfloat16 was allowed.
 
     `auto` takes bfloat16 where the processor has instructions for it: elsewhere every operand

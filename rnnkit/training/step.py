@@ -11,8 +11,7 @@ import tensorflow as tf
 
 from rnnkit.config.training import TrainingConfig
 from rnnkit.data.batches import Batch
-from rnnkit.network.layers import draw_masks, shard_values, use_kernel
-from rnnkit.network.seeds import keep_seeds_on_host
+from rnnkit.network.layers import draw_masks, keep_seeds_on_host, shard_values, use_kernel
 from rnnkit.training.execution import Execution, ShardFunction
 from rnnkit.training.objective import Objective, Sums
 from rnnkit.training.optimizer import (

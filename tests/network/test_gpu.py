@@ -19,8 +19,7 @@ from rnnkit.data.batches import Batch
 from rnnkit.network import gpu as cudnn
 from rnnkit.network.keras import build_training_model, weights_by_name
 from rnnkit.network.kernels import fused as kernel
-from rnnkit.network.layers import describe_gpu_routes
-from rnnkit.network.seeds import HostSeeds, keep_seeds_on_host
+from rnnkit.network.layers import HostSeeds, describe_gpu_routes, keep_seeds_on_host
 from rnnkit.tasks.language_model.config import LanguageModelConfig, LanguageTrainingConfig
 from rnnkit.tasks.language_model.network import language_network
 from rnnkit.tasks.text_classification.config import ClassifierConfig, LearnedEmbedding

@@ -40,22 +40,22 @@ def ours(
     x: Any,
     states: Sequence[Any],
     weights: Sequence[Any],
-    products: kernel.Products = "float32",
+    matmul_dtype: kernel.MatmulDtype = "float32",
 ) -> list[Any]:
     """Outputs [batch, time, units] and final states, as the Keras layer gives them."""
     x = tf.transpose(x, [1, 0, 2])
     match cell:
         case "simple_rnn":
-            h = kernel.simple_rnn(x, states[0], weights, products=products)
+            h = kernel.simple_rnn(x, states[0], weights, matmul_dtype=matmul_dtype)
             last = [h[-1]]
         case "simple_rnn relu":
-            h = kernel.simple_rnn(x, states[0], weights, "relu", products=products)
+            h = kernel.simple_rnn(x, states[0], weights, "relu", matmul_dtype=matmul_dtype)
             last = [h[-1]]
         case "lstm":
-            h, c = kernel.lstm(x, states, weights, products=products)
+            h, c = kernel.lstm(x, states, weights, matmul_dtype=matmul_dtype)
             last = [h[-1], c]
         case "gru":
-            h = kernel.gru(x, states[0], weights, products=products)
+            h = kernel.gru(x, states[0], weights, matmul_dtype=matmul_dtype)
             last = [h[-1]]
         case _:
             raise AssertionError(cell)
@@ -158,14 +158,16 @@ def test_narrow_products_lose_what_bfloat16_loses(cell: str) -> None:
     layer, x, states = random_case(cell, batch=4, time=6, features=5, units=8, seed=3)
     exact = [tf.cast(value, tf.float32) for value in (x, *states, *layer.weights)]
     found = {}
-    for products in ("float32", "bfloat16"):
+    for matmul_dtype in ("float32", "bfloat16"):
         with tf.GradientTape() as tape:
             tape.watch(exact)
             x, *rest = exact
-            outputs = ours(cell, x, rest[: len(states)], rest[len(states) :], products=products)
+            outputs = ours(
+                cell, x, rest[: len(states)], rest[len(states) :], matmul_dtype=matmul_dtype
+            )
             loss = uneven_loss(outputs)
         assert all(output.dtype == tf.float32 for output in outputs)
-        found[products] = [*outputs, *tape.gradient(loss, exact)]
+        found[matmul_dtype] = [*outputs, *tape.gradient(loss, exact)]
     lost = [
         float(tf.norm(wide - narrow) / tf.norm(wide))
         for wide, narrow in zip(found["float32"], found["bfloat16"], strict=True)

@@ -42,7 +42,6 @@ TENSORFLOW = (
     "network/layers",
     "network/kernels",
     "network/gpu",
-    "network/seeds",
     "training",
     "tasks/language_model/objective",
     "tasks/language_model/samples",

@@ -1,16 +1,15 @@
-"""The time steps of the recurrent layers on a CPU: own forward and backward passes.
+"""Forward and backward passes of the recurrent layers on a CPU.
 
-What makes them fast on a CPU, where a step of a recurrent layer is a few small operators and one
-matrix product:
+A step of a recurrent layer is a few small operators and one matrix product. They are fast because
 
-- the products with the inputs of all steps are one product before the loop, and so are the
-  gradients of the matrices after it;
-- what the backward pass needs of a step is kept by the forward pass as it is computed, step by
-  step, and is used step by step while it lies in the cache; nothing is worked out over whole
-  sequences that is not a product;
-- an LSTM in float32 runs all its steps in one operator of TensorFlow, and what is not a product
-  of a backward step in another;
-- these large products can take bfloat16 operands (8 bits of precision). Those of single steps
+- the inputs of all steps are multiplied by their matrix at once before the loop, and the gradients
+  of the matrices are computed at once after it;
+- the forward pass saves the values that the backward pass needs step by step, and they are read
+  step by step while they lie in the cache; nothing but matrix products is computed over whole
+  sequences;
+- an LSTM in float32 runs all its steps in one operator of TensorFlow, and the element-wise part of
+  a backward step in another;
+- the large matrix products can take bfloat16 operands (8 bits of precision). Those of single steps
   stay float32: they are so small that rounding the operands costs more than it saves.
 
 The arithmetic is that of the Keras layers: LSTM with the gates i f c o, GRU with z r h and
@@ -25,8 +24,8 @@ import tensorflow as tf
 
 from rnnkit.network.cells import Activation
 from rnnkit.network.kernels.loops import (
+    MatmulDtype,
     Matmuls,
-    Products,
     bias_gradient,
     gradient_before,
     scan,
@@ -42,7 +41,7 @@ def simple_rnn(
     weights: Sequence[tf.Tensor],
     activation: Activation = "tanh",
     *,
-    products: Products = "float32",
+    matmul_dtype: MatmulDtype = "float32",
 ) -> tf.Tensor:
     """Elman's recurrent layer.
 
@@ -51,7 +50,7 @@ def simple_rnn(
         state: hidden state before the first step, float32[batch, units].
         weights: kernel [features, units], recurrent kernel [units, units], bias [units].
         activation: of the hidden state.
-        products: operands of the products over all steps.
+        matmul_dtype: type of the operands of matrix products over all steps.
 
     Returns the hidden state after every step, float32[time, batch, units].
     """
@@ -59,8 +58,8 @@ def simple_rnn(
     @tf.custom_gradient
     def run(x: Any, h0: Any, kernel: Any, recurrent: Any, bias: Any) -> Any:
         units = recurrent.shape[0]
-        over_all = Matmuls(products, x.dtype)
-        projected = unstack(over_all.project(x, kernel, bias))
+        matmuls = Matmuls(matmul_dtype, x.dtype)
+        projected = unstack(matmuls.project(x, kernel, bias))
         act = tf.tanh if activation == "tanh" else tf.nn.relu
 
         def step(t: Any, h: Any) -> Any:
@@ -82,8 +81,8 @@ def simple_rnn(
 
             (d_pre,), (d_h0,) = scan_back(back, x, [d_h[-1]], widths=[units])
             d_pre = d_pre.stack()
-            d_x, d_kernel = over_all.input_gradients(x, kernel, d_pre)
-            d_recurrent = over_all.weight_gradient(shifted(h0, h), d_pre)
+            d_x, d_kernel = matmuls.input_gradients(x, kernel, d_pre)
+            d_recurrent = matmuls.weight_gradient(shifted(h0, h), d_pre)
             return d_x, d_h0 - d_h[0], d_kernel, d_recurrent, bias_gradient(d_pre)
 
         return h, gradient
@@ -96,7 +95,7 @@ def lstm(
     states: Sequence[tf.Tensor],
     weights: Sequence[tf.Tensor],
     *,
-    products: Products = "float32",
+    matmul_dtype: MatmulDtype = "float32",
 ) -> tuple[tf.Tensor, tf.Tensor]:
     """Long short-term memory (Hochreiter and Schmidhuber 1997, with a forget gate).
 
@@ -104,7 +103,7 @@ def lstm(
         inputs: float32[time, batch, features].
         states: hidden and cell state before the first step, float32[batch, units] each.
         weights: kernel [features, 4 units], recurrent kernel [units, 4 units], bias [4 units].
-        products: operands of the products over all steps.
+        matmul_dtype: type of the operands of matrix products over all steps.
 
     Returns the hidden state after every step, float32[time, batch, units], and the cell state
     after the last one, float32[batch, units].
@@ -113,7 +112,7 @@ def lstm(
     @tf.custom_gradient
     def run(x: Any, h0: Any, c0: Any, kernel: Any, recurrent: Any, bias: Any) -> Any:
         units = recurrent.shape[0]
-        over_all = Matmuls(products, x.dtype)
+        matmuls = Matmuls(matmul_dtype, x.dtype)
         weights = (kernel, recurrent, bias)
         forward = _lstm_in_one if x.dtype == tf.float32 else _lstm_by_steps
         i, c, f, o, g, tanh_c, h = forward(x, h0, c0, weights)
@@ -133,8 +132,8 @@ def lstm(
 
             (d_gates,), (d_h0, d_c0) = scan_back(back, x, [d_h[-1], d_c_last], widths=[4 * units])
             d_gates = d_gates.stack()
-            d_x, d_kernel = over_all.input_gradients(x, _swap_middle(kernel), d_gates)
-            d_recurrent = over_all.weight_gradient(shifted(h0, h), d_gates)
+            d_x, d_kernel = matmuls.input_gradients(x, _swap_middle(kernel), d_gates)
+            d_recurrent = matmuls.weight_gradient(shifted(h0, h), d_gates)
             return (
                 d_x,
                 d_h0 - d_h[0],
@@ -236,7 +235,7 @@ def gru(
     state: tf.Tensor,
     weights: Sequence[tf.Tensor],
     *,
-    products: Products = "float32",
+    matmul_dtype: MatmulDtype = "float32",
 ) -> tf.Tensor:
     """Gated recurrent unit (Cho et al. 2014), the reset gate after the product as in cuDNN.
 
@@ -244,7 +243,7 @@ def gru(
         inputs: float32[time, batch, features].
         state: hidden state before the first step, float32[batch, units].
         weights: kernel [features, 3 units], recurrent kernel [units, 3 units], bias [2, 3 units].
-        products: operands of the products over all steps.
+        matmul_dtype: type of the operands of matrix products over all steps.
 
     Returns the hidden state after every step, float32[time, batch, units].
     """
@@ -252,7 +251,7 @@ def gru(
     @tf.custom_gradient
     def run(x: Any, h0: Any, kernel: Any, recurrent: Any, bias: Any) -> Any:
         units = recurrent.shape[0]
-        over_all = Matmuls(products, x.dtype)
+        matmuls = Matmuls(matmul_dtype, x.dtype)
         parts = [2 * units, units]  # both gates, and the candidate
         input_bias, recurrent_bias = tf.unstack(bias)
         gate_bias, inner_bias = tf.split(recurrent_bias, parts)
@@ -260,7 +259,7 @@ def gru(
         biases = tf.split(input_bias + tf.pad(gate_bias, [[0, units]]), parts)
         kernels = tf.split(kernel, parts, axis=1)
         x_gates, x_candidate = (
-            unstack(over_all.project(x, *pair)) for pair in zip(kernels, biases, strict=True)
+            unstack(matmuls.project(x, *pair)) for pair in zip(kernels, biases, strict=True)
         )
         u_gates, u_candidate = tf.split(recurrent, parts, axis=1)
 
@@ -277,7 +276,7 @@ def gru(
 
         def gradient(d_h: Any) -> Any:
             steps = (x, h0, h, d_h)
-            return _gru_gradients(over_all, steps, saved, kernels, (u_gates, u_candidate))
+            return _gru_gradients(matmuls, steps, saved, kernels, (u_gates, u_candidate))
 
         return h, gradient
 
@@ -285,7 +284,7 @@ def gru(
 
 
 def _gru_gradients(
-    over_all: Matmuls,
+    matmuls: Matmuls,
     steps: Sequence[Any],
     saved: Sequence[Any],
     kernels: Sequence[Any],
@@ -322,9 +321,9 @@ def _gru_gradients(
 
     arrays, (d_h0,) = scan_back(back, x, [d_h[-1]], widths=[2 * units, units, units])
     d_gates, d_candidate, d_inner = (array.stack() for array in arrays)
-    through_gates = over_all.input_gradients(x, kernels[0], d_gates)
-    through_candidate = over_all.input_gradients(x, kernels[1], d_candidate)
-    d_recurrent = [over_all.weight_gradient(h_before, d) for d in (d_gates, d_inner)]
+    through_gates = matmuls.input_gradients(x, kernels[0], d_gates)
+    through_candidate = matmuls.input_gradients(x, kernels[1], d_candidate)
+    d_recurrent = [matmuls.weight_gradient(h_before, d) for d in (d_gates, d_inner)]
     d_gate_bias = bias_gradient(d_gates)
     d_bias = [tf.concat([d_gate_bias, bias_gradient(d)], axis=0) for d in (d_candidate, d_inner)]
     return (

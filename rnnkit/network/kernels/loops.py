@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 import tensorflow as tf
 
-Products = Literal["float32", "bfloat16"]
-"""What operands of products over all steps are rounded to; `float32` leaves them as they are."""
+MatmulDtype = Literal["float32", "bfloat16"]
+"""Type that operands of matrix products over all steps are rounded to; `float32` leaves them."""
 
 Step = Callable[..., tuple[Sequence[tf.Tensor], Sequence[tf.Tensor]]]
 
@@ -93,11 +93,11 @@ def shifted(first: tf.Tensor, states: tf.Tensor) -> tf.Tensor:
 
 
 class Matmuls:
-    """Products of whole sequences, operands rounded as `products` says, results of `dtype`."""
+    """MatmulDtype of whole sequences, operands rounded as `products` says, results of `dtype`."""
 
-    def __init__(self, products: Products, dtype: tf.DType) -> None:
+    def __init__(self, matmul_dtype: MatmulDtype, dtype: tf.DType) -> None:
         self._dtype = dtype
-        self._operands = tf.bfloat16 if products == "bfloat16" else dtype
+        self._operands = tf.bfloat16 if matmul_dtype == "bfloat16" else dtype
 
     def _operand(self, tensor: Any) -> tf.Tensor:
         """Rounded, unless it is already."""
