@@ -1,8 +1,6 @@
 """What the recurrent layers of every task have in common, and the base of all sections."""
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -83,28 +81,3 @@ def layer_sizes(model: RecurrentConfig) -> tuple[int, ...]:
     if isinstance(model.units, int):
         return (model.units,) * (model.layers or 1)
     return model.units
-
-
-@dataclass(frozen=True)
-class Contradiction:
-    """`path` is the key to report; `beside` are the other keys the message depends on."""
-
-    path: str
-    message: str
-    beside: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class Schema:
-    """What a configuration file of one task may say."""
-
-    tree: type[Section]
-    """The class of the whole file."""
-    contradictions: Callable[[Any], Iterator[Contradiction]]
-    """Problems between keys of an instance of `tree`."""
-    example: str
-    """A short file, for the reference page."""
-
-
-Schemas = Mapping[str, Schema]
-"""The schema of every name that `task` may have."""

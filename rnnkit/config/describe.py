@@ -10,8 +10,9 @@ import yaml
 from pydantic import Field, TypeAdapter
 from pydantic.fields import FieldInfo
 
-from rnnkit.config.base import Schemas, Section
-from rnnkit.config.expectation import annotation_of, expectation, section_shape
+from rnnkit.config.base import Section
+from rnnkit.config.fields import annotation_of, notation, section_shape
+from rnnkit.config.rules import Schemas
 from rnnkit.config.source import read_scalar
 
 Difference = tuple[str, Any, Any]
@@ -24,15 +25,17 @@ One YAML file describes an experiment. This page is generated from the schema by
 `rnnkit config schema --markdown`; `rnnkit config schema` prints it as JSON Schema for editors.
 
 - Unknown keys are refused, and so is every key that would have no effect beside the others.
-- Only `true` and `false` are switches; `1e-3` is a number, `no` a text; `010`, `1_000` and `1:30`
-  are refused, since they mean different things to different readers. Quotes make a text.
-- `--set model.units=512` lays a value over the file; the value is read by the same rules
+- Switches are `true` and `false`. `1e-3` is a number, `no` is text. `010`, `1_000` and `1:30` are
+  refused because programs read them differently. Quotes make a value text.
+- `--set model.units=512` replaces a value of the file and is read by the same rules
   (`--set model.units='[256, 128]'`).
-- Paths are relative to the configuration file, in `--set data.path=...` to the current directory.
-- A section of several kinds has its kind as first key; without it the default kind is meant.
-- The keys depend on the task: [char_generation](#task-char_generation) and
-  [word_generation](#task-word_generation) learn a text and continue it, character by character or
-  word by word; [sentiment](#task-sentiment) learns to tell the classes of texts.
+- Paths are relative to the configuration file, those in `--set` to the current directory.
+- A section of several kinds names its kind in its first key; without it, the default kind is used.
+- The keys depend on the task. [char_generation](#task-char_generation) and
+  [word_generation](#task-word_generation) learn a text and continue it, by characters or by words;
+  [text_classification](#task-text_classification) learns the classes of texts (`sentiment` is an
+  earlier name of this task).
+- `null` stands for "none" wherever the default is none.
 """
 
 
@@ -70,7 +73,7 @@ def differences(config: Section, other: Section | None) -> list[Difference]:
 
 def json_schema(schemas: Schemas) -> dict[str, Any]:
     """JSON Schema (draft 2020-12) of the configuration file, for editors."""
-    trees: list[Any] = [schema.tree for schema in schemas.values()]
+    trees: list[Any] = [schema.tree for schema in dict.fromkeys(schemas.values())]
     either: Any = Annotated[functools.reduce(operator.or_, trees), Field(discriminator="task")]
     schema = TypeAdapter[Any](either).json_schema(mode="validation")
     head = {
@@ -84,7 +87,8 @@ def reference_markdown(schemas: Schemas) -> str:
     """The reference page: one table for each section of each task, in the order of the schema."""
     page = _REFERENCE_HEAD
     seen: dict[_Page, str] = {}
-    for task, schema in schemas.items():
+    for schema in dict.fromkeys(schemas.values()):
+        task = schema.names[0]
         page += f"\n## task: {task}\n\nStart of a file:\n\n"
         page += f"```yaml\n{schema.example}```\n"
         page += "".join(_section_pages(schema.tree, "", "", task, seen))
@@ -92,7 +96,7 @@ def reference_markdown(schemas: Schemas) -> str:
 
 
 class _Dumper(yaml.SafeDumper):
-    """Writes what `reader.py` reads: quotes around every text that would be read otherwise."""
+    """Writes what `source.py` reads: quotes around every text that would be read otherwise."""
 
     def ignore_aliases(self, data: object) -> bool:
         return True
@@ -195,7 +199,7 @@ def _section_pages(
 def _type_words(field: FieldInfo) -> str:
     shape = section_shape(field)
     if shape is None:
-        return expectation(annotation_of(field), null=False)
+        return notation(annotation_of(field))
     if shape.tag_key:
         return f"section, {shape.tag_key}: {' or '.join(shape.variants)}"
     return "section"

@@ -1,24 +1,39 @@
 """A file and `--set` options -> one checked `Config`, or one error that lists everything."""
 
 import contextlib
+import difflib
 import glob
-import json
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
-
-from rnnkit.config.base import Schemas, Section
-from rnnkit.config.messages import complete_tags, diagnose, diagnose_task, suggest
-from rnnkit.config.overrides import apply_override, override_origin
-from rnnkit.config.source import KeyPath, Origin, Problem, read_yaml
+from rnnkit.config.base import Section
+from rnnkit.config.messages import (
+    Findings,
+    check,
+    check_task,
+    common_findings,
+    found,
+)
+from rnnkit.config.rules import Schema, Schemas, contradictions
+from rnnkit.config.source import (
+    KeyPath,
+    Origin,
+    Problem,
+    read_override,
+    read_yaml,
+    render_path,
+    shorten,
+)
 from rnnkit.errors import ConfigError
 
 _PATTERNS = (("data", "path"), ("data", "validation_path"), ("data", "test_path"))
 _FILES = (("model", "embedding", "path"), ("model", "input", "path"), ("training", "init_from"))
 """Keys that hold paths: those that may be glob patterns, and those that name one file."""
+
+_EXAMPLE = "write --set KEY=VALUE, for example --set model.units=512"
 
 LARGEST_FILE = 1 << 20
 """Bytes; a text given in place of a configuration is refused before it is read whole."""
@@ -28,7 +43,7 @@ def load_config(path: Path, overrides: Sequence[str], schemas: Schemas) -> Secti
     """Read and check a configuration file, with `KEY=VALUE` overrides laid over it.
 
     Paths become absolute: relative to the file where the file names them, relative to the
-    current directory where an override does. Whether they exist is not looked at here.
+    current directory where an override does. Whether they exist is not checked here.
 
     Raises ConfigError; its message holds one line for every problem.
     """
@@ -41,59 +56,136 @@ def load_config(path: Path, overrides: Sequence[str], schemas: Schemas) -> Secti
 def parse_config(
     text: str, *, source: str, base: Path, overrides: Sequence[str], schemas: Schemas
 ) -> Section:
-    """The same for a text: `source` names it in messages, `base` is what paths are relative to."""
-    document = read_yaml(text, source=source)
-    start = document.origins[()]
-    if document.value is None and not document.problems:
-        raise ConfigError(f"{source}: empty; expected a configuration that begins with version: 1")
-    if not isinstance(document.value, dict):
-        problems = document.problems or (
-            Problem(start, (), "expected KEY: VALUE lines beginning with version: 1"),
-        )
-        raise ConfigError("\n".join(map(str, problems)))
-    values: dict[str, Any] = document.value
-    origins = dict(document.origins)
-    problems = list(document.problems)
-    for override in overrides:
-        problems += apply_override(values, origins, override)
+    """Check a configuration given as text: `source` names it in messages, paths are relative to
+    `base`. Raises ConfigError."""
+    values, origins, problems = _read_values(text, source, overrides)
     _refuse_other_versions(values.get("version"), _origin(("version",), origins))
-    if wrong_task := diagnose_task(values, schemas):
-        problem = Problem(_origin(("task",), origins), ("task",), wrong_task)
-        known = [known for known in problems if known.path != ("task",)]
-        raise _error([*known, problem], overrides)
-
-    schema = schemas[values["task"]]
-    values = complete_tags(values, schema.tree)
-    config = None
-    if not problems:
-        config = _validate(values, schema.tree)
-    if config is None:
-        findings, remains = diagnose(values, schemas)
-        known = {problem.path for problem in problems}
-        problems += [
-            Problem(_origin(path, origins), path, message)
-            for path, message in findings
-            if path not in known
-        ]
-        partial = _validate(remains, schema.tree)
-        if not problems or partial is None:
-            raise AssertionError(f"diagnosis and schema disagree about {source}")
-    else:
-        partial = config
+    if wrong_task := check_task(values, schemas):
+        findings = {("task",): wrong_task, **common_findings(values, schemas)}
+        raise _error(_with_findings(problems, findings, origins), overrides)
+    task = values["task"]
+    problems += _replace_former_keys(values, origins, schemas[task])
+    config, findings = check(values, task, schemas)
+    problems = _with_findings(problems, findings, origins)
     broken = [problem.path for problem in problems if problem.path]
-    for found in schema.contradictions(partial):
-        paths = [tuple(path.split(".")) for path in (found.path, *found.beside)]
+    for rule in contradictions(config, schemas[task].rules):
+        paths = (rule.path, *rule.beside)
         if not any(_overlap(path, other) for path in paths for other in broken):
-            problems.append(Problem(_origin(paths[0], origins), paths[0], found.message))
-    problems += _path_problems(partial, origins)
-    if problems or config is None:
+            problems.append(Problem(_origin(rule.path, origins), rule.path, rule.message))
+    problems += _path_problems(config, origins)
+    if problems:
         raise _error(problems, overrides)
     return _with_absolute_paths(config, base, origins)
 
 
+Origins = dict[KeyPath, Origin]
+
+
+def _read_values(
+    text: str, source: str, overrides: Sequence[str]
+) -> tuple[dict[str, Any], Origins, list[Problem]]:
+    """Return the values of the file and the overrides, where each came from, and problems."""
+    document = read_yaml(text, source=source)
+    if document.value is None and not document.problems:
+        raise ConfigError(f"{source}: empty; expected a configuration that begins with version: 1")
+    if not isinstance(document.value, dict):
+        expected = "expected KEY: VALUE lines beginning with version: 1"
+        problems = document.problems or (Problem(document.origins[()], (), expected),)
+        raise ConfigError("\n".join(map(str, problems)))
+    values: dict[str, Any] = document.value
+    origins, problems = dict(document.origins), list(document.problems)
+    for override in overrides:
+        problems += _apply_override(values, origins, override)
+    return values, origins, problems
+
+
+def _replace_former_keys(values: dict[str, Any], origins: Origins, schema: Schema) -> list[Problem]:
+    """Give keys in a former spelling their name, in place, and drop switches that are off."""
+    problems: list[Problem] = []
+    for former, new in (*schema.former.items(), *((key, "") for key in schema.gone)):
+        *parents, key = former.split(".")
+        section: Any = values
+        for name in parents:
+            section = section.get(name) if isinstance(section, dict) else None
+        if not isinstance(section, dict) or key not in section:
+            continue
+        name = new.rpartition(".")[2]
+        origin = origins[*parents, key]
+        if not new:
+            if section[key] is False:
+                del section[key]
+        elif name in section:
+            problems.append(Problem(origin, (*parents, key), f"is {name} too; give one of them"))
+        else:
+            section[name], origins[*parents, name] = section.pop(key), origin
+    return problems
+
+
+def _with_findings(problems: list[Problem], findings: Findings, origins: Origins) -> list[Problem]:
+    """Add what was found, but nothing about a key that could not be read."""
+    known = {problem.path for problem in problems}
+    return problems + [
+        Problem(_origin(path, origins), path, message)
+        for path, message in findings.items()
+        if path not in known
+    ]
+
+
+def _override_origin(override: str) -> Origin:
+    """How messages name an override: as it was typed, cut when it is long."""
+    return Origin(shorten(f"--set {override}", 100))
+
+
+def _apply_override(values: dict[str, Any], origins: Origins, override: str) -> list[Problem]:
+    """Lay one `--set` over the values, in place; sections that are not there are made.
+
+    The value of a key replaces the former one as a whole; `training.optimizer.name=sgd` therefore
+    keeps the other keys of the optimizer and `training.optimizer={name: sgd}` drops them.
+    """
+    origin = _override_origin(override)
+    key, equals, text = override.partition("=")
+    key = key.strip()
+    if not equals:
+        return [Problem(origin, (), f"no '='; {_EXAMPLE}")]
+    parts = tuple(key.split("."))
+    if not all(re.fullmatch(r"[^\s.=]+", part) and part.isprintable() for part in parts):
+        named = f"{shorten(key)!r} is not the path of a key" if key else "no key before the '='"
+        return [Problem(origin, (), f"{named}; {_EXAMPLE}")]
+    if not text.strip():
+        return [
+            Problem(origin, parts, "no value after the '='; null is none, '\"\"' an empty text")
+        ]
+    try:
+        document = read_override(text, source=str(origin))
+    except ConfigError as error:
+        return [Problem(origin, parts, str(error).removeprefix(f"{origin}: "))]
+    section = values
+    for depth, part in enumerate(parts[:-1], start=1):
+        inner = section.get(part)
+        if inner is None:
+            origins[parts[:depth]] = origin
+            inner = section[part] = {}
+        elif not isinstance(inner, dict):
+            return [
+                Problem(
+                    origin,
+                    parts,
+                    f"{render_path(parts[:depth])} is no section but "
+                    f"{found(inner)}; set it as a whole",
+                )
+            ]
+        section = inner
+    section[parts[-1]] = document.value
+    for path in [path for path in origins if path[: len(parts)] == parts]:
+        del origins[path]
+    for path in document.origins:
+        origins[parts + path] = origin
+    return [Problem(p.origin, parts + p.path, p.message) for p in document.problems]
+
+
 def _error(problems: list[Problem], overrides: Sequence[str]) -> ConfigError:
     """One line for each problem, in the order of the file and then of the overrides."""
-    sources = [str(override_origin(override)) for override in overrides]
+    sources = [str(_override_origin(override)) for override in overrides]
     problems.sort(
         key=lambda problem: (
             (0, problem.origin.line)
@@ -102,13 +194,6 @@ def _error(problems: list[Problem], overrides: Sequence[str]) -> ConfigError:
         )
     )
     return ConfigError("\n".join(map(str, problems)))
-
-
-def _validate(values: dict[str, Any], tree: type[Section]) -> Section | None:
-    try:
-        return tree.model_validate_json(json.dumps(values))
-    except ValidationError:
-        return None
 
 
 def _refuse_other_versions(version: object, origin: Origin) -> None:
@@ -120,7 +205,7 @@ def _refuse_other_versions(version: object, origin: Origin) -> None:
         )
 
 
-def _origin(path: KeyPath, origins: dict[KeyPath, Origin]) -> Origin:
+def _origin(path: KeyPath, origins: Origins) -> Origin:
     """Where a key stands; for one that is missing, where its section stands."""
     while path not in origins:
         path = path[:-1]
@@ -132,7 +217,7 @@ def _overlap(path: KeyPath, other: KeyPath) -> bool:
     return path[:shorter] == other[:shorter]
 
 
-def _path_problems(config: Section, origins: dict[KeyPath, Origin]) -> list[Problem]:
+def _path_problems(config: Section, origins: Origins) -> list[Problem]:
     return [
         Problem(_origin(key, origins), key, "a file name cannot contain NUL")
         for key in (*_PATTERNS, *_FILES)
@@ -148,7 +233,7 @@ def _paths_at(config: Section, key: KeyPath) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else value or ()
 
 
-def _with_absolute_paths(config: Section, base: Path, origins: dict[KeyPath, Origin]) -> Section:
+def _with_absolute_paths(config: Section, base: Path, origins: Origins) -> Section:
     for key in (*_PATTERNS, *_FILES):
         if paths := _paths_at(config, key):
             folder = (Path.cwd() if _origin(key, origins).line is None else base).resolve()
@@ -209,5 +294,6 @@ def _similar(path: Path) -> str:
         names = sorted(p.name for p in path.parent.glob("*.y*ml"))
     except (OSError, ValueError):
         return ""
-    hint = suggest(path.name, names)
-    return f".{hint}" if hint else ""
+    stems = {Path(name).stem: name for name in names}
+    close = difflib.get_close_matches(path.stem[:100], stems, n=1, cutoff=0.7)
+    return f". Did you mean '{stems[close[0]]}'?" if close else ""

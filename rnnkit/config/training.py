@@ -191,3 +191,12 @@ class TrainingConfig(Section):
     """When to give up."""
     monitor: Any = "loss"  # a Literal in each task; a checker wants equal types of fields
     """Score that decides which model is the best; each task has its own."""
+
+
+def planned_schedule(training: TrainingConfig) -> Schedule:
+    """Return the schedule of a run, with the warm-up cut to half of `max_steps` if it is longer
+    than the run, as in a short trial of a configuration for many steps."""
+    schedule, max_steps = training.schedule, training.max_steps
+    if max_steps is None or schedule.warmup_steps < max_steps:
+        return schedule
+    return schedule.model_copy(update={"warmup_steps": max_steps // 2})

@@ -143,7 +143,9 @@ def gather(
 
 
 def _without_scores(run: RunDirectory, config: "Config") -> LanguageDetails | SentimentDetails:
-    if config.task != "sentiment":
+    from rnnkit.tasks.text_classification.config import ClassificationConfig
+
+    if not isinstance(config, ClassificationConfig):
         return LanguageDetails(unit=config.data.tokens)
     return SentimentDetails(data=_data_summary(run), maximum_length=config.data.maximum_length)
 
@@ -156,7 +158,9 @@ def _details(
         if split is not None:
             raise DataError(f"{run.path}: has no model to score the {split} part with yet.")
         return _without_scores(run, config), ()
-    if config.task != "sentiment":
+    from rnnkit.tasks.text_classification.config import ClassificationConfig
+
+    if not isinstance(config, ClassificationConfig):
         return _language_details(run, config, split=split, announce=announce)
     return _sentiment_details(run, config, split=split, announce=announce)
 

@@ -19,7 +19,8 @@ MARK = "<!doctype html>\n<!-- rnnkit report -->\n"
 _TITLES = {
     "char_generation": "Character generation",
     "word_generation": "Word generation",
-    "sentiment": "Sentiment",
+    "text_classification": "Text classification",
+    "sentiment": "Text classification",
 }
 
 Tile = tuple[str, str, str]

@@ -1,15 +1,17 @@
 """The door to the tasks: the one module that brings them together.
 
-A new task is a folder beside this file, a member of `Config`, an entry in `SCHEMAS` and a case
+A new task is a folder beside this file, a member of `Config`, a schema in `SCHEMAS` and a case
 in `task_of`.
 """
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, assert_never, cast
 
 from rnnkit.config import load
-from rnnkit.config.base import Schema
+from rnnkit.config.rules import Schema
+from rnnkit.config.training import TrainingConfig, planned_schedule
 from rnnkit.tasks.base import Task
 from rnnkit.tasks.language_model.config import CharGenerationConfig, WordGenerationConfig
 from rnnkit.tasks.language_model.rules import CHARACTERS, WORDS
@@ -25,9 +27,7 @@ Config = CharGenerationConfig | WordGenerationConfig | ClassificationConfig
 """One experiment; `task` tells which."""
 
 SCHEMAS: dict[str, Schema] = {
-    "char_generation": CHARACTERS,
-    "word_generation": WORDS,
-    "sentiment": CLASSIFICATION,
+    name: schema for schema in (CHARACTERS, WORDS, CLASSIFICATION) for name in schema.names
 }
 """What a file may say, by the name of its task."""
 
@@ -80,4 +80,15 @@ def prepare(config: Config, *, is_new: bool = True) -> "TrainingData":
         ConfigError: they do not fit the configuration, such as initial weights of another shape.
         RunError: the run that `training.init_from` names is damaged.
     """
-    return task_of(config).prepare(is_new)
+    data = task_of(config).prepare(is_new)
+    return dataclasses.replace(data, notes=(*data.notes, *_schedule_notes(config.training)))
+
+
+def _schedule_notes(training: TrainingConfig) -> tuple[str, ...]:
+    asked, planned = training.schedule.warmup_steps, planned_schedule(training).warmup_steps
+    if asked == planned:
+        return ()
+    return (
+        f"training.schedule.warmup_steps: {asked} is not below max_steps "
+        f"({training.max_steps}); the warm-up takes {planned} steps.",
+    )

@@ -17,6 +17,7 @@ from rnnkit.config.training import (
     Schedule,
     StepSchedule,
     TrainingConfig,
+    planned_schedule,
 )
 
 
@@ -80,7 +81,7 @@ class TrainingState:
         rate = learning_rate_at(
             self.step,
             highest=training.optimizer.learning_rate,
-            schedule=training.schedule,
+            schedule=planned_schedule(training),
             total_steps=total_steps,
             reductions=self.reductions,
         )

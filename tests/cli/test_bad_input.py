@@ -74,11 +74,6 @@ CASES = {
     ),
     "folder as text": data("folder", set=("data.path=.",)),
     "pattern without files": data("nothing*.txt", set=("data.path=nothing*.txt",)),
-    "unseen prime": data(
-        "training.samples.prime",
-        "'G' (U+0047), 'ß' (U+00DF)",
-        set=("training.samples={prime: Gruß}",),
-    ),
     # ---------------------------------------------------------------------- the configuration
     "no configuration": Case(3, ("x.yaml", "no such file"), config=None),
     "empty configuration": Case(3, ("x.yaml", "empty"), config=""),

@@ -113,7 +113,6 @@ CASES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
     "model.input[pretrained].trainable": ("refused", (), (PRETRAINED,)),
     "model.embedding_dropout": ("training", (), ("model.embedding_dropout=0.5",)),
     "model.input_dropout": ("training", (), ("model.input_dropout=0.5",)),
-    "model.bidirectional": ("refused", (), ("model.bidirectional=true",)),
     "model.initial_weights": (
         "training",
         (*SIMPLE, "model.units=2"),
@@ -293,7 +292,7 @@ CASES: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
         (*SAMPLES, "training.samples.temperatures=[0.1, 2.0]"),
     ),
     "training.samples.length": ("training", SAMPLES, (*SAMPLES, "training.samples.length=10")),
-    "training.samples.prime": ("training", SAMPLES, (*SAMPLES, "training.samples.prime=fox")),
+    "training.samples.prompt": ("training", SAMPLES, (*SAMPLES, "training.samples.prompt=fox")),
     "generation.length": ("generation", (), ("generation.length=20",)),
     "generation.temperature": ("generation", (), ("generation.temperature=0.0",)),
     "generation.top_k": ("generation", (), ("generation.top_k=2",)),

@@ -136,7 +136,7 @@ REFUSED = [
     (("data.validation_path=v.txt",), "data.validation_fraction", "names some"),
     (("data.test_path=v.txt", "data.test_fraction=0.3"), "data.test_fraction", "names some"),
     (("data.test_fraction=0.9",), "data.validation_fraction", "nothing is left"),
-    (("model.bidirectional=true",), "model.bidirectional", "future tokens"),
+    (("model.bidirectional=true",), "model.bidirectional", "needs the future"),
     (
         ("model.tie_weights=true", "model.input={kind: pretrained, path: v}"),
         "model.tie_weights",

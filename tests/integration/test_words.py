@@ -29,7 +29,7 @@ from rnnkit.training.step import Learner
 
 VECTORS = "fox 0.5 -0.5 0.25 0.125\nthe 1.0 2.0 -1.0 0.5\n"
 CASES: dict[str, tuple[str, ...]] = {
-    "words": ("training.samples={length: 5, prime: the quick}",),
+    "words": ("training.samples={length: 5, prompt: the quick}",),
     "tied, every dropout": (
         "model.input.size=8",
         "model.tie_weights=true",
@@ -182,7 +182,7 @@ def test_vectors_that_are_not_trained_stay_as_they_are(runs: dict[str, RunDirect
         assert table[row].tolist() == [float(number) for number in numbers]
 
 
-def test_a_sample_begins_with_its_prime(runs: dict[str, RunDirectory]) -> None:
+def test_a_sample_begins_with_its_prompt(runs: dict[str, RunDirectory]) -> None:
     for record in read_metrics(runs["words"]):
         for sample in record["samples"]:
             assert sample["text"].startswith("the quick")
@@ -190,21 +190,24 @@ def test_a_sample_begins_with_its_prime(runs: dict[str, RunDirectory]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("prime", "message"),
-    [("the slow fox", "has words that the text lacks: 'slow'"), ('"  "', "is empty")],
+    ("prompt", "code", "message"),
+    [
+        ("the slow fox", 0, "has words that the text lacks: 'slow'; samples start from the first"),
+        ('"  "', 4, "is empty; give another text"),
+    ],
 )
-def test_a_prime_that_cannot_be_continued_is_refused(
-    tmp_path: Path, run_cli: Callable[..., Any], prime: str, message: str
+def test_a_prompt_of_another_text_is_replaced_and_an_empty_one_refused(
+    tmp_path: Path, run_cli: Callable[..., Any], prompt: str, code: int, message: str
 ) -> None:
     configure(tmp_path, "words")
     settings = tmp_path / "x.yaml"
     settings.write_text(
         "version: 1\ntask: word_generation\ndata: {path: text.txt, windows: {length: 6}}\n"
-        f"training: {{max_steps: 1, batch_size: 2, samples: {{prime: {prime}}}}}\n"
+        f"training: {{max_steps: 1, batch_size: 2, samples: {{prompt: {prompt}}}}}\n"
     )
     result = run_cli("train", settings, "--runs-dir", tmp_path / "runs")
-    assert result.exit_code == 4
-    assert f"training.samples.prime {message}" in result.stderr
+    assert result.exit_code == code
+    assert f"training.samples.prompt {message}" in result.stderr
 
 
 def test_a_run_of_words_is_listed_and_reported(

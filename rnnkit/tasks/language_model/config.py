@@ -168,9 +168,6 @@ class LanguageModelConfig(RecurrentConfig):
     tie_weights: bool = False
     """Use the embedding matrix as the softmax matrix too, without a bias (Press and Wolf 2017);
     needs an embedding as long as the last layer."""
-    bidirectional: bool = False
-    """Read the sequence in both directions. Refused for generation, where the future is not
-    known."""
     initial_weights: Annotated[dict[Text, InitialWeight], Field(min_length=1)] | None = None
     """Weights to begin with instead of random ones, such as those of a textbook example:
     `layer/weight` -> its numbers, a matrix as a list of rows. Names and layouts are those of
@@ -185,8 +182,8 @@ class SamplesConfig(Section):
     """One sample for each; 0 is greedy."""
     length: PositiveInt = 200
     """Tokens per sample."""
-    prime: Text | None = None
-    """Text the samples start from; the first token of the training text when not given."""
+    prompt: Text | None = None
+    """Text that samples start from; by default the first token of the training text."""
 
 
 class LanguageTrainingConfig(TrainingConfig):

@@ -19,11 +19,11 @@ def prepare_training(config: LanguageConfig, *, is_new: bool) -> TrainingData:
     """Prepare the text, and check everything that can be checked without TensorFlow.
 
     Raises:
-        DataError: the text cannot be used, or the prompt of the samples is not made of its tokens.
+        DataError: the text cannot be used.
         ConfigError: `model.initial_weights` do not fit the vocabulary.
     """
     prepared = prepare(config)
-    prompt = sample_prompt(config, prepared)
+    prompt, prompt_notes = sample_prompt(config, prepared)
     weights = initial_weights(config, prepared) if is_new else {}
 
     def build(execution: "Execution") -> Learning:
@@ -35,7 +35,7 @@ def prepare_training(config: LanguageConfig, *, is_new: bool) -> TrainingData:
 
     return TrainingData(
         fingerprint=prepared.fingerprint,
-        notes=prepared.notes,
+        notes=(*prepared.notes, *prompt_notes),
         vocabulary=prepared.vocabulary.to_dict(),
         summary=None,  # the vocabulary has all of it
         classes=(),

@@ -15,27 +15,33 @@ if TYPE_CHECKING:  # step.py imports TensorFlow; the prompt is checked before th
     from rnnkit.training.step import Learner
 
 
-def sample_prompt(config: LanguageConfig, prepared: Prepared) -> list[int]:
-    """Token ids that samples start from; empty when none are wanted.
+def sample_prompt(config: LanguageConfig, prepared: Prepared) -> tuple[list[int], tuple[str, ...]]:
+    """Return the token ids that samples start from, none when no samples are wanted, and notes.
+
+    A prompt that the vocabulary cannot express (the configuration of another text) is replaced by
+    the first token of the training text, as without a prompt, and a note says so.
 
     Raises:
-        DataError: `training.samples.prime` is empty or has characters or words that the
-            vocabulary lacks.
+        DataError: the prompt is empty, as one of whitespace is to a model of words.
     """
     if config.training.samples is None:
-        return []
-    prompt = config.training.samples.prime
+        return [], ()
+    first = [int(prepared.split("train")[0])]
+    prompt = config.training.samples.prompt
     if prompt is None:
-        return [int(prepared.split("train")[0])]
+        return first, ()
     vocabulary = prepared.vocabulary
     beginning = vocabulary.opening(prompt)
     unseen = vocabulary.unseen(beginning)
-    if unseen or not beginning:
-        named = name_unseen(vocabulary, unseen)
-        lacking = f"has {unit_of(vocabulary)} that the text lacks: {named}"
-        found = lacking if beginning else "is empty"
-        raise DataError(f"training.samples.prime {found}; choose another text or leave it out")
-    return vocabulary.encode(beginning)
+    if beginning and not unseen:
+        return vocabulary.encode(beginning), ()
+    if not beginning:
+        raise DataError("training.samples.prompt is empty; give another text or leave it out")
+    named = name_unseen(vocabulary, unseen)
+    return first, (
+        f"training.samples.prompt has {unit_of(vocabulary)} that the text lacks: {named}; samples "
+        "start from the first token of the text instead.",
+    )
 
 
 def write_samples(

@@ -20,7 +20,7 @@ from rnnkit.runs.directory import RunDirectory
 from rnnkit.runs.files import read_document
 from rnnkit.text.encoder import PAD, UNKNOWN, TextEncoder
 
-TASKS = ("sentiment",)
+TASKS = ("text_classification", "sentiment")
 
 RunGraph = Callable[[np.ndarray], np.ndarray]
 Progress = Callable[[int, int], None]

@@ -1,4 +1,4 @@
-"""The configuration of `task: sentiment`."""
+"""The configuration of `task: text_classification`."""
 
 from typing import Annotated, Literal
 
@@ -272,8 +272,9 @@ class ClassificationConfig(Section):
 
     version: Version
     """Version of this format."""
-    task: Literal["sentiment"]
-    """What the model learns: to tell the class of a text."""
+    task: Literal["text_classification", "sentiment"]
+    """What the model learns: the class of a text. `sentiment` is an earlier name and means the
+    same."""
     seed: Annotated[int, Field(ge=0, le=LARGEST)] = 0
     """Seed of every random draw: splits, initial weights, shuffling, dropout, intervals."""
     data: ClassificationDataConfig

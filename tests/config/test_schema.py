@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rnnkit.config.describe import json_schema, to_yaml
-from rnnkit.config.messages import complete_tags, diagnose, diagnose_task
+from rnnkit.config.messages import check, check_task
 from rnnkit.config.source import read_yaml
 from rnnkit.tasks.task import SCHEMAS, parse_config
 
@@ -149,8 +149,5 @@ def test_editors_and_the_loader_agree(text: str, data: st.DataObject) -> None:
             del section[name]
         case _:
             section["nonsense"] = "a"
-    accepted = diagnose_task(values, SCHEMAS) is None
-    if accepted:
-        tree = SCHEMAS[values["task"]].tree
-        accepted = not diagnose(complete_tags(values, tree), SCHEMAS)[0]
+    accepted = check_task(values, SCHEMAS) is None and not check(values, values["task"], SCHEMAS)[1]
     assert fits(values, SCHEMA) == accepted, json.dumps(values)

@@ -1,18 +1,20 @@
 """Random configurations: what is valid survives resolving, what is not is a ConfigError."""
 
+import copy
 import json
 import re
 import types
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 import pytest
-from hypothesis import HealthCheck, event, given, settings
+from hypothesis import HealthCheck, event, example, given, settings
 from hypothesis import strategies as st
 
 from rnnkit.config.base import Section
 from rnnkit.config.describe import differences, to_yaml
-from rnnkit.config.expectation import annotation_of, section_shape
+from rnnkit.config.fields import annotation_of, section_shape
 from rnnkit.errors import ConfigError
 from rnnkit.tasks.task import SCHEMAS, Config, load_config, parse_config
 
@@ -209,19 +211,12 @@ def _load_without_contradictions(values: dict[str, Any]) -> Config | None:
         try:
             return parse_config(json.dumps(values), source="x.yaml", base=Path("/base"))
         except ConfigError as error:
-            for line in str(error).split("\n"):
-                *parents, key = line.split(": ")[1].split(".")
-                *ancestors, parent = parents or [""]
-                section = values
-                for name in parents:
-                    section = section.get(name, {})
-                if key in section:
-                    del section[key]
-                elif parent:  # missing, or at its default: the section cannot stay
-                    section = values
-                    for name in ancestors:
-                        section = section.get(name, {})
-                    section.pop(parent, None)
+            paths = [line.split(": ")[1].split(".") for line in str(error).split("\n")]
+            # The deepest key there is: a message may name a key that is missing or at its
+            # default, whose section then cannot stay, or quote one of the user's own.
+            deepest = [keys[-1] for path in paths if (keys := list(_present(values, path)))]
+            for section, key in deepest:
+                section.pop(key, None)
             values.setdefault("training", {"max_epochs": 1})
             values.setdefault("data", {}).setdefault(
                 "path", "text.txt"
@@ -229,8 +224,32 @@ def _load_without_contradictions(values: dict[str, Any]) -> Config | None:
     return None
 
 
+def _present(values: dict[str, Any], path: list[str]) -> Iterator[tuple[dict[str, Any], str]]:
+    section: Any = values
+    for key in path:
+        if not isinstance(section, dict) or key not in section:
+            return
+        yield section, key
+        section = section[key]
+
+
+B25 = {
+    "version": 1,
+    "task": "char_generation",
+    "data": {"path": "text.txt"},
+    "model": {
+        "cell": "simple_rnn",
+        "embedding_dropout": 0.1,
+        "initial_weights": {"0": [0.25], ".": [0.25]},
+    },
+    "training": {"max_epochs": 1, "weight_average": 0.25},
+}
+"""Weights that no network has, one of them named by a dot, which also separates keys."""
+
+
 @settings(fuzz, max_examples=120)
 @given(experiments)
+@example(copy.deepcopy(B25))
 def test_valid_configurations_survive_resolving(values: dict[str, Any]) -> None:
     config = _load_without_contradictions(values)
     assert config is not None
@@ -263,3 +282,10 @@ def test_the_mutations_do_reach_both_outcomes() -> None:
     parse_config(COMPLETE, source="x.yaml", base=Path("/"))
     with pytest.raises(ConfigError):
         parse_config(COMPLETE + "x: 1\n", source="x.yaml", base=Path("/"))
+
+
+def test_the_name_of_a_weight_may_hold_a_dot() -> None:
+    with pytest.raises(ConfigError) as error:
+        parse_config(json.dumps(B25), source="x.yaml", base=Path("/base"))
+    places = [line.split(": ")[1] for line in str(error.value).splitlines()]
+    assert places == ["model.initial_weights.0", "model.initial_weights.'.'"]

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from rnnkit.errors import ConfigError
-from rnnkit.tasks.task import parse_config
+from rnnkit.tasks.task import parse_config, task_of
 from rnnkit.tasks.text_classification.config import ClassificationConfig, PretrainedEmbedding
 
 BASE = "{version: 1, task: char_generation, data: {path: text.txt}, training: {max_steps: 9}}"
@@ -39,7 +39,7 @@ def errors(text: str, *overrides: str) -> list[str]:
 # --- tasks
 
 
-TASKS = "one of char_generation, word_generation, sentiment"
+TASKS = "one of char_generation, word_generation, text_classification"
 
 
 @pytest.mark.parametrize(
@@ -48,7 +48,7 @@ TASKS = "one of char_generation, word_generation, sentiment"
         (
             "",
             "x.yaml:1: task: missing; write task: char_generation or task: word_generation or "
-            "task: sentiment",
+            "task: text_classification",
         ),
         (
             "task: sentimental\n",
@@ -58,10 +58,17 @@ TASKS = "one of char_generation, word_generation, sentiment"
         ("task: [sentiment]\n", f'x.yaml:2: task: expected {TASKS}, found ["sentiment"]'),
     ],
 )
-def test_without_a_task_nothing_else_is_said(task: str, message: str) -> None:
-    """Which keys there are depends on it."""
+def test_without_a_task_only_what_all_tasks_need_is_said(task: str, message: str) -> None:
+    """Which keys there are depends on the task: nothing is said of labels."""
     text = f"version: 1\n{task}" + "nonsense: 1\ndata: {labels: 3}\n"
-    assert errors(text) == [message]
+    found = errors(text)
+    assert message in found
+    others = [line.partition(": ")[2] for line in found if line != message]
+    assert sorted(others) == [
+        "data.path: missing",
+        "nonsense: unknown key",
+        "training: missing; this section needs max_epochs, max_steps or max_minutes",
+    ]
 
 
 def test_the_task_can_be_set_beside_a_file() -> None:
@@ -73,12 +80,25 @@ def test_the_task_can_be_set_beside_a_file() -> None:
     ]
 
 
+def test_both_names_of_the_task_mean_the_same_and_are_kept() -> None:
+    text = "version: 1\ndata: {path: a.csv}\ntraining: {max_steps: 1}\n"
+    named = [load_sentiment(text, f"task={name}") for name in ("text_classification", "sentiment")]
+    assert [config.task for config in named] == ["text_classification", "sentiment"]
+    assert {task_of(config).name for config in named} == {"text_classification"}
+    first, second = (config.model_copy(update={"task": ""}) for config in named)
+    assert first == second
+
+
 @pytest.mark.parametrize(
     ("text", "override", "message"),
     [
-        (BASE, "data.labels={}", "data.labels: is a key of task: sentiment; this is task: ch"),
-        (BASE, "model.pooling=max", "model.pooling: is a key of task: sentiment"),
-        (BASE, "model.embedding.size=4", "model.embedding: is a key of task: sentiment"),
+        (
+            BASE,
+            "data.labels={}",
+            "data.labels: is a key of task: text_cl",
+        ),
+        (BASE, "model.pooling=max", "model.pooling: is a key of task: text_classification"),
+        (BASE, "model.embedding.size=4", "model.embedding: is a key of task: text_classification"),
         (SENTIMENT, "generation={}", "generation: is a key of task: char_generation; this is task"),
         (SENTIMENT, "data.windows={}", "data.windows: is a key of task: char_generation"),
         (SENTIMENT, "training.samples={}", "training.samples: is a key of task: char_generation"),
@@ -97,20 +117,20 @@ def test_keys_of_the_other_task_are_told_as_such(text: str, override: str, messa
         (
             "0: negative",
             "0: 1",
-            "x.yaml:6: data.labels.0: expected a text that is not empty, found ",
+            "x.yaml:6: data.labels.0: expected a non-empty text, found ",
         ),
         ("0: negative", "0: 1", "found 1; put it in quotes"),
         ("0: negative", "0: true", "data.labels.0: "),
-        ("0: negative", "0:", "data.labels.0: expected a text that is not empty, found nothing"),
-        ("0: negative", "'': negative", "data.labels.'': expected a text that is not empty"),
-        ("0: negative", "0: {a: b}", "data.labels.0: expected a text that is not empty, found a s"),
+        ("0: negative", "0:", "data.labels.0: expected a non-empty text, found nothing"),
+        ("0: negative", "'': negative", "data.labels.'': expected a non-empty text"),
+        ("0: negative", "0: {a: b}", "data.labels.0: expected a non-empty text, found a s"),
         ("0: negative", "00: negative", "x.yaml:6: data.labels: 00 can mean an octal number"),
         ("0: negative", '"4": negative', "x.yaml:7: data.labels.4: this key is there twice"),
         ("0: negative", "0: positive", "x.yaml:5: data.labels: all labels are of the class"),
         ("units: 16", "dense: 100", "model.dense: expected a list, each a whole number of at lea"),
         ("units: 16", "dense: [0]", "model.dense: expected a list, each a whole number of at lea"),
         ("units: 16", "pooling: avg", "model.pooling: expected one of last, mean, max, attention"),
-        ("units: 16", "pooling: []", "or a list with at least one entry, each one of last, mean"),
+        ("units: 16", "pooling: []", "or a list of at least one, found []"),
         ("units: 16", "embedding: pretrained", "found 'pretrained'; write {kind: pretrained}"),
         ("units: 16", "embedding: {kind: pretrained}", "model.embedding.path: missing; expected a"),
         ("units: 16", "embedding: {path: v.txt}", "no such key beside kind: learned; it goes with"),
@@ -118,7 +138,7 @@ def test_keys_of_the_other_task_are_told_as_such(text: str, override: str, messa
         (
             "path: tweets.csv",
             "path: a\n  layout: {text: -1}",
-            "data.layout.text: expected a text that is not empty or a whole number of at least 0, ",
+            "data.layout.text: expected a non-empty text or a whole number of at least 0, ",
         ),
         (
             "path: tweets.csv",

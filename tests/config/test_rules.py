@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rnnkit.config.base import Contradiction
+from rnnkit.config import rules
 from rnnkit.config.describe import to_yaml
 from rnnkit.errors import ConfigError
 from rnnkit.tasks.task import SCHEMAS, Config, parse_config
@@ -14,8 +14,8 @@ BASE = "{version: 1, task: char_generation, data: {path: /t.txt}, training: {max
 SENTIMENT = "{version: 1, task: sentiment, data: {path: /t.csv}, training: {max_steps: 100}}"
 
 
-def contradictions(config: Config) -> list[Contradiction]:
-    return list(SCHEMAS[config.task].contradictions(config))
+def contradictions(config: Config) -> list[rules.Contradiction]:
+    return list(rules.contradictions(config, SCHEMAS[config.task].rules))
 
 
 def load(*overrides: str, text: str = BASE) -> Config:
@@ -45,7 +45,7 @@ REFUSED: list[tuple[list[str], str, str]] = [
         "model.recurrent_initializer",
         "found lstm",
     ),
-    (["model.bidirectional=true"], "model.bidirectional", "future tokens"),
+    (["model.bidirectional=true"], "model.bidirectional", "needs the future"),
     (["model.dropout_mask=sequence"], "model.dropout_mask", "without dropout"),
     (
         ["model.dropout_mask=sequence", "model.dropout=0.1", "data.windows.length=1"],
@@ -73,7 +73,6 @@ REFUSED: list[tuple[list[str], str, str]] = [
         "training.optimizer.nesterov",
         "without momentum",
     ),
-    (["training.schedule.warmup_steps=100"], "training.schedule.warmup_steps", "below max_steps"),
     (
         ["training.schedule.kind=linear", "training.max_steps=null", "training.max_minutes=1"],
         "training.schedule.kind",
@@ -182,7 +181,7 @@ REFUSED_IN_SENTIMENT: list[tuple[list[str], str, str]] = [
         (
             [f"training.monitor={monitor}", "data.validation_fraction=0"],
             "training.monitor",
-            f"{monitor} is computed on the validation part",
+            f"{monitor} is computed on the validation split",
         )
         for monitor in ("balanced_accuracy", "macro_f1", "roc_auc")
     ),
@@ -207,7 +206,6 @@ REFUSED_IN_SENTIMENT: list[tuple[list[str], str, str]] = [
         "training.optimizer.nesterov",
         "without momentum",
     ),
-    (["training.schedule.warmup_steps=100"], "training.schedule.warmup_steps", "below max_steps"),
     (
         ["training.schedule.kind=linear", "training.max_steps=null", "training.max_minutes=1"],
         "training.schedule.kind",

@@ -1,14 +1,15 @@
 """Loading: overrides, paths, and error messages that a user can act on."""
 
+import json
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
 from rnnkit.config.base import Cell, Section
-from rnnkit.config.expectation import section_shape
+from rnnkit.config.fields import section_shape
 from rnnkit.config.load import LARGEST_FILE
-from rnnkit.config.training import AdamWConfig, SGDConfig
+from rnnkit.config.training import AdamWConfig, SGDConfig, planned_schedule
 from rnnkit.errors import ConfigError
 from rnnkit.tasks.language_model.config import (
     CharGenerationConfig,
@@ -80,8 +81,8 @@ def test_defaults_fill_what_a_file_leaves_away() -> None:
         ("model.units=[256, 128]", "model.units", (256, 128)),
         ("training.optimizer.learning_rate=1e-2", "training.optimizer.learning_rate", 0.01),
         ("training.early_stopping.patience=3", "training.early_stopping.patience", 3),
-        ("training.samples.prime='5'", "training.samples.prime", "5"),
-        ("training.samples.prime=no", "training.samples.prime", "no"),
+        ("training.samples.prompt='5'", "training.samples.prompt", "5"),
+        ("training.samples.prompt=no", "training.samples.prompt", "no"),
         ("training.samples={length: 7}", "training.samples.length", 7),
         ("generation={temperature: 0}", "generation.temperature", 0.0),
         (" seed = 4 ", "seed", 4),
@@ -173,8 +174,8 @@ training:
         "x.yaml:6: data.tokens: expected one of characters, bytes, found 'byte'. "
         "Did you mean 'bytes'?",
         "x.yaml:7: data.lowercase: expected true or false, found 'yes'",
-        "x.yaml:9: model.units: expected a whole number of at least 1 or a list with at least one "
-        "entry, each a whole number of at least 1, found 'many'",
+        "x.yaml:9: model.units: expected a whole number of at least 1 or a list of at least one, "
+        "found 'many'",
         "x.yaml:11: model.activation: is for cell: simple_rnn; the activations of lstm are fixed; "
         "remove it",
         "x.yaml:13: training.batch_size: 010 can mean an octal number; write 10 for the number, "
@@ -218,10 +219,10 @@ training:
         ),
         ("{length: 20}", "{stride: 2}", "no such key beside kind: stream; it goes with kind: slid"),
         ("{length: 20}", "{length: 2, kind: sliding, x: 1}", "Known here beside kind: sliding: "),
-        ("path: text.txt", "path: 5", "data.path: expected a text that is not empty"),
+        ("path: text.txt", "path: 5", "data.path: expected a non-empty text"),
         ("path: text.txt", "path: 5", "found 5; put it in quotes"),
-        ("path: text.txt", "path: ''", "x.yaml:4: data.path: expected a text that is not empty"),
-        ("path: text.txt", "path: []", "a list with at least one entry"),
+        ("path: text.txt", "path: ''", "x.yaml:4: data.path: expected a non-empty text"),
+        ("path: text.txt", "path: []", "a list of at least one"),
         ("path: text.txt", 'path: "a\\0b"', "x.yaml:4: data.path: a file name cannot contain NUL"),
         ("path: text.txt", "encoding: utf-8", "x.yaml:3: data.path: missing; give the text file"),
         ("max_steps: 100", "batch_size: 5", "x.yaml:8: training: nothing ends the run; set max_ep"),
@@ -231,11 +232,11 @@ training:
             "training.schedule.every_steps: missing; expe",
         ),
         ("model:\n  units: 16\n", "model:\n", "model: expected a section (cell, units, "),
-        ("model:\n  units: 16\n", "model:\n", "found nothing (null); leave the key away"),
+        ("model:\n  units: 16\n", "model:\n", "found nothing (null); leave it out for"),
         (
             "training:\n  max_steps: 100\n",
             "",
-            "x.yaml:1: training: missing; this section is needed",
+            "x.yaml:1: training: missing; this section needs max_epochs",
         ),
         ("version: 1\n", "", "x.yaml:1: version: missing; write version: 1"),
         ("version: 1", "version: '1'", "version: expected 1, the version of the format"),
@@ -244,7 +245,7 @@ training:
         (
             "char_generation",
             "poetry",
-            "task: expected one of char_generation, word_generation, sentiment, found 'poetry'",
+            "task: expected one of char_generation, word_generation, text_classification, found",
         ),
         ("char_generation", "chargeneration", "Did you mean 'char_generation'?"),
         ("version: 1", '"a\\nb": 1', "unknown key"),
@@ -396,3 +397,73 @@ def test_every_section_of_several_kinds_has_a_default_kind() -> None:
 def test_every_cell_and_token_kind_loads(cell: str, tokens: str) -> None:
     config = load(BASE, f"model.cell={cell}", f"data.tokens={tokens}")
     assert (config.model.cell, config.data.tokens) == (cell, tokens)
+
+
+def test_every_missing_section_is_named_in_one_round() -> None:
+    places = [line.split(": ")[1] for line in errors("task: word_generation\nmodel: {units: x}\n")]
+    assert sorted(places) == ["data", "model.units", "training", "version"]
+    complete = "version: 1\ntask: word_generation\ndata: {path: a}\ntraining: {max_steps: 1}\n"
+    assert parse_config(complete, source="x", base=Path("/"))
+    [data] = [line for line in errors("task: word_generation\n") if ": data: " in line]
+    assert "this section needs data.path, the text file to learn from" in data
+
+
+# --- former spellings
+
+
+def test_former_spellings_are_read() -> None:
+    config = load(BASE + "  samples: {prime: 'ab'}\n")
+    assert config.training.samples is not None
+    assert config.training.samples.prompt == "ab"
+    assert load(BASE, "training.samples.prime=ab") == load(BASE, "training.samples.prompt=ab")
+    [line] = errors(BASE + "  samples: {prime: a, prompt: b}\n")
+    assert line == "x.yaml:10: training.samples.prime: is prompt too; give one of them"
+
+
+def test_reading_in_both_directions_is_explained_where_it_cannot_be() -> None:
+    assert load(BASE, "model.bidirectional=false") == load()
+    assert "bidirectional" not in type(load().model).model_fields
+    [line] = errors(BASE, "model.bidirectional=true")
+    assert "model.bidirectional: reading in both directions needs the future" in line
+
+
+def test_only_close_names_of_files_are_suggested(tmp_path: Path) -> None:
+    for name in ("loopb.yaml", "words.yaml"):
+        (tmp_path / name).write_text(BASE, encoding="utf-8")
+    with pytest.raises(ConfigError) as error:
+        load_config(tmp_path / "nope.yaml")
+    assert str(error.value).endswith("nope.yaml: no such file")
+    with pytest.raises(ConfigError, match=r"Did you mean 'words\.yaml'\?"):
+        load_config(tmp_path / "wrods.yml")
+
+
+# --- short trials
+
+
+@pytest.mark.parametrize("path", CONFIGS, ids=lambda path: path.stem)
+def test_every_ready_configuration_can_be_tried_for_a_few_steps(path: Path) -> None:
+    training = load_config(path, ["training.max_steps=30"]).training
+    assert planned_schedule(training).warmup_steps < 30
+
+
+def test_a_warm_up_that_is_longer_than_the_run_is_cut() -> None:
+    long = load(BASE, "training.schedule.warmup_steps=100")
+    assert planned_schedule(long.training).warmup_steps == 50
+    short = load(BASE, "training.schedule.warmup_steps=99")
+    assert planned_schedule(short.training) == short.training.schedule
+
+
+# --- the first edition
+
+
+def test_shipped_configurations_have_the_values_of_the_first_edition() -> None:
+    """`resolved.json` was written by the first edition; data paths relative to the repository."""
+    before = json.loads((Path(__file__).parent / "resolved.json").read_text(encoding="utf-8"))
+    assert before.keys() == {path.relative_to(ROOT).as_posix() for path in CONFIGS}
+    for name, old in before.items():
+        new = json.loads(load_config(ROOT / name).model_dump_json().replace(f"{ROOT}/", ""))
+        old["model"].pop("bidirectional") if "generation" in old["task"] else None
+        if samples := old["training"].get("samples"):
+            samples["prompt"] = samples.pop("prime")
+        assert new["task"] in (old["task"], "text_classification")
+        assert new == {**old, "task": new["task"]}, name
