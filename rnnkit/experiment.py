@@ -33,6 +33,7 @@ from rnnkit.runs.files import read_document, write_atomically, write_document
 from rnnkit.runs.records import Summary, read_summary
 from rnnkit.tasks.task import Config, load_config, parse_config, prepare, task_of
 from rnnkit.training.events import Notice, Observer
+from rnnkit.training.memory import check_memory
 from rnnkit.training.task import TrainingData
 
 LIMITS = frozenset({"training.max_steps", "training.max_epochs", "training.max_minutes"})
@@ -275,6 +276,7 @@ def prepare_data(config: Config, *, observe: Observer, is_new: bool = True) -> T
     data = prepare(config, is_new=is_new)
     for note in data.notes:
         observe(Notice(note))
+    check_memory(config.training, parameters=data.parameters)
     return data
 
 

@@ -98,6 +98,8 @@ class TrainingData:
     """Content of data.json, for tasks that write one."""
     classes: tuple[str, ...]
     """Names of the classes; empty for tasks without."""
+    parameters: int
+    """Weights of the network."""
     token_unit: str
     """What a token is: characters, words, subwords, bytes or tokens."""
     build: Callable[["Execution"], Learning]

@@ -259,3 +259,25 @@ def test_tables_are_aligned_by_what_a_terminal_shows() -> None:
 def test_sparklines_span_their_range() -> None:
     assert sparkline([4.0, 2.0, 1.0]) == "█▃▁"
     assert sparkline([1.0, 1.0]) == "▁▁"
+
+
+INTERRUPTED_IMPORT = """
+import builtins, runpy
+
+original = builtins.__import__
+
+def interrupted(name, *arguments, **options):
+    if name == "click":
+        raise KeyboardInterrupt
+    return original(name, *arguments, **options)
+
+builtins.__import__ = interrupted
+runpy.run_module("rnnkit", run_name="__main__")
+"""
+
+
+def test_ctrl_c_while_the_program_loads_shows_no_traceback() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_IMPORT], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "\nInterrupted.\n")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from rnnkit.network.spec import check_given_weights
+from rnnkit.network.spec import NetworkSpec, check_given_weights
 from rnnkit.tasks.language_model.config import LanguageConfig
 from rnnkit.tasks.language_model.data import Prepared, prepare
 from rnnkit.tasks.language_model.network import language_network
@@ -39,6 +39,7 @@ def prepare_training(config: LanguageConfig, *, is_new: bool) -> TrainingData:
         vocabulary=prepared.vocabulary.to_dict(),
         summary=None,  # the vocabulary has all of it
         classes=(),
+        parameters=_network(config, prepared).parameters(),
         token_unit=config.data.tokens,
         build=build,
     )
@@ -51,11 +52,14 @@ def initial_weights(config: LanguageConfig, prepared: Prepared) -> dict[str, np.
         ConfigError: a weight that the configuration gives has another shape.
     """
     vectors, given = prepared.vectors, config.model.initial_weights or {}
-    spec = language_network(
-        config.model,
-        vocabulary_size=prepared.vocabulary.size,
-        vector_size=None if vectors is None else vectors.shape[1],
-    )
-    check_given_weights(spec, given)
+    check_given_weights(_network(config, prepared), given)
     weights = {name: np.array(value, np.float32) for name, value in given.items()}
     return weights if vectors is None else {**weights, "embedding/embeddings": vectors}
+
+
+def _network(config: LanguageConfig, prepared: Prepared) -> NetworkSpec:
+    return language_network(
+        config.model,
+        vocabulary_size=prepared.vocabulary.size,
+        vector_size=None if prepared.vectors is None else prepared.vectors.shape[1],
+    )

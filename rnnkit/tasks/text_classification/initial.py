@@ -22,6 +22,7 @@ from rnnkit.tasks.text_classification.config import (
     PretrainedEmbedding,
 )
 from rnnkit.tasks.text_classification.data import PreparedTexts, prepare_texts
+from rnnkit.tasks.text_classification.network import classifier_network
 from rnnkit.text.encoder import TextEncoder
 from rnnkit.text.language import read_vocabulary
 from rnnkit.text.subword_vocabulary import SubwordVocabulary
@@ -50,6 +51,13 @@ def prepare_training(config: ClassificationConfig, *, is_new: bool) -> TrainingD
     prepared = prepare_texts(config)
     initial = initial_weights(config, prepared) if is_new else InitialWeights({}, ())
 
+    network = classifier_network(
+        config.model,
+        vocabulary_size=prepared.encoder.size,
+        classes=len(prepared.classes),
+        vector_size=None if prepared.vectors is None else prepared.vectors.shape[1],
+    )
+
     def build(execution: "Execution") -> Learning:
         from rnnkit.tasks.text_classification.objective import Classification
 
@@ -61,6 +69,7 @@ def prepare_training(config: ClassificationConfig, *, is_new: bool) -> TrainingD
         vocabulary={"encoder": prepared.encoder.to_dict(), "classes": list(prepared.classes)},
         summary=prepared.summary,
         classes=prepared.classes,
+        parameters=network.parameters(),
         token_unit=config.data.tokens.kind,
         build=build,
     )
