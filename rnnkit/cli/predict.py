@@ -8,9 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnnkit.cli.answer import keep_numpy_to_one_thread, print_json, printable, progress_bar
+from rnnkit.cli.answer import (
+    has_colour,
+    keep_numpy_to_one_thread,
+    print_json,
+    printable,
+    progress_bar,
+)
 from rnnkit.cli.options import FiniteRange, complete_run, json_option, runs_dir_option
-from rnnkit.cli.predictions import prediction_document, print_explanation, print_line
 from rnnkit.cli.text_arguments import check_encoding, is_typed, run_and_texts, stdin_pieces
 from rnnkit.errors import UsageError
 
@@ -64,7 +69,8 @@ _TABLE_OPTIONS = {
 @click.option(
     "--explain",
     is_flag=True,
-    help="Show what each token of the text adds to the probability of the predicted class.",
+    help="Show what each token of the text adds to the probability of the predicted class: that "
+    "of the text minus that of the text without the token.",
 )
 @runs_dir_option
 @json_option
@@ -133,11 +139,14 @@ def command(
     elif as_json:
         if reads_stdin:
             texts = [line for piece in stdin_pieces(encoding) for line in piece]
-        print_json(prediction_document(directory, classifier, texts, explain=explain))
+        from rnnkit.tasks.text_classification.predict import prediction_document
+
+        run_path = str(directory.path)
+        print_json(prediction_document(classifier, texts, run=run_path, explained=explain))
     else:
         pieces = stdin_pieces(encoding) if reads_stdin else iter([texts])
         alone = not reads_stdin and len(texts) == 1
-        _show(classifier, pieces, alone=alone, every=probabilities, explain=explain)
+        _show(classifier, pieces, alone=alone, every=probabilities, explained=explain)
 
 
 def _check_options(
@@ -181,21 +190,28 @@ def _show(
     *,
     alone: bool,
     every: bool,
-    explain: bool,
+    explained: bool,
 ) -> None:
-    from rnnkit.tasks.text_classification.predict import Tally, predict
+    from rnnkit.tasks.text_classification.explain import EXPLANATION_NOTE, explain, show_effects
+    from rnnkit.tasks.text_classification.predict import Tally, predict, prediction_line
+    from rnnkit.views.terminal import render_section
 
     tally = Tally()
     for texts in pieces:
         predictions = predict(classifier, texts)
         tally.add(predictions, classifier.classes)
-        for text, label, shares in zip(
-            texts, predictions.labels, predictions.probabilities, strict=True
+        for text, label, values in zip(
+            texts, predictions.labels.tolist(), predictions.probabilities, strict=True
         ):
-            print_line(None if alone else text, classifier.classes, int(label), shares, every=every)
-            if explain:
-                print_explanation(classifier, text, int(label))
+            shown = None if alone else text
+            click.echo(prediction_line(classifier, label, values, text=shown, every=every))
+            if explained:
+                effects = explain(classifier, text, label=label)
+                section = show_effects(effects, classifier.classes[label])
+                click.echo(render_section(section, colour=has_colour()))
         sys.stdout.flush()
+    if explained:
+        click.echo(EXPLANATION_NOTE, err=True)
     _tell_left_out(tally)
 
 

@@ -23,7 +23,7 @@ from rnnkit.inspection.integrated_gradients import integrated_gradients
 from rnnkit.inspection.shapley import Progress, exact_shapley, sampled_shapley
 from rnnkit.network.reference import Network
 from rnnkit.tasks.text_classification.classifier import Classifier, classify
-from rnnkit.tasks.text_classification.explain import explain
+from rnnkit.tasks.text_classification.explain import leave_one_out
 from rnnkit.text.encoder import UNKNOWN
 
 MOST_EXACT = 10
@@ -179,8 +179,7 @@ def _share_out(
     exact = np.zeros(len(ids))
     match method:
         case LeaveOneOut():
-            effects = explain(classifier, text, label=explained)
-            return _Shares(np.array([effect.change for effect in effects]), exact)
+            return _Changes(leave_one_out(ids, worth), exact)
         case Shapley() if len(ids) <= MOST_EXACT:
             return _Shares(exact_shapley(ids, worth), exact, float(worth([[]])[0]), "an empty text")
         case Shapley(pairs=pairs, seed=seed):

@@ -140,6 +140,26 @@ def test_explanation_as_a_table(predict: Any, small: RunDirectory) -> None:
     assert "\x1b" not in "".join(lines)
 
 
+def test_explanations_are_those_of_attributions(
+    predict: Any, run_cli: Callable[..., Any], small: RunDirectory, tmp_path: Path
+) -> None:
+    text, runs = "good bad film xyzzy", tmp_path / "runs"
+    result = predict("small", text, "--json", "--explain")
+    ours = json.loads(result.stdout)["predictions"][0]["tokens"]
+    other = run_cli(
+        "inspect", "attributions", text, "--method", "leave-one-out", "--json", "--runs-dir", runs
+    )
+    theirs = json.loads(other.stdout)["texts"][0]["tokens"]
+    assert [(t["token"], t["change"], t["known"]) for t in ours] == [
+        (t["token"], t["change"], t["known"]) for t in theirs
+    ]
+    said = predict("small", text, "--explain").stderr
+    assert "leave-one-out values of the probability" in said
+    assert "Shapley" in said
+    shown = run_cli("inspect", "attributions", text, "--runs-dir", runs)
+    assert "Shapley values of the probability" in shown.stdout
+
+
 def test_threshold_and_temperature_of_the_run(predict: Any, small: RunDirectory) -> None:
     decision = {"temperature": 2.0, "threshold": 0.8, "positive": "positive"}
     write_document(small.decision, "decision", {**decision, "goal": "f1", "how": "for the test"})

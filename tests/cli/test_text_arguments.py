@@ -46,6 +46,20 @@ def test_only_encodings_of_text_are_taken(monkeypatch: pytest.MonkeyPatch, name:
         next(stdin_pieces(name))
 
 
+@pytest.mark.parametrize("command", ["predict", "suggest", "inspect attributions"])
+def test_every_command_refuses_an_encoding_that_is_none_of_text(
+    run_cli: Any, make_model_run: Any, make_class_run: Any, tmp_path: Any, command: str
+) -> None:
+    make_model_run("abc" * 100, name="letters")
+    make_class_run([("xy"[n % 2], f"film {n}") for n in range(20)], name="films")
+    run = "letters" if command == "suggest" else "films"
+    for encoding in ("hex", "base64", "rot13"):
+        arguments = (*command.split(), run, "--encoding", encoding)
+        result = run_cli(*arguments, "--runs-dir", tmp_path / "runs", input=b"616263\n")
+        assert result.exit_code == 2, (encoding, result.stderr)
+        assert "not an encoding of text" in result.stderr
+
+
 @pytest.mark.parametrize("name", ["utf-8", "latin-1", "cp1252", "UTF_16", "ascii", "utf-8-sig"])
 def test_encodings_of_text_are_known(name: str) -> None:
     check_encoding(name)

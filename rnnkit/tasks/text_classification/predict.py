@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -28,7 +29,12 @@ from rnnkit.tables.read import (
 )
 from rnnkit.tables.write import WriteRow
 from rnnkit.tasks.text_classification.classifier import Classifier, classify
+from rnnkit.tasks.text_classification.explain import explain
 from rnnkit.text.encoder import UNKNOWN
+from rnnkit.views.formats import one_line
+from rnnkit.views.terminal import display_width
+
+JsonObject = dict[str, Any]
 
 PROBABILITY_DIGITS = 6
 
@@ -61,6 +67,65 @@ def predict(classifier: Classifier, texts: Sequence[str]) -> Predictions:
         probabilities=probabilities,
         empty=np.array(empty, dtype=bool),
     )
+
+
+def prediction_line(
+    classifier: Classifier,
+    label: int,
+    probabilities: np.ndarray,
+    *,
+    text: str | None,
+    every: bool = False,
+) -> str:
+    """Return `positive 0.97`, and the text where there are several.
+
+    Args:
+        classifier: that predicted it.
+        label: index of the class.
+        probabilities: float64[classes].
+        text: None for a text that is alone.
+        every: whether the probabilities of all classes are shown.
+    """
+    names = [one_line(name) for name in classifier.classes]
+    wide = max(map(display_width, names)) if text is not None else 0
+    line = names[label] + " " * (wide - display_width(names[label]))
+    if every:
+        pairs = zip(names, probabilities, strict=True)
+        line += "  " + "  ".join(f"{name} {value:.2f}" for name, value in pairs)
+    else:
+        line += f" {probabilities[label]:.2f}"
+    return line if text is None else f"{line}  {one_line(text)}".rstrip()
+
+
+def prediction_document(
+    classifier: Classifier, texts: Sequence[str], *, run: str, explained: bool = False
+) -> JsonObject:
+    """Return the predictions of texts as JSON values: what `rnnkit predict --json` prints."""
+    predictions = predict(classifier, texts)
+    documents: list[JsonObject] = []
+    for text, label, values, empty in zip(
+        texts, predictions.labels, predictions.probabilities, predictions.empty, strict=True
+    ):
+        document: JsonObject = {
+            "text": text,
+            "label": classifier.classes[label],
+            "probability": float(values[label]),
+            "probabilities": dict(zip(classifier.classes, values.tolist(), strict=True)),
+            "empty": bool(empty),
+        }
+        if explained:
+            document["tokens"] = [
+                {"token": effect.token, "change": effect.change, "known": effect.is_known}
+                for effect in explain(classifier, text, label=int(label))
+            ]
+        documents.append(document)
+    return {
+        "run": run,
+        "classes": list(classifier.classes),
+        "temperature": classifier.decision.temperature,
+        "threshold": classifier.decision.threshold,
+        "predictions": documents,
+    }
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """Which words moved a decision, for a classifier whose words are known to weigh something."""
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 import pytest
@@ -9,9 +10,10 @@ from hypothesis import strategies as st
 
 from rnnkit.inference.decision import Decision
 from rnnkit.tasks.text_classification.classifier import Classifier
-from rnnkit.tasks.text_classification.explain import explain
+from rnnkit.tasks.text_classification.explain import explain, leave_one_out, show_effects
 from rnnkit.text.encoder import TextEncoder
 from rnnkit.text.words import WordRules
+from rnnkit.views.terminal import render_section
 
 WEIGHTS = {"good": 1.5, "bad": -2.0, "film": 0.0, "very": 0.25}
 
@@ -63,3 +65,29 @@ def test_only_what_the_model_reads_is_explained() -> None:
 
 def test_a_text_without_tokens_has_nothing_to_explain() -> None:
     assert explain(summing_classifier(), " ", label=0) == []
+
+
+def test_leave_one_out_takes_any_function_of_texts() -> None:
+    read: list[list[int]] = []
+
+    def logit(texts: Sequence[Sequence[int]]) -> np.ndarray:
+        read.extend(map(list, texts))
+        return np.array([2.0 * sum(ids) for ids in texts])
+
+    assert leave_one_out([3, 5, 7], logit).tolist() == [6.0, 10.0, 14.0]
+    assert read == [[3, 5, 7], [5, 7], [3, 7], [3, 5]]
+
+
+def test_orange_adds_to_the_class_and_blue_takes_from_it() -> None:
+    effects = explain(summing_classifier(), "good bad zebra", label=1)
+    plain = render_section(show_effects(effects, "yes")).split("\n")
+    assert [line.split() for line in plain] == [
+        ["token", "adds", "to", "yes"],
+        ["good", f"{effects[0].change:+.4f}"],
+        ["bad", f"{effects[1].change:+.4f}"],
+        ["zebra", "+0.0000", "unknown", "to", "the", "model"],
+    ]
+    coloured = render_section(show_effects(effects, "yes"), colour=True)
+    assert "orange adds to the probability of yes, blue takes from it" in coloured
+    assert "[48;5;222mgood" in coloured
+    assert "[48;5;33mbad" in coloured
