@@ -16,7 +16,6 @@ from rnnkit.cli.answer import (
 from rnnkit.cli.coloured_text import has_colour
 from rnnkit.cli.options import complete_run, json_option, runs_dir_option
 from rnnkit.cli.page_files import check_files, html_option, png_option, write_files
-from rnnkit.cli.predictions import print_line
 from rnnkit.cli.text_arguments import is_typed, run_and_texts, stdin_pieces
 from rnnkit.errors import UsageError
 
@@ -191,7 +190,10 @@ def _method(
 
 
 def _print(one: "Attributions", classes: Sequence[str], *, alone: bool) -> None:
-    print_line(None if alone else one.text, classes, one.label, one.probabilities, every=False)
+    from rnnkit.tasks.text_classification.predict import prediction_line
+
+    text = None if alone else one.text
+    click.echo(prediction_line(classes, one.label, one.probabilities, text=text))
     if not one.tokens:
         click.echo("  (no token to explain)")
         return

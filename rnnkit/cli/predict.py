@@ -204,7 +204,7 @@ def _show(
             texts, predictions.labels.tolist(), predictions.probabilities, strict=True
         ):
             shown = None if alone else text
-            click.echo(prediction_line(classifier, label, values, text=shown, every=every))
+            click.echo(prediction_line(classifier.classes, label, values, text=shown, every=every))
             if explained:
                 effects = explain(classifier, text, label=label)
                 section = show_effects(effects, classifier.classes[label])

@@ -179,7 +179,7 @@ def _share_out(
     exact = np.zeros(len(ids))
     match method:
         case LeaveOneOut():
-            return _Changes(leave_one_out(ids, worth), exact)
+            return _Shares(leave_one_out(ids, worth), exact)
         case Shapley() if len(ids) <= MOST_EXACT:
             return _Shares(exact_shapley(ids, worth), exact, float(worth([[]])[0]), "an empty text")
         case Shapley(pairs=pairs, seed=seed):

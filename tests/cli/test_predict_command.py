@@ -156,8 +156,6 @@ def test_explanations_are_those_of_attributions(
     said = predict("small", text, "--explain").stderr
     assert "leave-one-out values of the probability" in said
     assert "Shapley" in said
-    shown = run_cli("inspect", "attributions", text, "--runs-dir", runs)
-    assert "Shapley values of the probability" in shown.stdout
 
 
 def test_threshold_and_temperature_of_the_run(predict: Any, small: RunDirectory) -> None:

@@ -70,7 +70,7 @@ def predict(classifier: Classifier, texts: Sequence[str]) -> Predictions:
 
 
 def prediction_line(
-    classifier: Classifier,
+    classes: Sequence[str],
     label: int,
     probabilities: np.ndarray,
     *,
@@ -80,13 +80,13 @@ def prediction_line(
     """Return `positive 0.97`, and the text where there are several.
 
     Args:
-        classifier: that predicted it.
+        classes: their names.
         label: index of the class.
         probabilities: float64[classes].
         text: None for a text that is alone.
         every: whether the probabilities of all classes are shown.
     """
-    names = [one_line(name) for name in classifier.classes]
+    names = [one_line(name) for name in classes]
     wide = max(map(display_width, names)) if text is not None else 0
     line = names[label] + " " * (wide - display_width(names[label]))
     if every:
