@@ -3,8 +3,9 @@
 import difflib
 from dataclasses import dataclass
 
+from rnnkit.data.splits import counted
 from rnnkit.errors import DataError
-from rnnkit.tables.read import Place, Table, count_columns, separator_of
+from rnnkit.tables.read import Place, Table, separator_of
 
 _SHOWN_COLUMNS = 20
 _SHOWN_LETTERS = 40
@@ -78,7 +79,7 @@ def _no_column(table: Table, wanted: str | int, option: str, wording: Wording) -
 def describe_columns(table: Table) -> str:
     """Return `the columns are 'id', 'text'`, or how many there are without names."""
     if table.columns is None:
-        return f"the first row has {count_columns(table.width)} without names, numbered from 0"
+        return f"the first row has {counted(table.width, 'column')} without names, numbered from 0"
     listed = ", ".join(map(shorten, table.columns[:_SHOWN_COLUMNS]))
     more = table.width - _SHOWN_COLUMNS
     return f"the columns are {listed}" + (f" and {more:,} more" if more > 0 else "")

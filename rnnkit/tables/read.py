@@ -18,6 +18,7 @@ import gzip
 import io
 import json
 import math
+import re
 import zipfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
@@ -28,6 +29,7 @@ from typing import Any, Literal, assert_never
 
 from rnnkit.data.opening import UNDECODED, bare_name, describe_undecoded, open_text
 from rnnkit.data.sources import naming
+from rnnkit.data.splits import counted
 from rnnkit.errors import DataError
 
 CHUNK_ROWS = 8192
@@ -135,8 +137,8 @@ def read_table(path: Path, file_format: Format, options: TableOptions) -> Table:
     first, size = next(parts)
     if options.width is not None and len(first) != options.width:
         raise DataError(
-            f"{path}: the first row has {count_columns(len(first))} instead of {options.width}. Is "
-            "this the right data.layout?"
+            f"{path}: the first row has {counted(len(first), 'column')} instead of "
+            f"{options.width}. Is this the right data.layout?"
         )
     return Table(path, file_format, options, first, parts, size)
 
@@ -174,11 +176,6 @@ def unreadable(text: str, *, encoding: str) -> str | None:
     if not text.isascii() and UNDECODED.search(text):
         return describe_undecoded(text, encoding=encoding)
     return None
-
-
-def count_columns(number: int) -> str:
-    """Return `1 column`, `2 columns`."""
-    return f"{number:,} column" + ("" if number == 1 else "s")
 
 
 def separator_of(file_format: Format, options: TableOptions) -> str:
@@ -310,7 +307,7 @@ def _delimited_items(
             yield number, 0, [""]
         elif len(record) > 1 or (record and record[0].strip()):
             lines = 1 + sum(cell.count("\n") for cell in record)
-            detail = f"{count_columns(len(record))} instead of {width}"
+            detail = f"{counted(len(record), 'column')} instead of {width}"
             if lines > 1:
                 detail += f", over {lines:,} lines (a quotation mark too many or too few?)"
             yield number, 0, Fault(number, "columns", detail)
@@ -376,27 +373,18 @@ def _parquet(path: Path) -> Iterator[Any]:
         from pyarrow import parquet
 
         file = parquet.ParquetFile(path)
-        # What pandas stores as the names of the rows is no column.
-        places = [
-            index
-            for index, name in enumerate(file.schema_arrow.names)
-            if not (name.startswith("__index_level_") and name.endswith("__"))
-        ]
-        names = tuple(file.schema_arrow.names[place] for place in places)
-    yield names, file.metadata.num_rows
-    done = 0
-    with _naming_damage(path):
-        batches = file.iter_batches(batch_size=CHUNK_ROWS)
-    while True:
-        with _naming_damage(path):
-            batch = next(batches, None)
-            if batch is None:
-                return
+        # The names of the rows, which pandas stores like a column, are none.
+        index = re.compile(r"__index_level_\d+__")
+        names = file.schema_arrow.names
+        places = [place for place, name in enumerate(names) if not index.fullmatch(name)]
+        yield tuple(names[place] for place in places), file.metadata.num_rows
+        done = 0
+        for batch in file.iter_batches(batch_size=CHUNK_ROWS):
             columns = [batch.column(place).to_pylist() for place in places]
-        rows: list[Row] = list(zip(*columns, strict=True))
-        numbers = range(done + 1, done + len(rows) + 1)
-        done += len(rows)
-        yield Chunk(numbers, rows, [], done)
+            rows: list[Row] = list(zip(*columns, strict=True))
+            numbers = range(done + 1, done + len(rows) + 1)
+            done += len(rows)
+            yield Chunk(numbers, rows, [], done)
 
 
 @contextmanager

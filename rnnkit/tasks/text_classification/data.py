@@ -9,7 +9,7 @@ to the model.
 import hashlib
 import json
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, assert_never
@@ -38,8 +38,9 @@ from rnnkit.tables.equal_texts import (
     drop_equal_texts,
     drop_shared_texts,
 )
-from rnnkit.tables.labelled import LabelledSource, LabelledTexts, ReadingStats, read_labelled
+from rnnkit.tables.labelled import LabelledSource, LabelledTexts, read_labelled
 from rnnkit.tables.layouts import Layout, find_layout_files
+from rnnkit.tables.stored import read_texts_at, write_array, write_texts
 from rnnkit.tasks.text_classification.config import ClassificationConfig, ClassificationDataConfig
 from rnnkit.text.encoder import (
     CharacterRules,
@@ -86,7 +87,7 @@ class PreparedTexts:
 
     def split_of(self, name: SplitName) -> LabelledTexts:
         """Return the texts themselves of one split."""
-        return _stored_texts(self.entry, np.asarray(self.entry.arrays[f"{name}_indices"]))
+        return read_texts_at(self.entry, np.asarray(self.entry.arrays[f"{name}_indices"]))
 
 
 def prepare_texts(config: ClassificationConfig) -> PreparedTexts:
@@ -344,16 +345,16 @@ def _build(
     encoded, stats = {}, {}
     for name, split in splits.items():
         encoded[name], stats[name] = encode_texts(encoder, split.texts, split.labels)
-        _write(write, f"{name}_ids", encoded[name].ids)
-        _write(write, f"{name}_offsets", encoded[name].offsets)
+        write_array(write, f"{name}_ids", encoded[name].ids)
+        write_array(write, f"{name}_offsets", encoded[name].offsets)
     fingerprint = _fingerprint(encoder, encoded, indices)
     if test_texts is not None:
         places = np.arange(len(texts), len(texts) + len(test_texts))
         indices = replace(indices, test=places)
     for name in _SPLITS:
-        _write(write, f"{name}_indices", getattr(indices, name))
-    _write(write, "counts", stats["train"].counts)
-    _write_texts(write, [texts] if test_texts is None else [texts, test_texts])
+        write_array(write, f"{name}_indices", getattr(indices, name))
+    write_array(write, "counts", stats["train"].counts)
+    write_texts(write, [texts] if test_texts is None else [texts, test_texts])
     summary = profile_texts(
         texts.classes,
         labels={name: split.labels for name, split in splits.items()},
@@ -387,50 +388,3 @@ def _fingerprint(
     for places in (indices.train, indices.validation, indices.test):
         digest.update(places.astype("<i8").tobytes())
     return digest.hexdigest()
-
-
-def _write(write: ArrayWriter, name: str, array: NDArray[Any]) -> None:
-    write(name, [array], dtype=array.dtype, length=len(array))
-
-
-def _write_texts(write: ArrayWriter, groups: Sequence[LabelledTexts]) -> None:
-    """Write texts as UTF-8 in one array of bytes, and what is known of each."""
-    lengths = [len(data) for group in groups for chunk in _utf8(group.texts) for data in chunk]
-    ends = np.cumsum(np.array(lengths, np.int64))
-    chunks = (b"".join(chunk) for group in groups for chunk in _utf8(group.texts))
-    blob = (np.frombuffer(chunk, np.uint8) for chunk in chunks)
-    write("texts", blob, dtype=np.dtype(np.uint8), length=sum(lengths))
-    _write(write, "text_offsets", np.concatenate([np.zeros(1, np.int64), ends]))
-    _write(write, "labels", np.concatenate([group.labels for group in groups]))
-    _write(write, "rows", np.concatenate([group.rows for group in groups]))
-    first_files = np.cumsum([0, *(len(group.files) for group in groups)])
-    numbers = [
-        group.file_numbers + np.int32(first)
-        for group, first in zip(groups, first_files, strict=False)
-    ]
-    _write(write, "file_numbers", np.concatenate(numbers))
-
-
-def _utf8(texts: Sequence[str]) -> Iterator[list[bytes]]:
-    for start in range(0, len(texts), _CHUNK_TEXTS):
-        chunk = texts[start : start + _CHUNK_TEXTS]
-        yield [text.encode("utf-8", "surrogatepass") for text in chunk]
-
-
-def _stored_texts(entry: Entry, indices: NDArray[np.int64]) -> LabelledTexts:
-    """Decode the texts at `indices`: int64[n], of those that `_write_texts` wrote."""
-    blob, offsets = entry.arrays["texts"], entry.arrays["text_offsets"]
-    starts, ends = offsets[indices].tolist(), offsets[indices + 1].tolist()
-    return LabelledTexts(
-        texts=[
-            blob[start:end].tobytes().decode("utf-8", "surrogatepass")
-            for start, end in zip(starts, ends, strict=True)
-        ],
-        labels=np.asarray(entry.arrays["labels"])[indices],
-        rows=np.asarray(entry.arrays["rows"])[indices],
-        file_numbers=np.asarray(entry.arrays["file_numbers"])[indices],
-        files=tuple(entry.document["files"]),
-        classes=tuple(entry.document["classes"]),
-        notes=(),
-        stats=ReadingStats(**entry.document["stats"]),
-    )
