@@ -39,7 +39,7 @@ def make_writer(folder: Path) -> tuple[Path, Weights]:
     from rnnkit.runs.files import write_atomically, write_document
     from rnnkit.tasks.language_model.config import GenerationConfig, LanguageModelConfig
     from rnnkit.tasks.language_model.network import language_network
-    from rnnkit.text.tokenize import TextRules
+    from rnnkit.text.cleaning import TextRules
     from rnnkit.text.vocabulary import Vocabulary
 
     characters = "\n !$&',-.3:;?" + "ABCDEFGHIJKLMNOPQRSTUVWXYZ" + "abcdefghijklmnopqrstuvwxyz"

@@ -31,11 +31,12 @@ def check_files(*, html_path: Path | None, png_path: Path | None) -> None:
         UsageError: the file is somebody else's, or cannot be read.
     """
     if html_path is not None:
-        from rnnkit.inspection.page import MARK
+        from rnnkit.views.view import page_mark
 
-        check_own(html_path, "--html", "page of rnnkit inspect", lambda head: _begins(head, MARK))
+        mark = page_mark("inspect").encode()
+        check_own(html_path, "--html", "page of rnnkit inspect", lambda head: head.startswith(mark))
     if png_path is not None:
-        from rnnkit.views.canvas import PNG_MARK
+        from rnnkit.views.view import PNG_MARK
 
         check_own(png_path, "--png", "picture of rnnkit", lambda head: PNG_MARK in head)
 
@@ -61,29 +62,3 @@ def check_own(path: Path, option: str, kind: str, is_ours: Callable[[bytes], boo
         raise UsageError(f"{option} {path}: cannot be read: {error.strerror or error}") from error
     if not is_ours(head):
         raise UsageError(f"{option} {path}: exists and is no {kind}; name another file")
-
-
-def write_files(
-    *,
-    html_path: Path | None,
-    png_path: Path | None,
-    page: Callable[[], str],
-    picture: Callable[[], bytes],
-) -> None:
-    """Write those that were asked for, atomically, and name them on standard error.
-
-    `page` and `picture` are called only for a file that was asked for.
-    """
-    from rnnkit.runs.files import write_atomically
-
-    for path, content in (
-        (html_path, lambda: page().encode()),
-        (png_path, picture),
-    ):
-        if path is not None:
-            write_atomically(path, content())
-            click.echo(f"Wrote {path}", err=True)
-
-
-def _begins(head: bytes, mark: str) -> bool:
-    return head.startswith(mark.encode())

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from rnnkit.data.sources import UTF8_BOM, binary_file, naming
 from rnnkit.errors import DataError
-from rnnkit.text.tokenize import TextRules
+from rnnkit.text.cleaning import TextRules
 
 _SHOWN_BYTES = 4
 _BLOCK_BYTES = 2**20

@@ -4,7 +4,7 @@ the text."""
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, assert_never
+from typing import Any, Literal, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,11 +12,10 @@ from numpy.typing import NDArray
 from rnnkit.data.decoding import read_pieces
 from rnnkit.data.sources import FileIdentity, SourceFile
 from rnnkit.errors import DataError
-from rnnkit.text.language import LanguageVocabulary
-from rnnkit.text.spelling import REPLACEMENT
-from rnnkit.text.tokenize import TextRules
-from rnnkit.text.vocabulary import Tokens, Vocabulary
+from rnnkit.text.cleaning import TextRules
+from rnnkit.text.vocabulary import REPLACEMENT, Vocabulary
 
+Tokens = Literal["characters", "bytes"]
 _CODE_POINTS = 0x110000
 
 
@@ -37,7 +36,7 @@ class PartFacts:
 class CorpusFacts:
     """Everything about a text except the ids themselves."""
 
-    vocabulary: LanguageVocabulary
+    vocabulary: Vocabulary
     tokens: int
     characters: int
     """Characters after cleaning."""
@@ -87,7 +86,7 @@ class CodePointTable:
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         self.dtype = id_dtype(vocabulary.size)
-        self._kind: Tokens = vocabulary.kind
+        self._kind = vocabulary.kind
         if vocabulary.kind == "characters":
             tokens = np.array([ord(token) for token in vocabulary.tokens], np.int64)
             first = int(vocabulary.has_unknown)
@@ -98,23 +97,15 @@ class CodePointTable:
 
     def encode(self, text: str) -> NDArray[np.unsignedinteger]:
         """Ids of a cleaned text: unsigned[tokens]; what is unseen gets id 0."""
-        match self._kind:
-            case "bytes":
-                return np.frombuffer(text.encode("utf-8"), np.uint8)
-            case "characters":
-                return self._ids[_code_points(text)]
-            case _:
-                assert_never(self._kind)
+        if self._kind == "bytes":
+            return np.frombuffer(text.encode("utf-8"), np.uint8)
+        return self._ids[_code_points(text)]
 
     def seen(self, text: str) -> NDArray[np.bool_]:
         """bool[tokens]: which of the ids that `encode` returns stand for their character."""
-        match self._kind:
-            case "bytes":
-                return np.ones(len(text.encode("utf-8")), np.bool_)
-            case "characters":
-                return self._known[_code_points(text)]
-            case _:
-                assert_never(self._kind)
+        if self._kind == "bytes":
+            return np.ones(len(text.encode("utf-8")), np.bool_)
+        return self._known[_code_points(text)]
 
 
 def id_dtype(size: int) -> np.dtype[Any]:
@@ -185,9 +176,8 @@ def encode_corpus(
     facts: CorpusFacts, *, encoding: str, chunk_bytes: int
 ) -> Iterator[NDArray[np.unsignedinteger]]:
     """Read all files again and yield their ids piece by piece."""
-    assert isinstance(facts.vocabulary, Vocabulary)
     table = CodePointTable(facts.vocabulary)
-    rules = facts.vocabulary.rules
+    rules = facts.vocabulary.cleaning
     for file in facts.files:
         for piece in read_pieces(
             Path(file.path), encoding=encoding, rules=rules, chunk_bytes=chunk_bytes

@@ -15,11 +15,8 @@ from rnnkit.data.encode import CodePointTable, id_dtype
 from rnnkit.data.sources import check_text_file, find_files
 from rnnkit.data.word_pieces import read_word_pieces
 from rnnkit.errors import DataError
-from rnnkit.text.language import LanguageVocabulary, unit_of
-from rnnkit.text.subword_vocabulary import SubwordVocabulary
+from rnnkit.text.spacing import NEWLINE, spacing, tokenize
 from rnnkit.text.vocabulary import Vocabulary
-from rnnkit.text.word_tokens import NEWLINE, spacing, tokenize
-from rnnkit.text.word_vocabulary import WordVocabulary
 
 CHUNK_BYTES = 2**20
 """How much of a file is in memory at a time."""
@@ -42,7 +39,7 @@ _Piece = tuple[NDArray[np.unsignedinteger], int, Counter[str]]
 
 def encode_files(
     paths: Sequence[str],
-    vocabulary: LanguageVocabulary,
+    vocabulary: Vocabulary,
     encoding: str,
     *,
     chunk_bytes: int = CHUNK_BYTES,
@@ -66,7 +63,7 @@ def encode_files(
                 scratch.write(ids.astype(dtype, copy=False).data)
         if tokens < 2:
             raise DataError(
-                f"{', '.join(map(str, files))}: only {tokens} of {units:,} {unit_of(vocabulary)} "
+                f"{', '.join(map(str, files))}: only {tokens} of {units:,} {vocabulary.unit} "
                 "are known to the model; at least two are needed, one to start from and one to "
                 "predict."
             )
@@ -76,24 +73,24 @@ def encode_files(
 
 
 def _pieces(
-    path: Path, vocabulary: LanguageVocabulary, encoding: str, chunk_bytes: int
+    path: Path, vocabulary: Vocabulary, encoding: str, chunk_bytes: int
 ) -> Iterator[_Piece]:
     """(ids, units read, units without an id), piece by piece."""
-    match vocabulary:
-        case Vocabulary():
+    match vocabulary.kind:
+        case "characters" | "bytes":
             return _characters(path, vocabulary, encoding, chunk_bytes)
-        case WordVocabulary():
+        case "words":
             return _words(path, vocabulary, encoding, chunk_bytes)
-        case SubwordVocabulary():
+        case "subwords":
             return _subwords(path, vocabulary, encoding, chunk_bytes)
         case _:
-            assert_never(vocabulary)
+            assert_never(vocabulary.kind)
 
 
 def _characters(
     path: Path, vocabulary: Vocabulary, encoding: str, chunk_bytes: int
 ) -> Iterator[_Piece]:
-    table, rules = CodePointTable(vocabulary), vocabulary.rules
+    table, rules = CodePointTable(vocabulary), vocabulary.cleaning
     for piece in read_pieces(path, encoding=encoding, rules=rules, chunk_bytes=chunk_bytes):
         text = rules.apply(piece)
         ids, seen = table.encode(text), table.seen(text)
@@ -101,12 +98,10 @@ def _characters(
         yield ids if vocabulary.has_unknown or not missing else ids[seen], len(text), missing
 
 
-def _words(
-    path: Path, vocabulary: WordVocabulary, encoding: str, chunk_bytes: int
-) -> Iterator[_Piece]:
+def _words(path: Path, vocabulary: Vocabulary, encoding: str, chunk_bytes: int) -> Iterator[_Piece]:
     layout, after = vocabulary.layout, None
     for text in read_word_pieces(
-        path, encoding=encoding, rules=vocabulary.rules, chunk_bytes=chunk_bytes
+        path, encoding=encoding, rules=vocabulary.cleaning, chunk_bytes=chunk_bytes
     ):
         tokens = tokenize(text, layout, after=after)
         yield _word_ids(vocabulary, tokens)
@@ -115,7 +110,7 @@ def _words(
         yield _word_ids(vocabulary, [NEWLINE])
 
 
-def _word_ids(vocabulary: WordVocabulary, tokens: list[str]) -> _Piece:
+def _word_ids(vocabulary: Vocabulary, tokens: list[str]) -> _Piece:
     ids = np.fromiter(map(vocabulary.id_of, tokens), np.uint32, len(tokens))
     missing = Counter(
         spacing(token, vocabulary.layout).spelled for token in tokens if not vocabulary.knows(token)
@@ -124,9 +119,9 @@ def _word_ids(vocabulary: WordVocabulary, tokens: list[str]) -> _Piece:
 
 
 def _subwords(
-    path: Path, vocabulary: SubwordVocabulary, encoding: str, chunk_bytes: int
+    path: Path, vocabulary: Vocabulary, encoding: str, chunk_bytes: int
 ) -> Iterator[_Piece]:
     for text in read_word_pieces(
-        path, encoding=encoding, rules=vocabulary.rules, chunk_bytes=chunk_bytes
+        path, encoding=encoding, rules=vocabulary.cleaning, chunk_bytes=chunk_bytes
     ):
         yield np.array(vocabulary.encode_clean(text), np.uint32), len(text), Counter()

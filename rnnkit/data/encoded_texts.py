@@ -80,7 +80,7 @@ def encode_texts(
     pieces = _Pieces()
     counts = np.zeros(encoder.size, np.int64)
     for start in range(0, len(texts), _CHUNK_TEXTS):
-        whole = encoder.encode_whole(texts[start : start + _CHUNK_TEXTS])
+        whole = encoder.vocabulary.encode_many(texts[start : start + _CHUNK_TEXTS])
         used = [encoder.cut(ids) for ids in whole]
         counts += np.bincount(_join(whole), minlength=encoder.size)
         pieces.ids.append(_join(used))

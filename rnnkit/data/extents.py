@@ -5,13 +5,16 @@ perplexity per word do not depend on what the tokens are.
 """
 
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnkit.text.language import LanguageVocabulary
+from rnnkit.text.vocabulary import Vocabulary
 
 _TOKENS_AT_ONCE = 2**20
+_WHITESPACE = b" \t\n\v\f\r"
 
 
 @dataclass(frozen=True)
@@ -23,6 +26,35 @@ class TextExtent:
     words: int
 
 
+class _Spelling(NamedTuple):
+    """One token in a text."""
+
+    characters: int
+    """Characters that begin in it."""
+    words: int
+    """Words that begin in it after whitespace of its own."""
+    starts_word: bool
+    """Its first character is not whitespace: after whitespace it begins a word."""
+    ends_space: bool
+    """Its last character is whitespace: the next token begins a word."""
+
+
+def _spell(content: bytes) -> _Spelling:
+    r"""Count what begins in the UTF-8 of a token.
+
+    `b" the\nend"` -> `_Spelling(characters=8, words=2, starts_word=False, ends_space=False)`
+    """
+    # The bytes of a character after its first one are 10xxxxxx.
+    begun = [byte for byte in content if byte & 0xC0 != 0x80]
+    space = [byte in _WHITESPACE for byte in begun]
+    return _Spelling(
+        characters=len(begun),
+        words=sum(before and not here for before, here in pairwise(space)),
+        starts_word=bool(begun) and content[0] == begun[0] and not space[0],
+        ends_space=bool(content) and content[-1] in _WHITESPACE,
+    )
+
+
 class TokenExtents:
     """Characters and words that begin with a token, given the one before it.
 
@@ -31,25 +63,28 @@ class TokenExtents:
     spelled, so scores per character are those of a text with a single sign for every unknown word.
     """
 
-    def __init__(self, vocabulary: LanguageVocabulary) -> None:
-        spellings = [vocabulary.spelling(index) for index in range(vocabulary.size)]
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        pieces = list(vocabulary.pieces)
+        if vocabulary.unknown_id is not None:
+            pieces[vocabulary.unknown_id] = pieces[vocabulary.unknown_id]._replace(content=b"?")
+        spellings = [_spell(piece.content) for piece in pieces]
         self._characters = np.array([s.characters for s in spellings], np.float64)
         self._words = np.array([s.words for s in spellings], np.float64)
         self._starts_word = np.array([s.starts_word for s in spellings])
-        self._ends_blank = np.array([s.ends_blank for s in spellings])
-        self._joins_left = np.array([s.joins_left for s in spellings])
-        self._joins_right = np.array([s.joins_right for s in spellings])
+        self._ends_space = np.array([s.ends_space for s in spellings])
+        self._joins_left = np.array([piece.joins_left for piece in pieces])
+        self._joins_right = np.array([piece.joins_right for piece in pieces])
 
     def count(
         self, before: NDArray[np.integer], ids: NDArray[np.integer]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Characters and words, float64[...] like `ids`; `before` are the tokens before them."""
         spaced = ~(self._joins_right[before] | self._joins_left[ids])
-        begins = self._starts_word[ids] & (spaced | self._ends_blank[before])
+        begins = self._starts_word[ids] & (spaced | self._ends_space[before])
         return self._characters[ids] + spaced, self._words[ids] + begins
 
 
-def text_extent(vocabulary: LanguageVocabulary, ids: NDArray[np.unsignedinteger]) -> TextExtent:
+def text_extent(vocabulary: Vocabulary, ids: NDArray[np.unsignedinteger]) -> TextExtent:
     """The extent of `ids`, unsigned[tokens], possibly memory-mapped."""
     extents = TokenExtents(vocabulary)
     characters = words = 0.0

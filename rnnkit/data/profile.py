@@ -159,7 +159,7 @@ def _histogram(lengths: NDArray[np.int64]) -> dict[str, list[int]]:
 def _top_tokens(encoder: TextEncoder, counts: NDArray[np.int64]) -> list[list[str | int]]:
     order = np.argsort(-counts, kind="stable")[: _TOP_TOKENS + 1].tolist()
     return [
-        [encoder.token_of(index), int(counts[index])]
+        [encoder.vocabulary.token_of(index), int(counts[index])]
         for index in order
         if index > UNKNOWN and counts[index]
     ][:_TOP_TOKENS]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnkit.data.encode import CorpusFacts, count_corpus, encode_corpus
+from rnnkit.data.encode import CorpusFacts, Tokens, count_corpus, encode_corpus
 from rnnkit.data.sources import FileIdentity, check_unchanged
 from rnnkit.data.word_corpus import (
     WordSource,
@@ -18,8 +18,7 @@ from rnnkit.data.word_corpus import (
     encode_subwords,
     encode_words,
 )
-from rnnkit.text.tokenize import TextRules
-from rnnkit.text.vocabulary import Tokens
+from rnnkit.text.cleaning import TextRules
 
 if TYPE_CHECKING:
     from rnnkit.tasks.language_model.config import CharGenerationConfig, WordGenerationConfig

@@ -19,12 +19,11 @@ from rnnkit.data.sources import FileIdentity, SourceFile
 from rnnkit.data.splits import split_contiguous
 from rnnkit.data.word_pieces import divide, read_word_pieces
 from rnnkit.errors import DataError
-from rnnkit.text.spelling import UNKNOWN
-from rnnkit.text.subword_vocabulary import SubwordVocabulary
+from rnnkit.text.cleaning import TextRules
+from rnnkit.text.spacing import Layout, tokenize
+from rnnkit.text.stored import subword_vocabulary
 from rnnkit.text.subwords import train_exact_subwords
-from rnnkit.text.tokenize import TextRules
-from rnnkit.text.word_tokens import Layout, tokenize
-from rnnkit.text.word_vocabulary import MARKS, WordVocabulary
+from rnnkit.text.vocabulary import MARKS, UNKNOWN, Vocabulary
 
 PARTS = ("training", "validation", "test")
 
@@ -148,7 +147,9 @@ def count_words(
             f"Every word occurs less than data.minimum_count {minimum_count:,} times (the "
             f"commonest, {ordered[0][0]!r}, {ordered[0][1]:,} times), so none is left. Lower it."
         )
-    vocabulary = WordVocabulary(source.rules, source.layout, (*marks, *kept))
+    vocabulary = Vocabulary(
+        source.rules, "words", (*marks, *kept), has_unknown=True, layout=source.layout
+    )
     known = {*kept, *marks}
     starts = _starts(source, [of_part.total() for of_part in counts])
     parts = tuple(
@@ -175,7 +176,6 @@ def count_words(
 def encode_words(source: WordSource, facts: CorpusFacts) -> Iterator[NDArray[np.unsignedinteger]]:
     """Read everything again and yield the ids piece by piece, part after part."""
     vocabulary = facts.vocabulary
-    assert isinstance(vocabulary, WordVocabulary)
     id_of, dtype = vocabulary.id_of, id_dtype(vocabulary.size)
     after: str | None = None
     for _, piece, begins in _text(source, facts.files, 0).pieces():
@@ -190,7 +190,7 @@ def count_subwords(source: WordSource, *, vocabulary_size: int) -> CorpusFacts:
     content = train_exact_subwords(
         (piece for part, piece, _ in text.pieces() if part == 0), vocabulary_size=vocabulary_size
     )
-    vocabulary = SubwordVocabulary(source.rules, content)
+    vocabulary = subword_vocabulary(source.rules, content)
     tokens = [0 for _ in PARTS]
     for part, piece, _ in text.pieces():
         tokens[part] += len(vocabulary.encode_clean(piece))
@@ -217,7 +217,6 @@ def encode_subwords(
 ) -> Iterator[NDArray[np.unsignedinteger]]:
     """Read everything again and yield the ids piece by piece, part after part."""
     vocabulary = facts.vocabulary
-    assert isinstance(vocabulary, SubwordVocabulary)
     dtype = id_dtype(vocabulary.size)
     for _, piece, _ in _text(source, facts.files, 0).pieces():
         yield np.array(vocabulary.encode_clean(piece), dtype)

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from rnnkit.data.decoding import read_pieces
-from rnnkit.text.tokenize import TextRules
+from rnnkit.text.cleaning import TextRules
 
 _MOST_PIECES_HELD = 16
 _LEAST_HELD = 2**16

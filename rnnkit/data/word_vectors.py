@@ -7,15 +7,14 @@ from numpy.typing import NDArray
 
 from rnnkit.data.vectors import read_vectors
 from rnnkit.errors import ConfigError
-from rnnkit.text.language import LanguageVocabulary
-from rnnkit.text.word_vocabulary import WordVocabulary
+from rnnkit.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from rnnkit.tasks.language_model.config import LanguageConfig
 
 
 def read_word_vectors(
-    config: "LanguageConfig", vocabulary: LanguageVocabulary
+    config: "LanguageConfig", vocabulary: Vocabulary
 ) -> tuple[NDArray[np.float32] | None, tuple[str, ...]]:
     """float32[vocabulary, width] and a note; nothing where the input is of another kind.
 
@@ -24,9 +23,9 @@ def read_word_vectors(
     DataError for a broken file, ConfigError when its vectors cannot be the softmax matrix.
     """
     form = config.model.input
-    if form.kind != "pretrained" or not isinstance(vocabulary, WordVocabulary):
+    if form.kind != "pretrained" or vocabulary.kind != "words":
         return None, ()
-    words = [vocabulary.word_of(i) or vocabulary.token_of(i) for i in range(vocabulary.size)]
+    words = [vocabulary.decode((i,)) or vocabulary.token_of(i) for i in range(vocabulary.size)]
     wanted = list(dict.fromkeys([*words, *(word.lower() for word in words)]))
     read = read_vectors(form.path, wanted)
     row_of = {word: row for row, word in enumerate(wanted)}

@@ -34,7 +34,7 @@ from rnnkit.inference.sampling import PENALTY_WINDOW
 from rnnkit.inference.writing import Completion, Piece, Writer
 from rnnkit.tasks.language_model.generate import Prime, read_stop, recent_tokens
 from rnnkit.tasks.language_model.session import Session
-from rnnkit.text.language import LanguageVocabulary, StreamDecoder
+from rnnkit.text.vocabulary import StreamDecoder, Vocabulary
 
 _HALF_CHARACTERS = 4
 """What the first bytes may make of a text that is read from its middle on."""
@@ -156,7 +156,7 @@ class _Beam:
 class _Goal:
     """Where texts end and how they are compared then."""
 
-    vocabulary: LanguageVocabulary
+    vocabulary: Vocabulary
     stop: str | None
     prime: Prime
     length: int

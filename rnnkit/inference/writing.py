@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from rnnkit.text.language import LanguageVocabulary, StreamDecoder
+from rnnkit.text.vocabulary import StreamDecoder, Vocabulary
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Writer:
 
     def __init__(
         self,
-        vocabulary: LanguageVocabulary,
+        vocabulary: Vocabulary,
         *,
         sample: int,
         stop: str | None,

@@ -1,223 +1,333 @@
-"""Which words made a decision, and how it formed while the text was read.
+"""Which words made a decision, and how it formed while the text was read."""
 
-Three ways to share out the probability p of a class among the words of a text:
+from collections.abc import Sequence
+from typing import Any, assert_never
 
-- leave-one-out: p of the text minus p without the word (`inference.explain`). One reading a
-  word, but words that say the same cover for each other, and both then count little.
-- Shapley values (`shapley.py`): what the word adds on average over all orders in which the words
-  could be put in. They add up to p of the text minus p of the empty text. Exact for short texts,
-  else estimated, with a standard error.
-- integrated gradients (`integrated_gradients.py`): what the word's vector adds as all vectors
-  grow from zero. They add up to p of the text minus p of as many vectors of zero.
-"""
+from rnnkit.inspection.attribution_methods import Progress
+from rnnkit.inspection.attribution_study import (
+    MOST_EXACT,
+    Attributions,
+    IntegratedGradients,
+    LeaveOneOut,
+    Method,
+    Shapley,
+    attribute,
+    class_index,
+)
+from rnnkit.tasks.text_classification.classifier import Classifier
+from rnnkit.tasks.text_classification.predict import prediction_line
+from rnnkit.views.formats import count, percent, shorten, signed
+from rnnkit.views.plot import Axis, Bars, Figure, Line, Panel
+from rnnkit.views.view import (
+    Block,
+    Column,
+    Only,
+    Pair,
+    Section,
+    Table,
+    Text,
+    Tile,
+    Token,
+    Tokens,
+    View,
+    table,
+)
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import assert_never
-
-import numpy as np
-
-from rnnkit.errors import UsageError
-from rnnkit.inference.scores import softmax
-from rnnkit.inspection.integrated_gradients import integrated_gradients
-from rnnkit.inspection.shapley import Progress, exact_shapley, sampled_shapley
-from rnnkit.network.reference import Network
-from rnnkit.tasks.text_classification.classifier import Classifier, classify
-from rnnkit.tasks.text_classification.explain import leave_one_out
-from rnnkit.text.encoder import UNKNOWN
-
-MOST_EXACT = 10
-"""Tokens up to which all subsets are read: 1,024 of them."""
-
-
-@dataclass(frozen=True)
-class LeaveOneOut:
-    """Read the text once without each token."""
-
-
-@dataclass(frozen=True)
-class Shapley:
-    """Texts of more than MOST_EXACT tokens are estimated from `pairs` (2 or more) of random
-    orders, which `seed` decides."""
-
-    pairs: int = 32
-    seed: int = 0
+_CLASSES_DRAWN = 4
+_TITLE_SHOWN = 60
+_LABELLED = 60
+_LABEL_SHOWN = 14
 
 
-@dataclass(frozen=True, eq=False)
-class IntegratedGradients:
-    """The gradients of `network`, which is that of the classifier, at `points` of the path."""
-
-    network: Network
-    points: int = 32
-
-
-Method = LeaveOneOut | Shapley | IntegratedGradients
-
-
-@dataclass(frozen=True)
-class Attribution:
-    """What one token adds to the probability of the class.
-
-    `error` is the standard error, 0 where nothing was sampled. `is_known` is whether the
-    vocabulary has the token.
-    """
-
-    token: str
-    change: float
-    error: float
-    is_known: bool
-
-
-@dataclass(frozen=True, eq=False)
-class Attributions:
-    """A text, its decision and its words.
-
-    `probabilities` float64[classes] are those of the text, `empty` those of a text without any
-    token, which the classifier reads as one unknown word. `label` is the class it decides for and
-    `explained` the class whose probability is shared out. `baseline` is the probability of that
-    class for what the method compares the text with, which is `compared_with`; leave-one-out has
-    None and "". `course` float64[tokens, classes] are the probabilities of the text cut after each
-    token. `is_sampled` tells that the changes are estimates.
-    """
-
-    text: str
-    label: int
-    explained: int
-    probabilities: np.ndarray
-    empty: np.ndarray
-    baseline: float | None
-    compared_with: str
-    tokens: tuple[Attribution, ...]
-    course: np.ndarray
-    is_sampled: bool
-
-    @property
-    def total(self) -> float:
-        """The sum of all changes."""
-        return sum(token.change for token in self.tokens)
-
-    @property
-    def largest(self) -> float:
-        """The largest absolute change; the end of a scale of colours."""
-        return max((abs(token.change) for token in self.tokens), default=0.0)
-
-
-@dataclass(frozen=True, eq=False)
-class _Shares:
-    """Changes and standard errors float64[tokens]."""
-
-    changes: np.ndarray
-    errors: np.ndarray
-    baseline: float | None = None
-    compared_with: str = ""
-    is_sampled: bool = False
-
-
-def attribute(
+def attributions_view(
     classifier: Classifier,
-    text: str,
+    texts: Sequence[str],
     *,
+    run: str,
     method: Method,
-    explained: int | None = None,
+    class_name: str | None = None,
+    is_bidirectional: bool = False,
     progress: Progress = lambda done, total: None,
-) -> Attributions:
-    """Share out the probability of a class among the tokens that the classifier reads.
+) -> View:
+    """Show which words of each text made the decision, and how it formed.
 
     Args:
-        classifier: of a run.
-        text: any; one without a token has no attributions.
-        method: of sharing out.
-        explained: index of the class; None is the one decided for.
-        progress: called with random orders done, and in all.
+        classifier: of the run.
+        texts: any.
+        run: its directory.
+        method: of attributing the probability to tokens.
+        class_name: the class whose probability is attributed; None is the one decided for.
+        is_bidirectional: whether the network reads in both directions.
+        progress: called with random orders done, and in all, for each text.
 
     Raises:
+        UsageError: there is no such class.
         RunError: the model returned something else than finite numbers.
     """
-    names = classifier.encoder.tokenize(text)
-    # A text without tokens is encoded as one unknown token, which is no token of it.
-    ids = classifier.encoder.encode(text)[: len(names)]
-    read = _reader(classifier)
-    probabilities = read([ids, [], *(ids[:end] for end in range(1, len(ids) + 1))])
-    whole, empty, course = probabilities[0], probabilities[1], probabilities[2:]
-    label = int(classifier.choose(whole[np.newaxis])[0])
-    explained = label if explained is None else explained
-    none = _Shares(np.empty(0), np.empty(0))
-    shares = _share_out(classifier, text, ids, method, explained, progress) if ids else none
-    return Attributions(
-        text=text,
-        label=label,
-        explained=explained,
-        probabilities=whole,
-        empty=empty,
-        baseline=shares.baseline,
-        compared_with=shares.compared_with,
-        tokens=tuple(
-            Attribution(name, float(change), float(error), is_known=index != UNKNOWN)
-            for name, change, error, index in zip(
-                names, shares.changes, shares.errors, ids, strict=True
-            )
-        ),
-        course=course,
-        is_sampled=shares.is_sampled,
+    explained = class_index(classifier, class_name)
+    found = [
+        attribute(classifier, text, method=method, explained=explained, progress=progress)
+        for text in texts
+    ]
+    return show_attributions(
+        found, classifier.classes, method=method, is_bidirectional=is_bidirectional, run=run
     )
 
 
-def _share_out(
-    classifier: Classifier,
-    text: str,
-    ids: list[int],
+def show_attributions(
+    found: Sequence[Attributions],
+    classes: Sequence[str],
+    *,
     method: Method,
-    explained: int,
-    progress: Progress,
-) -> _Shares:
-    read = _reader(classifier)
+    is_bidirectional: bool,
+    run: str,
+) -> View:
+    """Return the view of texts with attributions by a classifier of `run`, a directory."""
+    sections = [
+        Section(
+            shorten(" ".join(one.text.split()) or "(no text)", _TITLE_SHOWN),
+            _blocks(one, classes, name=f"course-{index}"),
+            lead=verdict(one, classes),
+            printed=_printed(one, classes, alone=len(found) == 1),
+            indent=2,
+        )
+        for index, one in enumerate(found)
+    ]
+    notes = note_lines(method, is_bidirectional=is_bidirectional)
+    sections += [
+        Section("How to read this page", tuple(map(Text, notes)), on="page"),
+        Section("", (Text(_hint(method)),), on="terminal"),
+    ]
+    return View(
+        title="Attributions",
+        subject=run.rpartition("/")[2],
+        sections=tuple(sections),
+        document=_document(found, classes, run=run, method=_OPTIONS[type(method)]),
+        tiles=(Tile("method", _method_name(method)), Tile("texts", str(len(found)))),
+        picture=_picture(found[0], classes) if len(found) == 1 else None,
+        compact=True,
+    )
 
-    def worth(subsets: Sequence[Sequence[int]]) -> np.ndarray:
-        return read(subsets)[:, explained]
 
-    exact = np.zeros(len(ids))
+_OPTIONS = {
+    Shapley: "shapley",
+    LeaveOneOut: "leave-one-out",
+    IntegratedGradients: "integrated-gradients",
+}
+
+
+def _hint(method: Method) -> str:
+    """Return which quantity was printed, and how it relates to that of another command."""
+    name = _method_name(method)
+    if isinstance(method, LeaveOneOut):
+        return "Changes are leave-one-out values, as in predict --explain."
+    return (
+        f"Changes are {name}; predict --explain shows leave-one-out values, as "
+        "--method leave-one-out does."
+    )
+
+
+def _printed(one: Attributions, classes: Sequence[str], *, alone: bool) -> str:
+    """Return `positive 0.97`, and the text where there are several."""
+    text = None if alone else one.text
+    return prediction_line(classes, one.label, one.probabilities, text=text)
+
+
+def verdict(one: Attributions, classes: Sequence[str]) -> str:
+    """Return `Decided for positive, 97.1 %.`, and the explained class where it is another."""
+    label = one.label
+    told = f"Decided for {classes[label]}, {percent(float(one.probabilities[label]))}."
+    if one.explained != label:
+        other = percent(float(one.probabilities[one.explained]))
+        told += f" Attributed is the probability of {classes[one.explained]}, {other}."
+    return told
+
+
+def _blocks(one: Attributions, classes: Sequence[str], *, name: str) -> tuple[Block, ...]:
+    if not one.tokens:
+        words = "No token that the model reads, so there is nothing to attribute."
+        printed = Only("terminal", (Text("(no token to explain)"),))
+        return Only("page", (Text(words, muted=True),)), printed
+    explained = classes[one.explained]
+    about = "about " if one.is_sampled else ""
+    tokens = Tokens(
+        tuple(
+            Token(token.token, token.change, f"{token.token} {about}{signed(token.change)}")
+            for token in one.tokens
+        ),
+        digits=3,
+        spaced=True,
+        legend=f"orange adds to the probability of {explained}, blue takes from it",
+        without_colour=False,
+    )
+    curves = Panel("probability", _lines(one, classes), Axis("tokens read"), _UNIT, "above")
+    figure = Figure(
+        name,
+        (curves,),
+        f"Probabilities of the classes after each of {len(one.tokens)} tokens",
+        title="How the decision forms",
+        caption="Probabilities of the text cut after each token; in the table that of "
+        f"{explained}.",
+    )
+    sums = Text(sum_line(one, explained), muted=True)
+    return tokens, Pair((figure,), (_tokens_table(one, explained), sums))
+
+
+def _tokens_table(one: Attributions, explained: str) -> Table:
+    columns = [Column("token", "left"), Column(f"adds to {explained}")]
+    columns += [Column("standard error")] if one.is_sampled else []
+    columns += [Column("cut after it"), Column("", "left")]
+    rows = [
+        (
+            token.token,
+            signed(token.change),
+            *((f"{token.error:.4f}",) if one.is_sampled else ()),
+            f"{after:.3f}",
+            "" if token.is_known else "unknown to the model",
+        )
+        for token, after in zip(one.tokens, one.course[:, one.explained].tolist(), strict=True)
+    ]
+    return table(columns, rows, caption="The tokens in their order")
+
+
+def sum_line(one: Attributions, explained: str) -> str:
+    """Return the sum of the changes, and the difference that it is compared with."""
+    told = f"The changes add up to {signed(one.total)}."
+    whole = float(one.probabilities[one.explained])
+    if one.baseline is not None:
+        told += (
+            f" {explained}: {whole:.4f}, of {one.compared_with} {one.baseline:.4f}, a difference "
+            f"of {signed(whole - one.baseline)}."
+        )
+    return told
+
+
+# ------------------------------------------------------------------------------------- figures
+
+_UNIT = Axis(low=-0.02, high=1.02)
+
+
+def _picture(one: Attributions, classes: Sequence[str]) -> Figure:
+    """Draw the changes as bars, and the probabilities of the text cut after each token below."""
+    intervals = " (with 95 % intervals)" if one.is_sampled else ""
+    explained = shorten(classes[one.explained])
+    bars = Bars(
+        [token.change for token in one.tokens],
+        x=range(1, len(one.tokens) + 1),
+        errors=[1.96 * token.error for token in one.tokens] if one.is_sampled else None,
+        colour=None,
+    )
+    names = ("", *(shorten(token.token, _LABEL_SHOWN) for token in one.tokens))
+    x = Axis(names=names) if len(one.tokens) <= _LABELLED else Axis("tokens read", unit="integer")
+    return Figure(
+        "attributions",
+        (
+            Panel(f"adds to the probability of {explained}{intervals}", (bars,), x),
+            Panel(
+                "probability of the text cut after each token",
+                _lines(one, classes),
+                x,
+                _UNIT,
+                "above",
+            ),
+        ),
+        "Changes by each token, and probabilities of the text cut after it.",
+        width=min(6.0 + 0.16 * len(one.tokens), 24.0),
+        height=6.4,
+    )
+
+
+def _lines(one: Attributions, classes: Sequence[str]) -> tuple[Line, ...]:
+    drawn = list(range(len(classes)))
+    if len(drawn) > _CLASSES_DRAWN:
+        drawn = sorted({one.explained, one.label})
+    # Not in the colours of changes; from the empty text on, so that the step of the first token
+    # is seen as well.
+    lines = []
+    for colour, index in enumerate(drawn, start=2):
+        after = [float(one.empty[index]), *one.course[:, index].tolist()]
+        lines.append(Line(shorten(classes[index]), range(len(after)), after, colour=colour))
+    return tuple(lines)
+
+
+def _method_name(method: Method) -> str:
     match method:
+        case Shapley():
+            return "Shapley values"
         case LeaveOneOut():
-            return _Shares(leave_one_out(ids, worth), exact)
-        case Shapley() if len(ids) <= MOST_EXACT:
-            return _Shares(exact_shapley(ids, worth), exact, float(worth([[]])[0]), "an empty text")
-        case Shapley(pairs=pairs, seed=seed):
-            changes, errors = sampled_shapley(ids, worth, pairs=pairs, seed=seed, progress=progress)
-            empty = float(worth([[]])[0])
-            return _Shares(changes, errors, empty, "an empty text", is_sampled=True)
-        case IntegratedGradients(network=network, points=points):
-            found = integrated_gradients(
-                network,
-                np.array(ids),
-                label=explained,
-                temperature=classifier.decision.temperature,
-                points=points,
-            )
-            return _Shares(found.values, exact, found.baseline, "vectors of zero")
+            return "leave-one-out"
+        case IntegratedGradients():
+            return "integrated gradients"
         case _:
             assert_never(method)
 
 
-def _reader(classifier: Classifier) -> Callable[[Sequence[Sequence[int]]], np.ndarray]:
-    """Texts as ids to probabilities float64[texts, classes]."""
-
-    def read(texts: Sequence[Sequence[int]]) -> np.ndarray:
-        return softmax(classify(classifier, texts), classifier.decision.temperature)
-
-    return read
-
-
-def class_index(classifier: Classifier, name: str | None) -> int | None:
-    """The index of the class called `name`; None for None.
-
-    Raises:
-        UsageError: there is no such class.
-    """
-    if name is None:
-        return None
-    if name not in classifier.classes:
-        raise UsageError(
-            f"--class {name!r}: this run has no such class; it has {', '.join(classifier.classes)}."
+def note_lines(method: Method, *, is_bidirectional: bool) -> list[str]:
+    """Return what the numbers mean, one paragraph each."""
+    match method:
+        case Shapley(pairs=pairs):
+            first = (
+                "Shapley values: what a token adds to the probability on average, over all orders "
+                "in which the tokens could be put in. They add up to the difference between the "
+                "text and the empty text, which the model reads as one unknown word. Texts of up "
+                f"to {MOST_EXACT} tokens are computed from all subsets, longer ones estimated from "
+                f"{count(pairs, 'pair')} of random orders, with a standard error."
+            )
+        case LeaveOneOut():
+            first = (
+                "Leave-one-out: the probability of the text minus that of the text without the "
+                "token, as predict --explain shows it. Tokens that say the same cover for each "
+                "other, so the changes need not add up to anything."
+            )
+        case IntegratedGradients(points=points):
+            first = (
+                "Integrated gradients: what the vector of a token adds while all vectors grow "
+                "from zero to those of the text. The changes add up to the difference between "
+                "the text and as many vectors of zero, but for the error of the integral, which is "
+                f"taken at {count(points, 'point')}."
+            )
+        case _:
+            assert_never(method)
+    if is_bidirectional:
+        second = (
+            "This network reads in both directions, so it has no verdict in the middle of a text: "
+            "the curves show what it says of the text cut after each token, read again."
         )
-    return classifier.classes.index(name)
+    else:
+        second = (
+            "The curves show what the network says of the text cut after each token. It reads "
+            "forwards, so this is its verdict while it reads."
+        )
+    return [first, second]
+
+
+def _document(
+    found: Sequence[Attributions], classes: Sequence[str], *, run: str, method: str
+) -> dict[str, Any]:
+    return {
+        "run": run,
+        "classes": list(classes),
+        "method": method,
+        "texts": [
+            {
+                "text": one.text,
+                "label": classes[one.label],
+                "explained": classes[one.explained],
+                "probabilities": dict(zip(classes, one.probabilities.tolist(), strict=True)),
+                "empty_probabilities": dict(zip(classes, one.empty.tolist(), strict=True)),
+                "baseline": one.baseline,
+                "sampled": one.is_sampled,
+                "tokens": [
+                    {
+                        "token": token.token,
+                        "change": token.change,
+                        "standard_error": token.error if one.is_sampled else None,
+                        "known": token.is_known,
+                        "probabilities_after": dict(zip(classes, after, strict=True)),
+                    }
+                    for token, after in zip(one.tokens, one.course.tolist(), strict=True)
+                ],
+            }
+            for one in found
+        ],
+    }

@@ -1,38 +1,26 @@
 """What a network computes of a text, step by step, in the tables that textbooks draw by hand."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import assert_never
+from typing import Any, assert_never
 
 import numpy as np
 
 from rnnkit.errors import DataError
+from rnnkit.inspection.arithmetic import (
+    Block,
+    after_blocks,
+    classifier_blocks,
+    language_blocks,
+)
 from rnnkit.inspection.subject import ClassifierSubject, LanguageSubject, Subject
-from rnnkit.network.reference import Layer, LayerTrace, Trace, run, softmax
-from rnnkit.network.reference_cells import CellTrace, Recurrent
-from rnnkit.network.spec import EmbeddingInput, OneHotInput, ScaledInput
+from rnnkit.network.reference import run, softmax
+from rnnkit.views.formats import MISSING, clip, number, shorten
+from rnnkit.views.plot import Axis, Figure, HeatMap, Panel
+from rnnkit.views.view import Cell, Group, Section, Table, Text, Tile, View, table
 
-
-@dataclass(frozen=True, eq=False)
-class Line:
-    """A vector with its name; `result` marks what the next part of the network reads."""
-
-    name: str
-    values: np.ndarray
-    result: bool = False
-
-
-@dataclass(frozen=True, eq=False)
-class Block:
-    """Vectors of the same length below each other: what one layer computes at one step.
-
-    `columns` are the names of the shown numbers, `hidden` is how many more there are.
-    """
-
-    title: str
-    columns: tuple[str, ...]
-    lines: tuple[Line, ...]
-    hidden: int
+_MOST_UNITS, _MOST_TOKENS, _MOST_LETTERS = 32, 48, 10
+"""In pictures."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,16 +54,16 @@ class Forward:
 
     `steps` has every token. `after` are the blocks that come once for the whole text: pooling,
     dense layers and classes of a classifier. `states` float64[time, units] are the outputs of the
-    last recurrent layer, `shares` float64[time, columns] the probabilities of the tokens that the
-    pictures show, `share_names` these tokens.
+    last recurrent layer, `probable` float64[time, columns] the probabilities of the tokens that
+    pictures show, or the attention; `probable_names` these tokens.
     """
 
     steps: tuple[Step, ...]
     after: tuple[Block, ...]
     probabilities: tuple[tuple[str, float], ...]
     states: np.ndarray
-    shares: np.ndarray | None
-    share_names: tuple[str, ...]
+    probable: np.ndarray | None
+    probable_names: tuple[str, ...]
     notes: tuple[str, ...]
 
     @property
@@ -84,16 +72,17 @@ class Forward:
         return tuple(step.token for step in self.steps)
 
 
-@dataclass(frozen=True)
-class Extent:
-    """How much is shown: numbers of every vector, and steps from the first on."""
-
-    units: int
-    steps: int
-
-
-def forward(subject: Subject, text: str, extent: Extent) -> Forward:
+def forward_view(
+    subject: Subject, text: str, *, units: int = 8, steps: int = 5, digits: int = 4
+) -> View:
     """Send `text` through a network from a zero state.
+
+    Args:
+        subject: the network.
+        text: what it reads.
+        units: numbers of every vector that are shown.
+        steps: tokens whose arithmetic is shown.
+        digits: behind the decimal point.
 
     Raises:
         DataError: the text is empty, or holds what the vocabulary lacks.
@@ -102,14 +91,15 @@ def forward(subject: Subject, text: str, extent: Extent) -> Forward:
     with np.errstate(over="ignore", invalid="ignore"):
         match subject:
             case LanguageSubject():
-                return language_forward(subject, text, extent)
+                found = language_forward(subject, text, units=units, steps=steps)
             case ClassifierSubject():
-                return classifier_forward(subject, text, extent)
+                found = classifier_forward(subject, text, units=units, steps=steps)
             case _:
                 assert_never(subject)
+    return show_forward(found, name=subject.name, origin=subject.origin, text=text, digits=digits)
 
 
-def language_forward(subject: LanguageSubject, text: str, extent: Extent) -> Forward:
+def language_forward(subject: LanguageSubject, text: str, *, units: int, steps: int) -> Forward:
     """Send `text` through a language model from a zero state.
 
     Raises:
@@ -134,43 +124,43 @@ def language_forward(subject: LanguageSubject, text: str, extent: Extent) -> For
     trace = run(subject.network, ids[np.newaxis])
     probabilities = softmax(trace.logits[0])
     label = subject.vocabulary.label
-    steps = tuple(
+    read = tuple(
         Step(
             number=t + 1,
             token=label(int(index)),
-            blocks=tuple(_language_blocks(subject, trace, probabilities, t, extent))
-            if t < extent.steps
+            blocks=tuple(language_blocks(subject, trace, probabilities, t, units))
+            if t < steps
             else (),
             prediction=_prediction(subject, probabilities[t], ids[t + 1 : t + 2]),
         )
         for t, index in enumerate(ids)
     )
-    shown = np.argsort(-probabilities.max(axis=0), kind="stable")[: extent.units]
+    shown = np.argsort(-probabilities.max(axis=0), kind="stable")[:units]
     shown = np.sort(shown)
     return Forward(
-        steps=steps,
+        steps=read,
         after=(),
         probabilities=(),
         states=trace.layers[-1].output[0],
-        shares=probabilities[:, shown],
-        share_names=tuple(label(int(index)) for index in shown),
+        probable=probabilities[:, shown],
+        probable_names=tuple(label(int(index)) for index in shown),
         notes=tuple(notes),
     )
 
 
-def classifier_forward(subject: ClassifierSubject, text: str, extent: Extent) -> Forward:
+def classifier_forward(subject: ClassifierSubject, text: str, *, units: int, steps: int) -> Forward:
     """Send `text` through a classifier, word by word, to the probabilities of the classes."""
     ids = np.array(subject.encoder.encode(text), np.int64)
     notes = []
     if not subject.encoder.tokenize(text):
         notes.append("The text has no tokens; it is read as one unknown word.")
     trace = run(subject.network, ids[np.newaxis])
-    tokens = [subject.encoder.token_of(int(index)) for index in ids]
-    steps = tuple(
+    tokens = [subject.encoder.vocabulary.token_of(int(index)) for index in ids]
+    read = tuple(
         Step(
             number=t + 1,
             token=token,
-            blocks=tuple(_classifier_blocks(subject, trace, t, extent)) if t < extent.steps else (),
+            blocks=tuple(classifier_blocks(subject, trace, t, units)) if t < steps else (),
             prediction=None,
         )
         for t, token in enumerate(tokens)
@@ -178,48 +168,14 @@ def classifier_forward(subject: ClassifierSubject, text: str, extent: Extent) ->
     probabilities = softmax(trace.logits[0] / subject.temperature)
     attention = [part.weights[0] for part in trace.pooled if part.weights is not None]
     return Forward(
-        steps=steps,
-        after=tuple(_after_blocks(subject, trace, probabilities, extent)),
+        steps=read,
+        after=tuple(after_blocks(subject, trace, probabilities, units)),
         probabilities=tuple(zip(subject.classes, map(float, probabilities), strict=True)),
         states=trace.layers[-1].output[0],
-        shares=np.stack(attention, axis=1) if attention else None,
-        share_names=("attention",) if attention else (),
+        probable=np.stack(attention, axis=1) if attention else None,
+        probable_names=("attention",) if attention else (),
         notes=tuple(notes),
     )
-
-
-# ---------------------------------------------------------------------------- language models
-
-
-def _language_blocks(
-    subject: LanguageSubject,
-    trace: Trace,
-    probabilities: np.ndarray,
-    t: int,
-    extent: Extent,
-) -> Iterator[Block]:
-    network, label = subject.network, subject.vocabulary.label
-    x = trace.inputs[0, t]
-    match network.spec.input:
-        case OneHotInput():
-            names = [label(index) for index in range(network.vocabulary_size)]
-            token = int(x.argmax())
-            shown = _around(token, len(x), extent.units)
-            yield _block("input x, one-hot", names, [Line("x", x, True)], shown)
-        case EmbeddingInput():
-            yield _numbered("input x, embedding", [Line("x", x, True)], extent)
-        case ScaledInput():
-            yield _numbered("input x, id / vocabulary size", [Line("x", x, True)], extent)
-    for layer, layer_trace in zip(network.layers, trace.layers, strict=True):
-        yield from _layer_blocks(layer, layer_trace, t, extent)
-    names = [label(index) for index in range(network.vocabulary_size)]
-    shown = np.sort(np.argsort(-probabilities[t], kind="stable")[: extent.units])
-    most = "" if len(shown) == len(names) else f", the {len(shown)} most probable tokens"
-    lines = [
-        Line("W h + b" if network.logits is not None else "E h", trace.logits[0, t]),
-        Line("softmax", probabilities[t], True),
-    ]
-    yield _block(f"logits{most}", names, lines, shown)
 
 
 def _prediction(
@@ -227,123 +183,148 @@ def _prediction(
 ) -> Prediction:
     best = int(probabilities.argmax())
     label = subject.vocabulary.label
-    share = float(probabilities[following[0]]) if len(following) else None
+    probability = float(probabilities[following[0]]) if len(following) else None
     return Prediction(
         predicted=label(best),
         predicted_probability=float(probabilities[best]),
         actual=label(int(following[0])) if len(following) else None,
-        probability=share,
+        probability=probability,
         # Smaller than any float64 is as surprising as the smallest.
-        loss=None if share is None else float(-np.log(max(share, 5e-324))),
+        loss=None if probability is None else float(-np.log(max(probability, 5e-324))),
     )
 
 
-# -------------------------------------------------------------------------------- classifiers
+# ----------------------------------------------------------------------------------------- view
 
 
-def _classifier_blocks(
-    subject: ClassifierSubject, trace: Trace, t: int, extent: Extent
-) -> Iterator[Block]:
-    network, x = subject.network, trace.inputs[0, t]
-    yield _numbered("input x, embedding", [Line("x", x, True)], extent)
-    for layer, layer_trace in zip(network.layers, trace.layers, strict=True):
-        yield from _layer_blocks(layer, layer_trace, t, extent)
-
-
-def _after_blocks(
-    subject: ClassifierSubject, trace: Trace, probabilities: np.ndarray, extent: Extent
-) -> Iterator[Block]:
-    for part in trace.pooled:
-        yield _numbered(f"pooling: {part.kind}", [Line(part.kind, part.vector[0], True)], extent)
-    for step in trace.dense[:-1]:
-        lines = [
-            Line("W x + b", step.sums[0]),
-            Line(step.dense.activation, step.output[0], True),
-        ]
-        yield _numbered(f"{step.dense.name}", lines, extent)
-    lines = [Line("logits", trace.logits[0])]
-    if subject.temperature != 1.0:
-        scaled = trace.logits[0] / subject.temperature
-        lines.append(Line(f"/ temperature {subject.temperature:.4g}", scaled))
-    lines.append(Line("softmax", probabilities, True))
-    count = len(subject.classes)
-    yield _block("classes", list(subject.classes), lines, np.arange(count))
-
-
-# ------------------------------------------------------------------------------------ layers
-
-
-def _layer_blocks(layer: Layer, trace: LayerTrace, t: int, extent: Extent) -> Iterator[Block]:
-    for cell, cell_trace in zip(layer.cells, trace.cells, strict=True):
-        yield _numbered(_title(cell), list(_cell_lines(cell, cell_trace, t)), extent)
-    if layer.normalization is not None or layer.adds_input:
-        lines = [Line("h", trace.joined[0, t])]
-        if layer.normalization is not None:
-            y = trace.output[0, t] - (trace.inputs[0, t] if layer.adds_input else 0.0)
-            lines.append(Line(f"{layer.normalization.kind} normalisation", y))
-        if layer.adds_input:
-            lines.append(Line("+ input of the layer", trace.output[0, t]))
-        lines[-1] = Line(lines[-1].name, lines[-1].values, result=True)
-        yield _numbered(f"after {layer.cells[0].name}", lines, extent)
-
-
-def _title(cell: Recurrent) -> str:
-    kind = cell.cell.name + (f", {cell.activation}" if cell.cell.activations else "")
-    direction = ", reads from the end" if cell.is_backward else ""
-    return f"{cell.name} ({kind}, {cell.units} units{direction})"
-
-
-def _cell_lines(cell: Recurrent, trace: CellTrace, t: int) -> Iterator[Line]:
-    """Every intermediate of one step, in the order in which it is computed."""
-    before = trace.before[0, t]
-    yield Line("h before", before)
-    if trace.cell_before is not None:
-        yield Line("c before", trace.cell_before[0, t])
-    biases = cell.bias.reshape(-1, len(cell.gates), cell.units)
-    for number, gate in enumerate(cell.cell.gates):
-        prefix = "" if len(cell.cell.gates) == 1 else f"{gate.name}: "
-        w_x, u_h = trace.from_input[0, t, number], trace.from_state[0, t, number]
-        yield Line(f"{prefix}W x", w_x)
-        if gate.scaled_by is not None:
-            yield Line(f"{prefix}b", biases[0, number])
-            yield Line(f"{prefix}U h + b_h", u_h + biases[1, number])
-            scaled = f"{gate.scaled_by} (U h + b_h)"
-            yield Line(f"{prefix}W x + b + {scaled}", trace.before_activation[0, t, number])
-        else:
-            yield Line(f"{prefix}U h", u_h)
-            yield Line(f"{prefix}b", trace.bias[number])
-            yield Line(f"{prefix}W x + U h + b", trace.before_activation[0, t, number])
-        if gate.activation is not None:
-            name = f"{gate.symbol} = {gate.activation}"
-            yield Line(f"{prefix}{name}", trace.gates[0, t, number])
-    for state in cell.cell.updates:
-        values = trace.hidden if state.kind == "hidden" else trace.cell
-        assert values is not None
-        update = state.update.format(activation=cell.activation)
-        yield Line(update, values[0, t], state.kind == "hidden")
-
-
-# ------------------------------------------------------------------------------------ blocks
-
-
-def _numbered(title: str, lines: Sequence[Line], extent: Extent) -> Block:
-    """A block whose columns are units, the first ones of them."""
-    width = len(lines[0].values)
-    return _block(
-        title, [str(index) for index in range(width)], lines, np.arange(min(width, extent.units))
+def show_forward(found: Forward, *, name: str, origin: str, text: str, digits: int) -> View:
+    """Return the view of a text that went through the network called `name`."""
+    overview, picture = _overview(found, digits), _picture(found)
+    shown = [step for step in found.steps if step.blocks]
+    hidden = len(found.steps) - len(shown)
+    lead = "Each table is one layer at one step; its columns are units or tokens."
+    if hidden:
+        lead += f" The first {len(shown)} of {len(found.steps)} steps are shown."
+    more = f"; the arithmetic of {hidden} more steps is not shown (--steps)" if hidden else ""
+    groups = tuple(_step(step, digits, is_open=step is shown[0]) for step in shown)
+    after = tuple(block.as_table(digits) for block in found.after)
+    sections = [
+        Section("", printed=f"{name} ({origin})", on="terminal"),
+        Section("Classes" if found.probabilities else "Predictions", (overview,), on="page"),
+        Section(
+            "States and probabilities",
+            (picture,),
+            "Orange is above zero, blue below; the stronger, the larger.",
+            on="page",
+        ),
+        Section("Step by step", groups, lead, printed="", spaced=True),
+        Section("After the last token", after, indent=2, spaced=True),
+        Section("", (overview,), printed=f"Overview{more}", on="terminal"),
+    ]
+    return View(
+        title="Forward pass",
+        subject=name.rpartition("/")[2],
+        sections=tuple(
+            section for section in sections if section.blocks or section.on == "terminal"
+        ),
+        document={"subject": name, "weights_are": origin, "text": text, **_document(found)},
+        tiles=(
+            Tile("text", clip(text, 60)),
+            Tile("tokens", number(len(found.steps))),
+            Tile("weights", origin),
+        ),
+        notes=found.notes,
+        picture=picture,
     )
 
 
-def _block(title: str, names: Sequence[str], lines: Sequence[Line], shown: np.ndarray) -> Block:
-    return Block(
-        title=title,
-        columns=tuple(names[int(index)] for index in shown),
-        lines=tuple(Line(line.name, line.values[shown], line.result) for line in lines),
-        hidden=len(names) - len(shown),
+def _step(step: Step, digits: int, *, is_open: bool) -> Group:
+    blocks: list[Table | Text] = [block.as_table(digits) for block in step.blocks]
+    if step.prediction is not None:
+        blocks.append(Text(_sentence(step.prediction, digits)))
+    return Group(f"Step {step.number}: reads {step.token}", tuple(blocks), is_open)
+
+
+def _sentence(prediction: Prediction, digits: int) -> str:
+    said = f"predicts {prediction.predicted} ({prediction.predicted_probability:.{digits}f})"
+    if prediction.actual is None or prediction.probability is None:
+        return f"{said}; the text ends here"
+    verdict = "right" if prediction.predicted == prediction.actual else "wrong"
+    return (
+        f"{said}; next is {prediction.actual} ({prediction.probability:.{digits}f}): {verdict}, "
+        f"loss {prediction.loss:.{digits}f} nats"
     )
 
 
-def _around(index: int, width: int, count: int) -> np.ndarray:
-    """`count` places of `width`, with `index` among them."""
-    start = min(max(0, index - count // 2), max(0, width - count))
-    return np.arange(start, min(width, start + count))
+def _overview(found: Forward, digits: int) -> Table:
+    if found.probabilities:
+        rows = [(name, _probability(value, digits)) for name, value in found.probabilities]
+        caption = "Probabilities of the classes"
+        return table(("class", "probability"), rows, left=("class",), caption=caption)
+    listed: list[Sequence[str | Cell]] = []
+    for step in found.steps:
+        one = step.prediction
+        assert one is not None
+        listed.append(
+            (
+                str(step.number),
+                Cell(step.token, literal=True),
+                Cell(one.predicted, literal=True),
+                _probability(one.predicted_probability, digits),
+                MISSING if one.actual is None else Cell(one.actual, literal=True),
+                MISSING if one.probability is None else _probability(one.probability, digits),
+                number(one.loss, digits),
+            )
+        )
+    header = ("step", "reads", "predicts", "p", "next", "p(next)", "loss")
+    left = ("reads", "predicts", "next")
+    return table(header, listed, left=left, caption="What is predicted after each token")
+
+
+def _probability(value: float, digits: int) -> Cell:
+    return Cell(f"{value:.{digits}f}", bar=value)
+
+
+def _document(found: Forward) -> dict[str, Any]:
+    return {
+        "steps": [
+            {
+                "step": step.number,
+                "token": step.token,
+                "prediction": None if step.prediction is None else vars(step.prediction),
+                "blocks": [block.document for block in step.blocks],
+            }
+            for step in found.steps
+        ],
+        "after": [block.document for block in found.after],
+        "probabilities": dict(found.probabilities) or None,
+        "notes": list(found.notes),
+    }
+
+
+def _picture(found: Forward) -> Figure:
+    """Draw the states over the tokens, and the probabilities or the attention below them."""
+    tokens = tuple(shorten(token, _MOST_LETTERS) for token in found.tokens[:_MOST_TOKENS])
+    states = found.states[: len(tokens), :_MOST_UNITS].T
+    more = found.states.shape[1] - len(states)
+    largest = float(np.abs(states).max()) or 1.0
+    title = f"hidden state, largest {largest:.2f}" + (f"; {more} more units" if more else "")
+    x, y = Axis(names=tokens), Axis("unit", unit="integer")
+    panels = [Panel(title, (HeatMap(states, largest),), x, y, grid="none")]
+    description = f"Heat map of {len(states)} hidden units over {len(found.steps)} tokens."
+    if found.probable is not None:
+        values = found.probable[: len(tokens)].T
+        names = tuple(shorten(name, _MOST_LETTERS) for name in found.probable_names)
+        is_attention = names == ("attention",)
+        title = "attention" if is_attention else "probability of the next token"
+        title += f", largest {values.max():.2f}"
+        marks = (HeatMap(values, float(values.max()) or 1.0),)
+        panels.append(Panel(title, marks, x, Axis(names=names), grid="none"))
+        description += f" Below it {title} of {', '.join(names)}."
+    return Figure(
+        "forward",
+        tuple(panels),
+        description,
+        width=5.0 + 0.08 * max(0, len(tokens) - 12),
+        height=3.0 if found.probable is None else 5.0,
+    )

@@ -1,360 +1,312 @@
-"""How far gradients reach back in time, and what clipping does to them.
-
-The loss L of one prediction, made at step T, depends on every state before it. |dL/dh_t| over the
-distance T - t says how much a state so far back can be corrected for it: it is multiplied by the
-Jacobian of the cell at every step, so it shrinks or grows about exponentially (Hochreiter 1991;
-Bengio, Simard and Frasconi 1994; Pascanu, Mikolov and Bengio 2013).
-"""
+"""How far gradients reach back in time: tables, curves and what to say about them."""
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Literal
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
-from rnnkit.config.training import TrainingConfig
-from rnnkit.errors import DataError
-from rnnkit.network.cells import StateKind
-from rnnkit.network.reference import Layer, Network, run, softmax
-from rnnkit.network.reference_cells import CellGradients
-from rnnkit.network.reference_gradients import gradients
+from rnnkit.inspection.gradient_study import GradientOptions, GradientStudy, study_gradients
+from rnnkit.inspection.profiles import Clipping, Profile, Progress, StateProfile, Trend
+from rnnkit.inspection.subject import Subject
+from rnnkit.network.cells import CELLS
+from rnnkit.views.formats import compact, count, number, percent
+from rnnkit.views.plot import Axis, Figure, Line, Panel
+from rnnkit.views.terminal import levels
+from rnnkit.views.view import Column, Pair, Section, Table, Tile, View, table
 
-Progress = Callable[[int, int], None]
-Fate = Literal["vanishes", "fades", "lasts", "grows", "explodes"]
+_BAR = 24
+"""Characters of the longest bar."""
 
-_WINDOWS_AT_ONCE = 8
+_SMALLEST = 1e-300
+_MOST_LETTERS = 30
 
-VANISHED, EXPLODED = 1e-3, 1e3
-"""What is left of a gradient at the largest distance when it is said to vanish or to explode."""
-_FADED = 0.5
-
-
-@dataclass(frozen=True, eq=False)
-class StateProfile:
-    """The gradient by one state of one layer, over the distance from the loss.
-
-    `norms` float64[distances] are means of |dL/dh_t| (or |dL/dc_t|, where `kind` is cell) over
-    the windows, `norms[0]` at the step of the loss itself.
-    """
-
-    layer: str
-    kind: StateKind
-    norms: np.ndarray
-
-    @property
-    def distance(self) -> int:
-        """The largest distance."""
-        return len(self.norms) - 1
-
-    @property
-    def ratio(self) -> float:
-        """What is left of the first norm at the largest distance."""
-        start = float(self.norms[0])
-        return float(self.norms[-1]) / start if start > 0.0 else math.nan
-
-    @property
-    def factor(self) -> float:
-        """The factor per step: the slope of a straight line through log(norm), by least squares
-        over all distances at which there is a gradient; NaN with fewer than two."""
-        distances = np.flatnonzero((self.norms > 0.0) & np.isfinite(self.norms))
-        if len(distances) < 2:
-            return math.nan
-        slope, _ = np.polyfit(distances, np.log(self.norms[distances]), 1)
-        return float(np.exp(slope))
-
-    @property
-    def fate(self) -> Fate:
-        """What becomes of the gradient on the way."""
-        if not math.isfinite(self.ratio) or self.ratio >= EXPLODED:
-            return "explodes"
-        if self.ratio <= VANISHED:
-            return "vanishes"
-        if self.ratio < _FADED:
-            return "fades"
-        return "lasts" if self.ratio <= 1.0 / _FADED else "grows"
+TRENDS: dict[Trend, str] = {
+    "vanishes": "it vanishes",
+    "fades": "it fades",
+    "lasts": "it lasts",
+    "grows": "it grows",
+    "explodes": "it explodes",
+}
 
 
-@dataclass(frozen=True, eq=False)
-class Profile:
-    """The gradients of one network: of every layer, the first one first."""
-
-    name: str
-    cell: str
-    origin: str
-    windows: int
-    warm_up: int
-    states: tuple[StateProfile, ...]
-
-
-@dataclass(frozen=True, eq=False)
-class Clipping:
-    """The gradient of the training loss by every weight, before and after clipping.
-
-    `before` and `after` are norms by name. `limit` is clip_norm, `value_limit` clip_value, None
-    where there is none. `windows` of `steps` steps are the batch.
-    """
-
-    before: Mapping[str, float]
-    after: Mapping[str, float]
-    limit: float | None
-    value_limit: float | None
-    windows: int
-    steps: int
-
-    @property
-    def norm_before(self) -> float:
-        """Of all weights together."""
-        return math.hypot(*self.before.values())
-
-    @property
-    def norm_after(self) -> float:
-        """Of all weights together."""
-        return math.hypot(*self.after.values())
-
-
-@dataclass(frozen=True)
-class Reach:
-    """Where gradients are looked at.
-
-    `distance` is in steps back from the loss, `windows` the number of pieces of text at most,
-    `context` the length of sliding windows, None where the state is carried on.
-    """
-
-    distance: int
-    windows: int
-    context: int | None
-
-
-def usual_distance(context: int | None, tokens: int, *, wanted: int = 50) -> int:
-    """How far back to look: `wanted` steps, or as many as a window or the text has."""
-    most = tokens - 2 if context is None else min(context - 1, tokens - 2)
-    return max(1, min(wanted, most))
-
-
-def profile_of(
-    network: Network,
-    ids: np.ndarray,
-    reach: Reach,
+def gradients_view(
+    subject: Subject,
+    compared: Sequence[Subject] = (),
     *,
-    name: str,
-    cell: str,
-    origin: str,
+    cells: bool = False,
+    options: GradientOptions,
     progress: Progress = lambda done, total: None,
-) -> Profile:
-    """The gradients of a language model on windows spread evenly over a text.
-
-    Each window is read for `distance` steps and predicts one token. A model that carries its
-    state has read as much of the text before, where there is as much; through that nothing
-    flows back.
+) -> View:
+    """Look at the gradients of `subject`, of others, and of fresh networks with each cell.
 
     Args:
-        network: of the model.
-        ids: unsigned[tokens], the text.
-        reach: where to look.
-        name: of the profile.
-        cell: of the network.
-        origin: of its weights.
-        progress: is called with windows.
+        subject: the first network.
+        compared: others of the same task.
+        cells: whether fresh networks of the same size with each of the cells are compared.
+        options: the text, the distance and changes of the network.
+        progress: called with pieces of text, for each network from the first on.
 
     Raises:
-        DataError: the text is too short for one window.
+        DataError: the text cannot be read, has changed, or is too short.
+        UsageError: options that do not go with these networks.
     """
-    steps = reach.distance + 1
-    if reach.context == 1:
-        raise DataError("The model sees one token at a time, so there is no way back to look at.")
-    if reach.context is not None and steps > reach.context:
-        raise DataError(
-            f"The model sees {reach.context} tokens at a time, so gradients reach "
-            f"{reach.context - 1} steps back; give a --distance up to that."
+    study = study_gradients(subject, compared, cells=cells, options=options, progress=progress)
+    return show_gradients(study)
+
+
+# ---------------------------------------------------------------------------------- sentences
+
+
+def curve_name(study: GradientStudy, profile: Profile, state: StateProfile) -> str:
+    """Return a name that no other curve of the view has."""
+    symbol = "h" if state.kind == "hidden" else "c"
+    own = f"{state.layer} {symbol}"
+    return own if len(study.profiles) == 1 else f"{profile.name.rpartition('/')[2]} {own}"
+
+
+def verdict(state: StateProfile) -> str:
+    """Return what happens to a gradient, with its numbers."""
+    if not math.isfinite(state.ratio):
+        return "leaves the range of the numbers on the way: it explodes"
+    if state.ratio >= 1.0:
+        left = f"{state.ratio:.3g} times as much"
+    else:
+        left = f"{percent(state.ratio, 2) if state.ratio >= 1e-4 else f'{state.ratio:.2g}'} of it"
+    return (
+        f"x {state.factor:.3f} a step, {left} after {count(state.distance, 'step')}: "
+        f"{TRENDS[state.trend]}"
+    )
+
+
+def clipping_words(clipping: Clipping) -> str:
+    """Return what clipping does, in a sentence or two."""
+    before, after = clipping.norm_before, clipping.norm_after
+    batch = f"{count(clipping.windows, 'window')} of {count(clipping.steps, 'step')}"
+    found = (
+        f"On a batch of {batch} the gradient of the training loss by all weights has the norm "
+        f"{compact(before)}."
+    )
+    limits = [
+        f"{name} {limit:g}"
+        for name, limit in (("clip_value", clipping.value_limit), ("clip_norm", clipping.limit))
+        if limit is not None
+    ]
+    if not limits:
+        return f"{found} Nothing limits it: no clip_norm is configured; try --clip-norm."
+    named = " and ".join(limits)
+    if not math.isfinite(before):
+        return f"{found} No limit helps against that: {named}."
+    if math.isclose(before, after, rel_tol=1e-9):
+        return f"{found} That is within {named}, so it stays as it is."
+    scaled = f"{found} With {named} it is {compact(after)}: times {compact(after / before)}."
+    if clipping.value_limit is not None:
+        return f"{scaled} clip_value turns it, too, since it cuts off single numbers."
+    return (
+        f"{scaled} All of it alike: a step no longer jumps, but what comes from far away stays as "
+        "small beside what is near."
+    )
+
+
+def shown_distances(state: StateProfile) -> list[int]:
+    """Return some of the distances: all of the first, then fewer and fewer, and the last."""
+    steps = [0, 1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 40, 50, 70, 100, 150, 200, 300, 400, 500, 700]
+    shown = [step for step in steps if step < state.distance]
+    return [*shown, state.distance]
+
+
+# ----------------------------------------------------------------------------------------- view
+
+
+def show_gradients(study: GradientStudy) -> View:
+    """Return the view of gradients over the distance they have come."""
+    first = study.profiles[0]
+    figure = _figure(study)
+    cells = list(dict.fromkeys(_cell_title(profile.cell) for profile in study.profiles))
+    windows = "windows" if first.warm_up else "pieces of text"
+    printed = [f"{one.name} ({one.cell}; {one.origin})" for one in study.profiles]
+    printed.append(f"Norm of dL/dh over the distance from L, mean of {_pieces(first.windows)}")
+    printed.append(f"({study.source})")
+    sections = [
+        Section("", printed="\n".join(printed), on="terminal"),
+        Section(
+            "Gradients over time",
+            (Pair((figure,), (_trends(study),)),),
+            "The norm of dL/dh, the gradient of the loss of one prediction by the hidden state so "
+            "many steps before it; dL/dc for the cell state of an LSTM. A straight line is a "
+            "constant factor per step.",
+            on="page",
+        ),
+        Section("Numbers", (_numbers(study),), "Means over all windows.", printed=""),
+        Section("", (_sparklines(study),), on="terminal"),
+    ]
+    if study.clipping is not None:
+        words = clipping_words(study.clipping)
+        named = len(study.profiles) > 1
+        sections += [
+            Section("", printed=f"{first.name}: {words}" if named else words, on="terminal"),
+            Section(
+                f"Clipping: {first.name}" if named else "Clipping",
+                (_clipping(study.clipping),),
+                words,
+                printed="",
+            ),
+        ]
+    return View(
+        title="Gradients",
+        subject=first.name.rpartition("/")[2],
+        sections=tuple(sections),
+        document=_document(study),
+        tiles=(
+            Tile("cell" if len(study.profiles) == 1 else "cells", ", ".join(cells)),
+            Tile(windows, number(first.windows)),
+            Tile("distance", count(first.states[0].distance, "step")),
+            Tile("text", study.source),
+            Tile("weights", first.origin),
+        ),
+        notes=study.notes,
+        picture=replace(figure, width=8.0, height=4.6),
+    )
+
+
+def _cell_title(name: str) -> str:
+    return CELLS[name].title
+
+
+def _pieces(number: int) -> str:
+    return "1 piece of text" if number == 1 else f"{number:,} pieces of text"
+
+
+def _trends(study: GradientStudy) -> Table:
+    rows = [
+        (
+            curve_name(study, profile, state),
+            profile.origin,
+            number(state.factor, 3) if math.isfinite(state.factor) else compact(state.factor),
+            compact(state.ratio),
+            TRENDS[state.trend],
         )
-    if len(ids) < steps + 1:
-        raise DataError(
-            f"The text has {len(ids)} tokens; a distance of {reach.distance} needs "
-            f"{steps + 1}. Give more text or a smaller --distance."
-        )
-    warm_up = steps if reach.context is None and len(ids) >= 2 * steps + 1 else 0
-    starts = _starts(len(ids), warm_up + steps + 1, reach.windows)
-    total: dict[tuple[str, StateKind], np.ndarray] = {}
-    # A gradient that explodes may well leave the range of the numbers.
-    with np.errstate(over="ignore", invalid="ignore"):
-        for done in range(0, len(starts), _WINDOWS_AT_ONCE):
-            rows = starts[done : done + _WINDOWS_AT_ONCE]
-            norms = _window_norms(network, _cut(ids, rows, warm_up + steps + 1), warm_up)
-            for key, found in norms.items():
-                total[key] = total.get(key, 0.0) + found.sum(axis=0)
-            progress(min(done + _WINDOWS_AT_ONCE, len(starts)), len(starts))
-    states = tuple(
-        StateProfile(layer, kind, norms / len(starts)) for (layer, kind), norms in total.items()
+        for profile, state in study.states
+    ]
+    columns = (
+        Column("state", "left"),
+        Column("weights", "left"),
+        Column("factor per step"),
+        Column("left at the end"),
+        Column("", "left"),
     )
-    return Profile(name, cell, origin, len(starts), warm_up, states)
+    return table(columns, rows, caption="How the gradients change")
 
 
-def classifier_profile_of(
-    network: Network,
-    texts: Sequence[np.ndarray],
-    *,
-    distance: int,
-    name: str,
-    cell: str,
-    origin: str,
-    progress: Progress = lambda done, total: None,
-) -> Profile:
-    """The gradients of a classifier: of the loss of the class that it decides for.
+def _numbers(study: GradientStudy) -> Table:
+    states = [state for _, state in study.states]
+    names = [curve_name(study, profile, state) for profile, state in study.states]
+    columns = [Column("distance"), *map(Column, names)]
+    rows: list[tuple[str, ...]] = []
+    for distance in shown_distances(states[0]):
+        rows.append((str(distance), *(compact(float(state.norms[distance])) for state in states)))
+    if len(states) == 1:
+        columns.append(Column("", "left", on="terminal"))
+        heights = _heights(states[0], range(len(states[0].norms)))
+        rows = [(*row, "█" * round(_BAR * heights[int(row[0])])) for row in rows]
+    return table(columns, rows, caption="Norm of the gradient over the distance")
 
-    The distance is counted from the step at which a direction has read the whole text. Norms at
-    a distance are means over the texts that are so long; where no text is, the profile ends.
 
-    Args:
-        network: of the classifier.
-        texts: ids int[tokens] of each text.
-        distance: the largest one.
-        name: of the profile.
-        cell: of the network.
-        origin: of its weights.
-        progress: is called with texts.
+def _sparklines(study: GradientStudy) -> Table:
+    distances = shown_distances(study.profiles[0].states[0])
+    rows = [
+        (curve_name(study, profile, state), levels(_heights(state, distances)), verdict(state))
+        for profile, state in study.states
+    ]
+    return table(("", "", ""), rows, left="all")
 
-    Raises:
-        DataError: no text has two tokens.
-    """
-    longest = max((len(ids) for ids in texts), default=0)
-    if longest < 2:
-        raise DataError("No text has two tokens, so there is no way back to look at.")
-    steps = min(distance + 1, longest)
-    total: dict[tuple[str, StateKind], np.ndarray] = {}
-    counts = np.zeros(steps)
-    with np.errstate(over="ignore", invalid="ignore"):
-        for number, ids in enumerate(texts, start=1):
-            trace = run(network, ids[np.newaxis])
-            d_logits = softmax(trace.logits)
-            d_logits[0, trace.logits.argmax()] -= 1.0
-            shown = min(steps, len(ids))
-            counts[:shown] += 1.0
-            layers = gradients(network, trace, d_logits).layers
-            for key, found in _norms(network.layers, layers).items():
-                total.setdefault(key, np.zeros(steps))[:shown] += found[0, :shown]
-            progress(number, len(texts))
-    states = tuple(
-        StateProfile(layer, kind, norms / counts) for (layer, kind), norms in total.items()
+
+def _heights(state: StateProfile, distances: Iterable[int]) -> list[float]:
+    """Return 0 to 1 on a logarithmic scale of six decades that ends at the largest norm."""
+    norms = [float(state.norms[distance]) for distance in distances]
+    finite = [norm for norm in norms if math.isfinite(norm)]
+    top = max(finite, default=0.0)
+    if top <= 0.0:
+        return [0.0 for _ in norms]
+    return [
+        1.0
+        if not math.isfinite(norm)
+        else min(max(1.0 + math.log10(norm / top) / 6.0, 0.0), 1.0)
+        if norm > 0.0
+        else 0.0
+        for norm in norms
+    ]
+
+
+def _clipping(clipping: Clipping) -> Table:
+    rows = [
+        (name, compact(norm), compact(clipping.after[name]))
+        for name, norm in clipping.before.items()
+    ]
+    caption = "Gradient of the training loss by every weight"
+    return table(("weight", "norm", "clipped"), rows, left=("weight",), caption=caption)
+
+
+def _figure(study: GradientStudy) -> Figure:
+    lines = []
+    for profile, state in study.states:
+        finite = np.where(np.isfinite(state.norms), state.norms, np.nan)
+        name = curve_name(study, profile, state)
+        # The end of a name says which layer it is.
+        label = name if len(name) <= _MOST_LETTERS else f"…{name[1 - _MOST_LETTERS :]}"
+        lines.append(Line(label, np.arange(len(finite)), np.maximum(finite, _SMALLEST)))
+    told = "; ".join(
+        f"{curve_name(study, profile, state)}: {verdict(state)}" for profile, state in study.states
     )
-    return Profile(name, cell, origin, len(texts), 0, states)
-
-
-def clipping_of(
-    network: Network,
-    ids: np.ndarray,
-    training: TrainingConfig,
-    *,
-    context: int | None,
-    length: int,
-    clip_norm: float | None,
-    frozen: tuple[str, ...] = (),
-) -> Clipping:
-    """What one weight update would see of a batch from `ids`, and what clipping leaves of it.
-
-    The batch has up to `training.batch_size` windows of `length`, as in training; the loss is its
-    mean in nats per token, without dropout and penalties on weights. As in training, clip_value
-    cuts off every number first, then clip_norm scales all of them alike.
-
-    Args:
-        network: of the model.
-        ids: unsigned[tokens].
-        training: says the batch size and clip_value.
-        context: length of sliding windows, whose last step alone counts; else None.
-        length: steps of a window.
-        clip_norm: the limit; None is none.
-        frozen: weights that are not trained.
-
-    Raises:
-        DataError: the text is too short for one window.
-    """
-    length = min(length, len(ids) - 1)
-    if length < 1:
-        raise DataError("The text has fewer than two tokens; there is nothing to predict.")
-    starts = _starts(len(ids), length + 1, training.batch_size)
-    total: dict[str, np.ndarray] = {}
-    targets = len(starts) * (1 if context is not None else length)
-    with np.errstate(over="ignore", invalid="ignore"):
-        for done in range(0, len(starts), _WINDOWS_AT_ONCE):
-            windows = _cut(ids, starts[done : done + _WINDOWS_AT_ONCE], length + 1)
-            for name, value in _weight_gradients(network, windows, last_only=context is not None):
-                if name not in frozen:
-                    total[name] = total.get(name, 0.0) + value / targets
-        before = _norm_of_each(total)
-        after = _norm_of_each(_clipped(total, value=training.clip_value, norm=clip_norm))
-    return Clipping(
-        before=before,
-        after=after,
-        limit=clip_norm,
-        value_limit=training.clip_value,
-        windows=len(starts),
-        steps=length,
+    panel = Panel(
+        "norm of the gradient",
+        tuple(lines),
+        x=Axis("steps back from the loss"),
+        y=Axis(scale="log", unit="compact"),
+        legend="below" if len(lines) > 1 else None,
     )
+    return Figure("gradients", (panel,), f"Norm of the gradient. {told}.", height=3.8)
 
 
-def _clipped(
-    gradients: Mapping[str, np.ndarray], *, value: float | None, norm: float | None
-) -> Mapping[str, np.ndarray]:
-    """Every number cut off at `value`, then all of them scaled to the common `norm`."""
-    if value is not None:
-        gradients = {name: np.clip(found, -value, value) for name, found in gradients.items()}
-    if norm is not None:
-        whole = math.hypot(*_norm_of_each(gradients).values())
-        scale = norm / max(whole, norm)
-        gradients = {name: found * scale for name, found in gradients.items()}
-    return gradients
-
-
-def _norm_of_each(gradients: Mapping[str, np.ndarray]) -> dict[str, float]:
-    return {name: float(np.linalg.norm(found)) for name, found in gradients.items()}
-
-
-# ------------------------------------------------------------------------------------- windows
-
-
-def _starts(tokens: int, length: int, most: int) -> np.ndarray:
-    """Where windows of `length` begin: spread evenly, without two at the same place."""
-    places = tokens - length + 1
-    return np.unique(np.linspace(0, places - 1, min(most, places)).astype(np.int64))
-
-
-def _cut(ids: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
-    """int64[windows, length]."""
-    return np.stack([np.asarray(ids[start : start + length], np.int64) for start in starts])
-
-
-def _window_norms(
-    network: Network, windows: np.ndarray, warm_up: int
-) -> dict[tuple[str, StateKind], np.ndarray]:
-    """Norms of the gradients of the last prediction: float64[windows, distances]."""
-    before = run(network, windows[:, :warm_up], last_only=True) if warm_up else None
-    trace = run(network, windows[:, warm_up:-1], last_only=True, before=before)
-    d_logits = softmax(trace.logits)
-    d_logits[np.arange(len(windows)), 0, windows[:, -1]] -= 1.0
-    return _norms(network.layers, gradients(network, trace, d_logits).layers)
-
-
-def _norms(
-    layers: Sequence[Layer], found: Sequence[Sequence[CellGradients]]
-) -> dict[tuple[str, StateKind], np.ndarray]:
-    """By layer and kind, float64[batch, distances], from the last step that was read back."""
-    norms: dict[tuple[str, StateKind], np.ndarray] = {}
-    for layer, cells in zip(layers, found, strict=True):
-        for cell, part in zip(layer.cells, cells, strict=True):
-            order = slice(None) if cell.is_backward else slice(None, None, -1)
-            norms[cell.name, "hidden"] = np.linalg.norm(part.hidden, axis=-1)[:, order]
-            if part.cell is not None:
-                norms[cell.name, "cell"] = np.linalg.norm(part.cell, axis=-1)[:, order]
-    return norms
-
-
-def _weight_gradients(
-    network: Network, windows: np.ndarray, *, last_only: bool
-) -> list[tuple[str, np.ndarray]]:
-    """Of the summed loss of all targets."""
-    trace = run(network, windows[:, :-1], last_only=last_only)
-    targets = windows[:, -1:] if last_only else windows[:, 1:]
-    d_logits = softmax(trace.logits)
-    rows, steps = np.indices(targets.shape)
-    d_logits[rows, steps, targets] -= 1.0
-    return list(gradients(network, trace, d_logits).weights.items())
+def _document(study: GradientStudy) -> dict[str, Any]:
+    clipping = study.clipping
+    return {
+        "text": study.source,
+        "profiles": [
+            {
+                "name": profile.name,
+                "cell": profile.cell,
+                "weights_are": profile.origin,
+                "windows": profile.windows,
+                "warm_up": profile.warm_up,
+                "states": [
+                    {
+                        "layer": state.layer,
+                        "state": state.kind,
+                        "norms": state.norms.tolist(),
+                        "factor_per_step": state.factor,
+                        "ratio": state.ratio,
+                        "fate": state.trend,
+                    }
+                    for state in profile.states
+                ],
+            }
+            for profile in study.profiles
+        ],
+        "clipping": None
+        if clipping is None
+        else {
+            "clip_norm": clipping.limit,
+            "clip_value": clipping.value_limit,
+            "windows": clipping.windows,
+            "steps": clipping.steps,
+            "norm": clipping.norm_before,
+            "clipped_norm": clipping.norm_after,
+            "weights": {
+                name: {"norm": norm, "clipped_norm": clipping.after[name]}
+                for name, norm in clipping.before.items()
+            },
+        },
+        "notes": list(study.notes),
+    }

@@ -1,207 +1,238 @@
-"""The states of a network after each token of a text."""
+"""What the units of a network do while it reads a text, and what they track."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import assert_never
+from typing import Any
 
 import numpy as np
 
-from rnnkit.errors import RunError, UsageError
-from rnnkit.network.cells import CELLS, CellSpec, StateKind
-from rnnkit.network.reference import Network, run_layers
-from rnnkit.tasks.language_model.session import Session
+from rnnkit.errors import UsageError
+from rnnkit.inspection.state_reading import Progress
+from rnnkit.inspection.state_study import (
+    RankingText,
+    ShownUnit,
+    StateChoice,
+    StateStudy,
+    study_classifier_run,
+    study_language_run,
+)
+from rnnkit.inspection.tracking import Ranking, Tracked
+from rnnkit.network.cells import CELLS
+from rnnkit.runs.directory import RunDirectory, verify_files
+from rnnkit.tasks.task import load_config
+from rnnkit.tasks.text_classification.config import ClassificationConfig
+from rnnkit.views.formats import count, number, shorten
+from rnnkit.views.plot import Axis, Figure, HeatMap, Panel
+from rnnkit.views.view import (
+    Block,
+    Cell,
+    Column,
+    Only,
+    Section,
+    Text,
+    Tile,
+    Token,
+    Tokens,
+    View,
+    table,
+)
 
-Progress = Callable[[int, int], None]
+_NAMES = {"hidden": "hidden state", "cell": "cell state, tanh(c)"}
 
-_LANES = 32
-"""Pieces of a long text that are read side by side."""
-
-WARM_UP = 128
-"""Tokens that each piece reads before those that count."""
-
-_WINDOWS_AT_ONCE = 512
-
-
-@dataclass(frozen=True)
-class StateArray:
-    """Where a kind of state is found among the states of a session.
-
-    `index` is its place there, `units` its width.
-    """
-
-    layer: int
-    kind: StateKind
-    index: int
-    units: int
-
-
-def find_state(
-    session: Session, *, cell: CellSpec, layer: int | None, kind: StateKind
-) -> StateArray:
-    """The array that holds the `kind` of state of `layer` (from 0; None is the last one).
-
-    Raises:
-        UsageError: the network has no such layer, or no cell state.
-    """
-    arrays = len(cell.states)
-    layer = check_layer(layer, len(session.state_sizes) // arrays)
-    check_kind(kind, cell)
-    index = layer * arrays + cell.kinds.index(kind)
-    return StateArray(layer, kind, index, session.state_sizes[index])
+# Of the picture: tokens in a panel, panels, letters of a token.
+_TOKENS_IN_ROW, _ROWS_OF_PICTURE, _LABEL_SHOWN = 80, 12, 6
 
 
-def check_layer(layer: int | None, layers: int) -> int:
-    """`layer`, or the last of `layers` for None.
+def states_view(
+    run: RunDirectory,
+    text: str | None = None,
+    *,
+    choice: StateChoice,
+    ranking_text: RankingText | None = None,
+    progress: Progress = lambda done, total: None,
+) -> View:
+    """Show the states of a run over a text and, of a language model, what its units track.
 
-    Raises:
-        UsageError: there is no such layer.
-    """
-    if layer is None:
-        return layers - 1
-    if not 0 <= layer < layers:
-        has = f"{layers} layers, 0 to {layers - 1}" if layers > 1 else "one layer, 0"
-        raise UsageError(f"--layer {layer}: this network has {has}.")
-    return layer
-
-
-def check_kind(kind: StateKind, cell: CellSpec) -> None:
-    """Refuse to look for a state that the cell lacks.
+    Args:
+        run: finished.
+        text: what is read; None is a piece of the ranking text of a language model.
+        choice: the states that are shown.
+        ranking_text: the text on which units are ranked, None for no ranking.
+        progress: called with tokens read for the ranking.
 
     Raises:
-        UsageError: it has none.
+        UsageError: there is no such layer, state or unit, or a classifier lacks a text.
+        DataError: a text is empty or too short, cannot be read, or has changed.
+        RunError: a file of the run is missing or damaged.
     """
-    if kind not in cell.kinds:
-        having = " or ".join(other.title for other in CELLS.values() if kind in other.kinds)
-        raise UsageError(
-            f"--state {kind}: only an {having} has a {kind} state; this network is a {cell.name}."
+    verify_files(run, run.config)
+    config = load_config(run.config)
+    if isinstance(config, ClassificationConfig):
+        if ranking_text is not None and ranking_text.is_required:
+            raise UsageError("A ranking is for language models; this run is a classifier.")
+        if text is None:
+            raise UsageError("Nothing to show: give a text with --text or --file.")
+        study = study_classifier_run(run, text, choice=choice)
+    else:
+        study = study_language_run(
+            run, config, text, choice=choice, ranking_text=ranking_text, progress=progress
         )
+    return show_states(study, run=str(run.path))
 
 
-def text_states(session: Session, ids: Sequence[int], state: StateArray) -> np.ndarray:
-    """The state after each of `ids`, float32[tokens, units], read from a zero state.
-
-    A cell state c is returned as tanh(c), which is what the LSTM lets out of it (Karpathy et
-    al. 2016 show the same). A model trained on sliding windows reads, for each token, the
-    `session.context` tokens that end with it from a zero state, as it does for a prediction; at
-    the beginning there are fewer.
-
-    Raises:
-        RunError: a state is not finite.
-    """
-    tokens = np.asarray(ids, dtype=np.int64)
-    if session.context is None:
-        return _checked(_stream(session, tokens[np.newaxis], state, skip=0)[0], state)
-    return _checked(_windows(session, tokens, state, context=session.context), state)
+# ----------------------------------------------------------------------------------------- view
 
 
-def long_text_states(
-    session: Session,
-    ids: np.ndarray,
-    state: StateArray,
-    *,
-    progress: Progress = lambda done, total: None,
-) -> tuple[np.ndarray, slice]:
-    """The states of a long text, in pieces side by side, and for which of the tokens.
-
-    Returns float32[tokens counted, units] and the slice of `ids` unsigned[tokens] that was
-    counted. Each piece begins WARM_UP tokens before those that count, so every state knows at
-    least so much of the past; a text that is too short for that is read as one.
-    """
-    tokens = np.asarray(ids, dtype=np.int64)
-    if session.context is not None:
-        states = _windows(session, tokens, state, context=session.context, progress=progress)
-        return _checked(states, state), slice(0, len(tokens))
-    length = (len(tokens) - WARM_UP) // _LANES
-    if length < WARM_UP:
-        states = _stream(session, tokens[np.newaxis], state, skip=0, progress=progress)[0]
-        return _checked(states, state), slice(0, len(tokens))
-    starts = np.arange(_LANES)[:, np.newaxis] * length
-    lanes = tokens[starts + np.arange(WARM_UP + length)]
-    states = _stream(session, lanes, state, skip=WARM_UP, progress=progress)
-    counted = slice(WARM_UP, WARM_UP + _LANES * length)
-    return _checked(states.reshape(-1, state.units), state), counted
+def show_states(study: StateStudy, *, run: str) -> View:
+    """Return the view of the units of `run`, a directory."""
+    layer = f"Layer {study.layer}: {study.width} units, {study.cell}, {_NAMES[study.kind]}"
+    sections = [Section("", printed=layer, on="terminal")]
+    if study.ranking is not None:
+        sections.append(_ranking_section(study.ranking, study.ranked_on))
+    sections += [_unit_section(study, unit) for unit in study.units]
+    return View(
+        title="States",
+        subject=run.rpartition("/")[2],
+        sections=tuple(sections),
+        document=_document(study, run),
+        tiles=(
+            Tile("cell", CELLS[study.cell].title),
+            Tile("layer", str(study.layer)),
+            Tile("units", number(study.width)),
+            Tile("shown", _NAMES[study.kind]),
+            Tile("text", count(len(study.pieces), "token")),
+        ),
+        notes=study.notes,
+        picture=_picture(study),
+    )
 
 
-def classifier_states(
-    network: Network, ids: Sequence[int], *, layer: int, kind: StateKind
-) -> np.ndarray:
-    """The state of a classifier's `layer` at each of `ids`, float32[tokens, units].
-
-    Of a bidirectional layer the units that read forwards come first. Those that read backwards
-    have, at a token, read it and all that follow. A cell state c is returned as tanh(c).
-    """
-    inputs = network.table[np.asarray(ids, dtype=np.int64)][np.newaxis]
-    trace = run_layers(network.layers[: layer + 1], inputs)[layer]
-    parts = []
-    for cell in trace.cells:
-        match kind:
-            case "hidden":
-                parts.append(cell.hidden[0])
-            case "cell":
-                assert cell.cell is not None
-                parts.append(np.tanh(cell.cell[0]))
-            case _:
-                assert_never(kind)
-    return np.concatenate(parts, axis=-1).astype(np.float32)
+def _unit_section(study: StateStudy, unit: ShownUnit) -> Section:
+    direction = study.direction(unit.unit)
+    heading = f"Unit {unit.unit}" + (f", reads {direction}" if direction else "")
+    tracked = ", ".join(one.name for one in unit.tracks)
+    scored = ", ".join(f"{one.name} (r = {one.correlation:+.2f})" for one in unit.tracks)
+    tokens = tuple(
+        Token(piece, float(value), f"{label} {value:+.3f}")
+        for piece, label, value in zip(study.pieces, study.labels, unit.values, strict=True)
+    )
+    return Section(
+        heading,
+        (Tokens(tokens, spaced=study.spaced),),
+        lead=f"Of all units the one that follows best: {scored}." if scored else "",
+        printed=f"{heading}: {tracked}" if tracked else heading,
+        indent=2,
+    )
 
 
-def _stream(
-    session: Session,
-    rows: np.ndarray,
-    state: StateArray,
-    *,
-    skip: int,
-    progress: Progress = lambda done, total: None,
-) -> np.ndarray:
-    """States float32[rows, time - skip, units] of `rows` int64[rows, time], token by token."""
-    count, time = rows.shape
-    found = np.empty((count, time - skip, state.units), dtype=np.float32)
-    states: Sequence[np.ndarray] = session.zero_states(count)
-    for step in range(time):
-        _, states = session.step(rows[:, step : step + 1], states)
-        if step >= skip:
-            found[:, step - skip] = states[state.index]
-        if step % 64 == 0:
-            progress(step * count, time * count)
-    return found
-
-
-def _windows(
-    session: Session,
-    tokens: np.ndarray,
-    state: StateArray,
-    *,
-    context: int,
-    progress: Progress = lambda done, total: None,
-) -> np.ndarray:
-    """The state after the window that ends with each token, float32[tokens, units]."""
-    found = np.empty((len(tokens), state.units), dtype=np.float32)
-    for end in range(1, min(context, len(tokens) + 1)):
-        found[end - 1] = _read(session, tokens[np.newaxis, :end])[state.index][0]
-    if len(tokens) >= context:
-        windows = np.lib.stride_tricks.sliding_window_view(tokens, context)
-        for start in range(0, len(windows), _WINDOWS_AT_ONCE):
-            rows = np.ascontiguousarray(windows[start : start + _WINDOWS_AT_ONCE])
-            first = start + context - 1
-            found[first : first + len(rows)] = _read(session, rows)[state.index]
-            progress(start, len(windows))
-    return found
-
-
-def _read(session: Session, rows: np.ndarray) -> Sequence[np.ndarray]:
-    return session.step(rows, session.zero_states(len(rows)))[1]
-
-
-def _checked(states: np.ndarray, state: StateArray) -> np.ndarray:
-    if not np.isfinite(states).all():
-        raise RunError(
-            "The model's states are not finite: its weights are damaged or training diverged. "
-            "Train it again."
+def _ranking_section(ranking: Ranking, ranked_on: str) -> Section:
+    rows = [
+        (
+            one.name,
+            str(one.unit),
+            Cell(f"{one.correlation:+.2f}", bar=abs(one.correlation)),
+            number(one.chance, 2),
+            number(one.token_alone, 2),
+            number(one.auc, 3),
+            ", ".join(f"{unit} ({r:+.2f})" for unit, r in one.others),
+            "" if one.is_found else "not beyond chance",
         )
-    match state.kind:
-        case "hidden":
-            return states
-        case "cell":
-            return np.tanh(states)
-        case _:
-            assert_never(state.kind)
+        for one in ranking.tracked
+    ]
+    columns = (
+        Column("property", "left"), Column("unit"), Column("r"), Column("by chance"),
+        Column("token alone"), Column("AUC"), Column("next best units", "left", on="page"),
+        Column("", "left"),
+    )  # fmt: skip
+    blocks: list[Block] = [table(columns, rows, caption="The unit that follows each property best")]
+    if ranking.missing:
+        blocks.append(Text(f"Not in this text: {', '.join(ranking.missing)}.", muted=True))
+    return Section(
+        "What units track",
+        (*blocks, Only("terminal", (Text(_PRINTED),)), Only("page", (Text(_PAGED, muted=True),))),
+        lead=f"Measured on {count(ranking.tokens, 'token')} of {ranked_on}. Each unit was chosen "
+        "on the first half of them and scored on the second. r is Pearson's correlation.",
+        printed=f"What units track, on {ranking.tokens:,} tokens of {ranked_on}:",
+    )
+
+
+_PRINTED = (
+    "Chosen on one half of the text, scored on the other. r: correlation; by chance: |r| of the\n"
+    "same unit in 99 of 100 shifts of the text; token alone: r of the best guess from the last "
+    "token."
+)
+_PAGED = (
+    "by chance: what |r| of the same unit stays below in 99 of 100 shifts of the text against it. "
+    "token alone: r of the best guess from the last token, without any memory; a unit beyond it "
+    "remembers. AUC: probability that the unit tells a place with the property from one without "
+    "(0.5: it cannot)."
+)
+
+
+def _picture(study: StateStudy) -> Figure:
+    """Draw a column for every token and a row for every shown unit, in up to 12 panels."""
+    panels = []
+    last = min(len(study.pieces), _TOKENS_IN_ROW * _ROWS_OF_PICTURE)
+    left = f"; the first {last} of {len(study.pieces)} tokens" if last < len(study.pieces) else ""
+    title = (
+        f"Layer {study.layer}, {_NAMES[study.kind]}, each unit by its largest value: orange above "
+        f"zero, blue below{left}"
+    )
+    scaled = np.array(
+        [unit.values / unit.largest if unit.largest else unit.values for unit in study.units]
+    )
+    units = Axis(names=tuple(f"unit {unit.unit}" for unit in study.units))
+    for start in range(0, last, _TOKENS_IN_ROW):
+        end = min(start + _TOKENS_IN_ROW, last)
+        names = tuple(shorten(label, _LABEL_SHOWN) for label in study.labels[start:end])
+        shown = HeatMap(scaled[:, start:end], 1.0, columns=_TOKENS_IN_ROW)
+        panels.append(
+            Panel("" if start else title, (shown,), Axis(names=names), units, grid="none")
+        )
+    height = 0.4 + len(panels) * (0.7 + 0.22 * len(study.units))
+    description = f"Heat map of {len(study.units)} units over {last} tokens."
+    return Figure("states", tuple(panels), description, width=11.0, height=height)
+
+
+def _document(study: StateStudy, run: str) -> dict[str, Any]:
+    return {
+        "run": run,
+        "cell": study.cell,
+        "layer": study.layer,
+        "units": study.width,
+        "state": study.kind,
+        "tokens": list(study.labels),
+        "shown": [
+            {
+                "unit": unit.unit,
+                "direction": study.direction(unit.unit) or None,
+                "tracks": [one.name for one in unit.tracks],
+                "activations": [float(value) for value in unit.values],
+            }
+            for unit in study.units
+        ],
+        "ranking": None
+        if study.ranking is None
+        else _ranking_document(study.ranking, study.ranked_on),
+        "notes": list(study.notes),
+    }
+
+
+def _ranking_document(ranking: Ranking, ranked_on: str) -> dict[str, Any]:
+    return {
+        "text": ranked_on,
+        "tokens": ranking.tokens,
+        "properties": [_tracked(one) for one in ranking.tracked],
+        "missing": list(ranking.missing),
+    }
+
+
+def _tracked(one: Tracked) -> dict[str, Any]:
+    return {
+        "property": one.name,
+        "unit": one.unit,
+        "correlation": one.correlation,
+        "chance": one.chance,
+        "token_alone": one.token_alone,
+        "auc": one.auc,
+        "found": one.is_found,
+        "others": [{"unit": unit, "correlation": r} for unit, r in one.others],
+    }

@@ -1,6 +1,6 @@
 """What is inspected: the network of a run, or the one that a configuration describes.
 
-Without ONNX Runtime: the weights come from `model.keras`.
+Without TensorFlow and ONNX Runtime: the weights come from the best checkpoint.
 """
 
 from dataclasses import dataclass
@@ -9,10 +9,10 @@ from pathlib import Path
 from rnnkit.data.windows import context_length
 from rnnkit.errors import RunError
 from rnnkit.inference.decision import read_decision
-from rnnkit.inspection.summary import Summary, summarize
 from rnnkit.network.initializers import untrained
 from rnnkit.network.reference import Network, Weights, build_network
 from rnnkit.network.spec import EmbeddingInput, NetworkSpec, check_given_weights
+from rnnkit.runs.checkpoint import read_weights
 from rnnkit.runs.directory import RunDirectory, verify_files
 from rnnkit.runs.files import read_document
 from rnnkit.tasks.language_model.config import LanguageConfig
@@ -21,7 +21,8 @@ from rnnkit.tasks.task import load_config
 from rnnkit.tasks.text_classification.config import ClassificationConfig
 from rnnkit.tasks.text_classification.network import classifier_network
 from rnnkit.text.encoder import TextEncoder
-from rnnkit.text.language import LanguageVocabulary, read_vocabulary
+from rnnkit.text.stored import read_vocabulary
+from rnnkit.text.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,7 +38,7 @@ class LanguageSubject:
     run: RunDirectory | None
     config: LanguageConfig
     network: Network
-    vocabulary: LanguageVocabulary
+    vocabulary: Vocabulary
     context: int | None
     origin: str
 
@@ -67,8 +68,6 @@ def open_run(run: RunDirectory) -> Subject:
     Raises:
         RunError: a file is missing, damaged, foreign, or does not belong to the others.
     """
-    from rnnkit.inspection.weights import read_weights  # a configuration does without h5py
-
     verify_files(run, run.config)
     config = load_config(run.config)
     weights = read_weights(run)
@@ -128,8 +127,8 @@ def _trained(run: RunDirectory, spec: NetworkSpec, weights: Weights) -> Network:
         return build_network(spec, weights)
     except ValueError as error:
         raise RunError(
-            f"{run.keras_model}: is not the model of {run.config.name} and {run.vocabulary.name}: "
-            f"{error}"
+            f"{run.best_checkpoint}: does not belong to {run.config.name} and "
+            f"{run.vocabulary.name}: {error}"
         ) from error
 
 
@@ -167,11 +166,6 @@ def open_config(path: Path) -> Subject:
         case _, random:
             origin = f"untrained; {len(given)} given, {random} random (seed {config.seed})"
     return LanguageSubject(str(path), None, config, network, vocabulary, context, origin)
-
-
-def summary_of(subject: Subject) -> Summary:
-    """The layers of a subject in numbers."""
-    return summarize(subject.network.spec)
 
 
 def has_frozen_embeddings(subject: Subject) -> bool:

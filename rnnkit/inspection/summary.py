@@ -7,6 +7,7 @@ from typing import Any, Literal, assert_never
 
 import numpy as np
 
+from rnnkit.inspection.subject import Subject
 from rnnkit.network.spec import (
     BYTES_PER_NUMBER,
     DenseSpec,
@@ -191,7 +192,13 @@ def _of(
 # ----------------------------------------------------------------------------------------- view
 
 
-def summary_view(summary: Summary, *, name: str, origin: str) -> View:
+def summary_view(subject: Subject) -> View:
+    """Return the layers of a network: shapes, parameters, memory, arithmetic."""
+    summary = summarize(subject.network.spec)
+    return show_summary(summary, name=subject.name, origin=subject.origin)
+
+
+def show_summary(summary: Summary, *, name: str, origin: str) -> View:
     """Return the layers of the network called `name`; `origin` says where its weights come from."""
     shares = _shares(summary)
     lead = (

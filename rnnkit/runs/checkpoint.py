@@ -110,6 +110,20 @@ def _read(path: Path, *, only_values: bool) -> tuple[dict[str, np.ndarray], dict
     return arrays, values
 
 
+def read_weights(run: RunDirectory) -> dict[str, np.ndarray]:
+    """Return the best weights of a run by name, such as `recurrent_0/kernel`, float32.
+
+    Raises:
+        RunError: there are none yet, or the file is damaged.
+    """
+    if not run.best_checkpoint.exists():
+        raise RunError(
+            f"{run.best_checkpoint}: missing: the run was not evaluated yet, or the file was "
+            f"deleted. Train it further with: rnnkit train --resume {run.path}"
+        )
+    return read_checkpoint(run.best_checkpoint)[0]
+
+
 def has_checkpoint(run: RunDirectory) -> bool:
     """Whether training of `run` has saved anything."""
     return run.last_checkpoint.exists() or run.previous_checkpoint.exists()

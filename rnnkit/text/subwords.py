@@ -8,7 +8,7 @@ import json
 import os
 import re
 from collections.abc import Iterable
-from functools import cached_property
+from functools import cached_property, lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING
 
@@ -20,18 +20,18 @@ if TYPE_CHECKING:
 ALPHABET_SIZE = 256
 
 HALF_SURROGATE_PAIR = re.compile("[\ud800-\udfff]")
-"""What Python's strings may hold although it is no character and has no UTF-8 form."""
+"""Code points of Python's strings that are no characters and have no UTF-8 form."""
 
 _FEWEST_OCCURRENCES = 2  # a pair that occurs once says nothing
 _TEXTS_AT_ONCE = 20_000
 _MEMORY = 1 << 18
-"""Distinct words whose ids are remembered before the memory is emptied."""
+"""Distinct words whose ids are kept before the memory is emptied."""
 
 
 def train_subwords(texts: Iterable[str], *, vocabulary_size: int, lowercase: bool = True) -> str:
-    """The JSON of a tokenizer of at most `vocabulary_size` subwords, learned from `texts`.
+    """Return the JSON of a tokenizer of at most `vocabulary_size` subwords learned from `texts`.
 
-    Equal texts in equal order give equal JSON. Runs of blanks count as one space. Raises
+    Equal texts in equal order give equal JSON. A run of whitespace counts as one space. Raises
     ConfigError when `vocabulary_size` is below the 256 bytes.
     """
     _check_size(vocabulary_size, "data.tokens.vocabulary_size")
@@ -48,12 +48,11 @@ def train_subwords(texts: Iterable[str], *, vocabulary_size: int, lowercase: boo
 
 
 def train_exact_subwords(texts: Iterable[str], *, vocabulary_size: int) -> str:
-    """The same for texts that have to come back byte for byte: nothing is normalised, and blanks
-    and newlines are spelled like everything else.
+    """Return the JSON of a tokenizer that keeps every byte: nothing is normalized, and whitespace
+    is encoded like all other characters.
 
-    A subword never reaches from a character that is no blank to one that is, so `texts` may be
-    pieces of one text that are cut there. Raises ConfigError when `vocabulary_size` is below the
-    256 bytes.
+    No subword holds whitespace after another character, so `texts` may be pieces of one text that
+    are cut before whitespace. Raises ConfigError when `vocabulary_size` is below the 256 bytes.
     """
     _check_size(vocabulary_size, "data.vocabulary_size")
     _choose_parallelism()
@@ -72,8 +71,9 @@ class Subwords:
         self._tokenizer = tokenizer
 
     @staticmethod
+    @lru_cache(maxsize=4)
     def from_json(content: str) -> "Subwords":
-        """Read what `train_subwords` returned; raises ValueError saying what is wrong."""
+        """Read the JSON of `train_subwords`; raises ValueError saying what is wrong."""
         _choose_parallelism()
         from tokenizers import Tokenizer
 
@@ -87,7 +87,7 @@ class Subwords:
 
     @cached_property
     def contents(self) -> tuple[bytes, ...]:
-        """The bytes of each id. Raises ValueError for tokens that are not of the byte alphabet."""
+        """The bytes of each id. Raises ValueError for tokens outside the byte alphabet."""
         spelled = sorted(self._tokenizer.get_vocab().items(), key=lambda item: item[1])
         try:
             return tuple(bytes(_BYTES[character] for character in token) for token, _ in spelled)
@@ -95,20 +95,20 @@ class Subwords:
             raise ValueError(f"a subword holds {error}, which spells no byte") from None
 
     def encode_exactly(self, text: str) -> list[int]:
-        """The ids of a text as it stands, blanks and newlines too."""
+        """Return the ids of a text, whitespace included."""
         return self._encode([text])[0].ids
 
     @cached_property
     def tokens(self) -> tuple[str, ...]:
-        """What each id spells, `" good"` with the space before it; bytes that are only a part of
+        """The text of each id, `" good"` with the space before it; bytes that are only a part of
         a character as `<0xF0>`."""
         spelled = sorted(self._tokenizer.get_vocab().items(), key=lambda item: item[1])
         return tuple(_readable(token) for token, _ in spelled)
 
     def encode_many(self, texts: Iterable[str]) -> list[list[int]]:
-        """The ids of every text; an empty list for one of blanks.
+        """Return the ids of every text; an empty list for one of whitespace.
 
-        No subword reaches across a blank, so each distinct word is encoded once.
+        No subword reaches across whitespace, so each distinct word is encoded once.
         """
         remaining = iter(texts)
         ids: list[list[int]] = []
@@ -157,15 +157,15 @@ def _choose_parallelism() -> None:
 
 
 def _words(text: str) -> list[str]:
-    """What stands between blanks, whole characters only."""
+    """Return everything between whitespace, whole characters only."""
     if not text.isascii():
         text = HALF_SURROGATE_PAIR.sub("\ufffd", text)
     return text.split()
 
 
 def _spelling_of_bytes() -> dict[str, int]:
-    """How the byte-level alphabet of GPT-2 writes each byte: printable Latin-1 as itself, the
-    others as the characters from U+0100."""
+    """Return the bytes by their characters in the byte-level alphabet of GPT-2: printable Latin-1
+    as itself, the others as the characters from U+0100."""
     printable = [*range(0x21, 0x7F), *range(0xA1, 0xAD), *range(0xAE, 0x100)]
     others = [byte for byte in range(256) if byte not in printable]
     spelling = {chr(byte): byte for byte in printable}

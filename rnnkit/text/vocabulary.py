@@ -1,170 +1,394 @@
-"""The mapping between text and token ids, as it is stored beside a model."""
+"""Tokens and their ids, as they are stored beside a model."""
 
-from collections.abc import Iterable
+import codecs
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from itertools import pairwise
-from typing import Any, Literal, assert_never, get_args
+from typing import Any, Literal, NamedTuple, assert_never
 
 from rnnkit.errors import DataError
-from rnnkit.text.spelling import REPLACEMENT, UNKNOWN, Spelling, label_bytes, label_text, spell
-from rnnkit.text.stored import read_choice, read_flag, read_mapping
-from rnnkit.text.tokenize import TextRules
+from rnnkit.text.cleaning import TextRules
+from rnnkit.text.spacing import JOIN, SPACE, Layout, spacing, tokenize
+from rnnkit.text.subwords import HALF_SURROGATE_PAIR, Subwords
+from rnnkit.text.words import WordRules
 
-Tokens = Literal["characters", "bytes"]
+PADDING = "<pad>"
+UNKNOWN = "<unk>"
+REPLACEMENT = "\ufffd"
+"""The character that stands for bytes that are not UTF-8, and for an unknown character."""
+MARKS: Mapping[Layout, tuple[str, ...]] = {"text": (JOIN, SPACE), "sentences": ()}
+"""Tokens in every vocabulary of a layout, with which known words can be written in any way."""
 
+Kind = Literal["characters", "bytes", "words", "subwords"]
+
+_LABELS = {"\n": "⏎", " ": "␣", "\t": "⇥"}
 _NAMED_AT_MOST = 10
 
 
 @dataclass(frozen=True)
-class Vocabulary:
-    """Token ids and what they stand for.
+class CaseRules:
+    """Preparation of a text for a classifier of characters or subwords."""
 
-    `characters`: the ids of `tokens` in order of code point, from 0, or from 1 when there is an
-    `<unk>`, which then is id 0 and not among `tokens`.
-    `bytes`: the 256 values of a UTF-8 byte; `tokens` is empty and there is no `<unk>`.
+    lowercase: bool
+
+
+Rules = TextRules | WordRules | CaseRules
+"""Preparation of a text. After `TextRules` the text of ids is the cleaned text again."""
+
+
+class Piece(NamedTuple):
+    """The bytes of UTF-8 that a token adds to a text. There is one space between two tokens unless
+    the first `joins_right` or the second `joins_left`."""
+
+    content: bytes
+    joins_left: bool = True
+    joins_right: bool = True
+
+
+class _Ids(dict[str, int]):
+    """Ids by token with a default; `map(ids.__getitem__, tokens)` runs in C."""
+
+    unknown = 0
+
+    def __missing__(self, token: str) -> int:
+        return self.unknown
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Token ids and their tokens: the special tokens first, then `tokens` in order.
+
+    Language models have `TextRules`, and the text of ids is exact where no token is unknown:
+
+    `characters`: `tokens` in order of code point, with `<unk>` as id 0 if `has_unknown`.
+    `bytes`: the 256 values of a UTF-8 byte; `tokens` is empty.
+    `words`: the words of `rnnkit.text.spacing`; `<unk>` is id 0, `tokens` begin with the marks of
+    the layout. In the layout `sentences` the text of ids has one space between words.
+    `subwords`: pieces of UTF-8, the 256 bytes among them; `subwords` is the tokenizer's JSON.
+
+    Classifiers have `WordRules` for words and `CaseRules` for characters and subwords; `<pad>` is
+    id 0 and `<unk>` id 1. Words are ordered by falling number of occurrences in the training
+    texts, equally frequent ones by code point.
     """
 
-    rules: TextRules
-    kind: Tokens
+    rules: Rules
+    kind: Kind
     tokens: tuple[str, ...] = ()
     has_unknown: bool = False
+    layout: Layout = "text"
+    subwords: str = ""
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.rules, TextRules | classifier_rules(self.kind)):
+            raise ValueError(f"{type(self.rules).__name__} are not the rules of {self.kind}")
+        needed = not isinstance(self.rules, TextRules) or self.kind == "words"
+        if self.kind != "characters" and self.has_unknown != needed:
+            raise ValueError(f"has_unknown is {self.has_unknown} for {self.kind}")
+
+    @property
+    def special(self) -> tuple[str, ...]:
+        """The tokens of the first ids, which stand for no text of their own."""
+        if not isinstance(self.rules, TextRules):
+            return (PADDING, UNKNOWN)
+        return (UNKNOWN,) if self.has_unknown else ()
 
     @property
     def size(self) -> int:
         """Number of different ids."""
-        return 256 if self.kind == "bytes" else len(self.tokens) + self.has_unknown
+        return 256 if self.kind == "bytes" else len(self.special) + len(self.tokens)
 
     @property
     def unknown_id(self) -> int | None:
         """The id of `<unk>`, if there is one."""
-        return 0 if self.has_unknown else None
+        return self.special.index(UNKNOWN) if UNKNOWN in self.special else None
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The tokens without the marks of the layout."""
+        return self.tokens[len(MARKS[self.layout]) :]
 
     @cached_property
     def _ids(self) -> dict[str, int]:
-        return {token: index for index, token in enumerate(self.tokens, start=self.has_unknown)}
+        numbered = ((token, index) for index, token in enumerate(self.tokens, len(self.special)))
+        if self.unknown_id is None:
+            return dict(numbered)
+        ids = _Ids(numbered)
+        ids.unknown = self.unknown_id
+        if self.kind == "words" and self.layout == "sentences":
+            ids[UNKNOWN] = self.unknown_id  # written out in the texts of the Penn Treebank
+        return ids
 
-    def encode(self, text: str) -> list[int]:
-        """The ids of `text` after cleaning; unseen characters become `<unk>`.
+    @cached_property
+    def _tokenizer(self) -> Subwords:
+        return Subwords.from_json(self.subwords)
 
-        Raises DataError when there are unseen characters and no `<unk>`.
-        """
+    def id_of(self, token: str) -> int:
+        """Return the id of a token, that of `<unk>` when it is not in the vocabulary."""
+        return self._ids[token]
+
+    def knows(self, token: str) -> bool:
+        """Return whether the token has an id."""
+        return token in self._ids
+
+    def token_of(self, index: int) -> str:
+        """Return the token of an id. Raises ValueError for an id outside the vocabulary."""
+        self._check(index)
+        if self.kind == "bytes":
+            return label_bytes(bytes((index,)))
+        first = len(self.special)
+        return self.tokens[index - first] if index >= first else self.special[index]
+
+    # Texts to ids.
+
+    @property
+    def cleaning(self) -> TextRules:
+        """The cleaning of a language model's texts."""
+        assert isinstance(self.rules, TextRules)
+        return self.rules
+
+    def clean(self, text: str) -> str:
+        """Return the cleaned `text` of a language model."""
+        return self.cleaning.apply(text)
+
+    def tokenize(self, text: str) -> list[str]:
+        """Return the tokens of `text`, known or not; an empty list for a text without any."""
         match self.kind:
-            case "bytes":
-                if lone := self.unseen(text):
-                    raise DataError(
-                        f"The text holds {name_characters(lone)}, half of a surrogate pair, which "
-                        "is no character and has no UTF-8 form. Remove it."
-                    )
-                return list(self.rules.apply(text).encode("utf-8"))
+            case "words":
+                if isinstance(self.rules, WordRules):
+                    return self.rules.tokenize(text)
+                return tokenize(self.clean(text), self.layout)
             case "characters":
-                if not self.has_unknown and (unseen := self.unseen(text)):
-                    raise DataError(
-                        f"The text holds characters that never occurred in the training text: "
-                        f"{name_characters(unseen)}. Remove or replace them."
-                    )
-                return [self._ids.get(character, 0) for character in self.rules.apply(text)]
+                return list(self._characters(text))
+            case "subwords" | "bytes":
+                return [self.token_of(index) for index in self.encode_many([text])[0]]
             case _:
                 assert_never(self.kind)
 
-    def unseen(self, text: str) -> tuple[str, ...]:
-        """The different characters of the cleaned `text` without an id, in order of appearance."""
-        distinct = dict.fromkeys(self.rules.apply(text))
-        if self.kind == "bytes":
-            return tuple(c for c in distinct if "\ud800" <= c <= "\udfff")
-        return tuple(c for c in distinct if c not in self._ids)
+    def encode(self, text: str) -> list[int]:
+        """Return the ids of `text`; unknown characters and words become `<unk>`.
 
-    def decode(self, ids: Iterable[int]) -> str:
-        """The text of `ids`; `<unk>` and bytes that are not UTF-8 become U+FFFD.
-
-        Raises ValueError for an id outside the vocabulary.
+        Raises DataError where there is no `<unk>` and a character has no id.
         """
-        if self.kind == "bytes":
-            return bytes(ids).decode("utf-8", errors="replace")
-        return "".join(map(self._token, ids))
+        if self.unknown_id is None and (unseen := self.unseen(text)):
+            named = self.name_units(unseen)
+            if self.kind == "characters":
+                raise DataError(
+                    f"The text holds characters that never occurred in the training text: {named}. "
+                    "Remove or replace them."
+                )
+            raise DataError(
+                f"The text holds {named}, half of a surrogate pair, which is no character and has "
+                "no UTF-8 form. Remove it."
+            )
+        return self.encode_many([text])[0]
 
-    def _token(self, index: int) -> str:
-        if not 0 <= index < self.size:
-            raise ValueError(f"id {index} is outside the vocabulary of {self.size}")
-        if self.has_unknown:
-            return REPLACEMENT if index == 0 else self.tokens[index - 1]
-        return self.tokens[index]
+    def encode_many(self, texts: Iterable[str]) -> list[list[int]]:
+        """Return the ids of every text, whose characters are known; fast for many texts."""
+        if isinstance(self.rules, TextRules):
+            return [self.encode_clean(self.rules.apply(text)) for text in texts]
+        if self.kind == "subwords":
+            first, encoded = len(self.special), self._tokenizer.encode_many(texts)
+            return [[index + first for index in ids] for ids in encoded]
+        ids_of = self._ids.__getitem__
+        return [list(map(ids_of, self.tokenize(text))) for text in texts]
+
+    def encode_clean(self, text: str) -> list[int]:
+        """Return the ids of a language model's text that is clean and whose characters are
+        known."""
+        match self.kind:
+            case "characters":
+                return list(map(self._ids.__getitem__, text))
+            case "bytes":
+                return list(text.encode("utf-8"))
+            case "words":
+                return list(map(self._ids.__getitem__, tokenize(text, self.layout)))
+            case "subwords":
+                return self._tokenizer.encode_exactly(text)
+            case _:
+                assert_never(self.kind)
+
+    def _characters(self, text: str) -> str:
+        """Return the text whose characters are the tokens."""
+        if isinstance(self.rules, TextRules):
+            return self.rules.apply(text)
+        if not text.isascii():
+            text = HALF_SURROGATE_PAIR.sub(REPLACEMENT, text)
+        return text.lower() if self.rules.lowercase else text
+
+    def unseen(self, text: str) -> tuple[str, ...]:
+        """Return the different characters, or words, of `text` without an id, in their order."""
+        match self.kind:
+            case "characters":
+                missing = (c for c in self._characters(text) if c not in self._ids)
+            case "bytes" | "subwords":
+                missing = HALF_SURROGATE_PAIR.findall(text)
+            case "words":
+                unknown = (token for token in self.tokenize(text) if token not in self._ids)
+                missing = (spacing(token, self.layout).spelled for token in unknown)
+            case _:
+                assert_never(self.kind)
+        return tuple(dict.fromkeys(missing))
+
+    def without_unseen(self, text: str) -> str:
+        """Return the cleaned `text` without the characters, or words, that have no id."""
+        if self.kind == "words":
+            return self.decode(index for index in self.encode(text) if index != self.unknown_id)
+        dropped = set(self.unseen(text))
+        return "".join(c for c in self.clean(text) if c not in dropped)
+
+    def opening(self, text: str) -> str:
+        """Return `text` cleaned, as the beginning of a longer one: without whitespace at its end
+        where the next token brings its own."""
+        cleaned = self.clean(text)
+        return cleaned.rstrip(" \t") if self.kind in ("words", "subwords") else cleaned
 
     @property
     def start_id(self) -> int:
-        """Where a text without a beginning starts from: a newline if there is one, else a space,
-        else the first token."""
-        for character in "\n ":
-            if not self.unseen(character):
-                return self.encode(character)[0]
-        return int(self.has_unknown)
+        """The id to start from without a prompt: a newline if there is one, else, of characters,
+        a space, else the first token that is no mark."""
+        contents = [piece.content for piece in self.pieces]
+        marks = MARKS[self.layout] if self.kind == "words" else ()
+        for opener in (b"\n",) if self.kind == "words" else (b"\n", b" "):
+            if opener in contents:
+                return contents.index(opener)
+        return len(self.special) + len(marks)
 
-    def opening(self, text: str) -> str:
-        """`text` cleaned, as the beginning of what is to be continued."""
-        return self.rules.apply(text)
+    # Ids to texts.
 
-    def without_unseen(self, text: str) -> str:
-        """The cleaned `text` without the characters that have no id."""
-        dropped = set(self.unseen(text))
-        return "".join(c for c in self.rules.apply(text) if c not in dropped)
+    @cached_property
+    def pieces(self) -> tuple[Piece, ...]:
+        """What each id adds to a text."""
+        match self.kind:
+            case "bytes":
+                return tuple(Piece(bytes((byte,))) for byte in range(256))
+            case "characters":
+                special = {UNKNOWN: Piece(REPLACEMENT.encode()), PADDING: Piece(b"")}
+                known = [Piece(token.encode()) for token in self.tokens]
+            case "subwords":
+                special = {UNKNOWN: Piece(REPLACEMENT.encode()), PADDING: Piece(b"")}
+                known = [Piece(content) for content in self._tokenizer.contents]
+            case "words":
+                unknown = Piece(UNKNOWN.encode(), joins_left=False, joins_right=False)
+                special = {UNKNOWN: unknown, PADDING: Piece(b"")}
+                known = [self._word_piece(token) for token in self.tokens]
+            case _:
+                assert_never(self.kind)
+        return (*(special[token] for token in self.special), *known)
+
+    def _word_piece(self, token: str) -> Piece:
+        if not isinstance(self.rules, TextRules):
+            return Piece(token.encode(), joins_left=False, joins_right=False)
+        spelled, joins_left, joins_right = spacing(token, self.layout)
+        return Piece(spelled.encode(), joins_left, joins_right)
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """Return the text of `ids`; bytes that are not UTF-8 become U+FFFD.
+
+        Raises ValueError for an id outside the vocabulary.
+        """
+        contents: list[bytes] = []
+        before: int | None = None
+        for index in ids:
+            contents.append(self.bytes_after(before, index))
+            before = index
+        return b"".join(contents).decode("utf-8", errors="replace")
+
+    def bytes_after(self, before: int | None, index: int) -> bytes:
+        """Return the UTF-8 that token `index` adds to a text that ends with token `before` (None:
+        that begins): the space between them, if there is one, and the token itself."""
+        self._check(index)
+        here = self.pieces[index]
+        if before is None or here.joins_left or self.pieces[before].joins_right:
+            return here.content
+        return b" " + here.content
 
     def label(self, index: int) -> str:
-        """A short printable name of a token, for tables and pictures: `e`, `⏎`, `<unk>`."""
-        if self.kind == "bytes":
-            return label_bytes(bytes((index,)))
-        if index == self.unknown_id:
-            return UNKNOWN
-        return label_text(self._token(index))
+        """Return a short printable name of a token: `the`, `⏎`, `␣of`, `<0xF0>`, `<unk>`."""
+        token = self.token_of(index)
+        if index < len(self.special) or self.kind == "bytes":
+            return token
+        if self.kind == "subwords":
+            return label_bytes(self.pieces[index].content)
+        return label_text(token)
 
-    def spelling(self, index: int) -> Spelling:
-        """What the token adds to a text; an unknown character counts as one."""
-        if self.kind == "bytes":
-            return spell(bytes((index,)))
-        return spell(self._token(index).encode("utf-8"))
+    def _check(self, index: int) -> None:
+        if not 0 <= index < self.size:
+            raise ValueError(f"id {index} is outside the vocabulary of {self.size}")
+
+    # Names in messages.
+
+    @property
+    def unit(self) -> Literal["words", "characters"]:
+        """The plural of what `unseen` lists."""
+        return "words" if self.kind == "words" else "characters"
+
+    def name_unit(self, unit: str) -> str:
+        """Return a character or word for a message: `'é' (U+00E9)`, `'naïve'`."""
+        return repr(unit) if self.kind == "words" else f"{unit!r} (U+{ord(unit):04X})"
+
+    def name_units(self, units: tuple[str, ...]) -> str:
+        """Return the first few characters or words: `'é' (U+00E9), 'ñ' (U+00F1) and 3 more`."""
+        named = ", ".join(map(self.name_unit, units[:_NAMED_AT_MOST]))
+        more = len(units) - _NAMED_AT_MOST
+        return f"{named} and {more} more" if more > 0 else named
+
+    # The stored form.
 
     def to_dict(self) -> dict[str, Any]:
-        """The vocabulary as JSON values; `from_dict` reads it back."""
-        return {
-            "kind": self.kind,
-            "tokens": list(self.tokens),
-            "has_unknown": self.has_unknown,
-            "rules": asdict(self.rules),
-        }
-
-    @staticmethod
-    def from_dict(content: object) -> "Vocabulary":
-        """Read what `to_dict` wrote; raises ValueError saying what is wrong."""
-        fields = read_mapping(content, {"kind", "tokens", "has_unknown", "rules"}, "the vocabulary")
-        tokens = fields["tokens"]
-        if not isinstance(tokens, list) or not all(_is_character(token) for token in tokens):
-            raise ValueError("tokens is not a list of single characters")
-        if any(a >= b for a, b in pairwise(tokens)):
-            raise ValueError("tokens are not in strictly rising order")
-        kind = read_choice(fields["kind"], get_args(Tokens), "kind")
-        has_unknown = read_flag(fields["has_unknown"], "has_unknown")
-        if kind == "bytes" and (tokens or has_unknown):
-            raise ValueError("a vocabulary of bytes lists no tokens and has no <unk>")
-        if kind == "characters" and not tokens:
-            raise ValueError("tokens is empty")
-        return Vocabulary(
-            rules=TextRules.from_dict(fields["rules"]),
-            kind=kind,
-            tokens=tuple(tokens),
-            has_unknown=has_unknown,
-        )
+        """Return the vocabulary as JSON values for `rnnkit.text.stored.read_vocabulary`."""
+        stored = {"kind": self.kind, "rules": asdict(self.rules)}
+        tokens = [] if self.kind == "subwords" else list(self.tokens)
+        if not isinstance(self.rules, TextRules):
+            return stored | {"tokens": tokens, "subwords": self.subwords}
+        match self.kind:
+            case "characters" | "bytes":
+                return stored | {"tokens": tokens, "has_unknown": self.has_unknown}
+            case "words":
+                return stored | {"layout": self.layout, "tokens": tokens}
+            case "subwords":
+                return stored | {"subwords": self.subwords}
+            case _:
+                assert_never(self.kind)
 
 
-def name_character(character: str) -> str:
-    """A character so that it can be told apart: `'é' (U+00E9)`."""
-    return f"{character!r} (U+{ord(character):04X})"
+class StreamDecoder:
+    """Text from ids, one at a time; bytes are held back until they make a character.
+
+    `after` are the ids before: a word that follows one brings the space between them.
+    """
+
+    def __init__(self, vocabulary: Vocabulary, after: Iterable[int] = ()) -> None:
+        self._vocabulary = vocabulary
+        self._before = next(iter(list(after)[-1:]), None)
+        self._utf8 = codecs.getincrementaldecoder("utf-8")(errors="replace")
+
+    def feed(self, index: int) -> str:
+        """Return the text that `index` completes, "" inside a character."""
+        content = self._vocabulary.bytes_after(self._before, index)
+        self._before = index
+        return self._utf8.decode(content)
+
+    def finish(self) -> str:
+        """Return the text of an unfinished character at the end, "" when there is none."""
+        text = self._utf8.decode(b"", final=True)
+        self._utf8.reset()
+        return text
 
 
-def name_characters(characters: tuple[str, ...]) -> str:
-    """`'é' (U+00E9), 'ñ' (U+00F1) and 3 more`: the first few, for messages."""
-    named = ", ".join(map(name_character, characters[:_NAMED_AT_MOST]))
-    more = len(characters) - _NAMED_AT_MOST
-    return f"{named} and {more} more" if more > 0 else named
+def label_text(text: str) -> str:
+    r"""Return a short printable name of a text: `"\n"` is `⏎`, a space `␣`, a tab `⇥`; other
+    characters that cannot be printed are written as their code points, `<U+200B>`."""
+    return "".join(_LABELS.get(c) or (c if c.isprintable() else f"<U+{ord(c):04X}>") for c in text)
 
 
-def _is_character(value: object) -> bool:
-    return isinstance(value, str) and len(value) == 1 and not "\ud800" <= value <= "\udfff"
+def label_bytes(content: bytes) -> str:
+    """Return a short printable name of UTF-8; bytes that are none as `<0xF0>`."""
+    try:
+        return label_text(content.decode("utf-8"))
+    except UnicodeDecodeError:
+        return f"<0x{content.hex().upper()}>"
+
+
+def classifier_rules(kind: Kind) -> type[WordRules] | type[CaseRules]:
+    """Return the type of a classifier's rules for a kind of token."""
+    return WordRules if kind == "words" else CaseRules

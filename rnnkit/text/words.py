@@ -1,20 +1,24 @@
-r"""Texts into words, for classification: what people write on the web as well as prose.
+r"""Words of all scripts as regular expressions, and the tokenizer for classification.
 
-The alternatives of one regular expression are tried in order at every place, as in the tokenizers
-for tweets of Potts and of NLTK (`nltk.tokenize.casual`), and a text is read once from left to
-right. What could repeat in several ways is possessive (`++`) or bounded, so that the time is
-linear in the length of any text.
+`\w` matches letters, digits and the underscore but no combining marks, and knows nothing of
+scripts that are written without spaces; the expressions below do. `rnnkit.text.spacing`, whose
+tokens can be joined again, is made of them too.
+
+`WordRules` finds what people write on the web as well as prose. The alternatives of one regular
+expression are tried in order at every place, as in the tokenizers for tweets of Potts and of NLTK
+(`nltk.tokenize.casual`), and a text is read once from left to right. What could repeat in several
+ways is possessive (`++`) or bounded, so that the time is linear in the length of any text.
+Expressions are compiled at their first use, which would otherwise slow every command down.
 """
 
 import html
 import re
 import unicodedata
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Literal, assert_never
 
-from rnnkit.text.linguistic import english_lemmas, english_stop_words
-from rnnkit.text.scripts import LETTER, LETTERS, MARK, UNSPACED
+from rnnkit.text.english import english_lemmas, english_stop_words
 
 Replaceable = Literal["keep", "replace", "drop"]
 Markup = Literal["keep", "strip"]
@@ -23,11 +27,43 @@ Elongations = Literal["keep", "shorten"]
 Droppable = Literal["keep", "drop"]
 
 URL, USER, NUMBER = "<url>", "<user>", "<number>"
-"""What `replace` puts in the place of addresses, mentions and numbers, as GloVe's tweets have it.
-A text that holds them already keeps them."""
+"""The tokens that replace addresses, mentions and numbers, as in GloVe's tweets. A text that holds
+them already keeps them."""
 
 _MEMORY = 1 << 18
-"""Distinct tokens whose treatment is remembered before the memory is emptied."""
+"""Distinct tokens whose treatment is kept before the memory is emptied."""
+
+
+def _marks() -> str:
+    r"""Return the ranges of the combining marks, for a character class: vowel marks belong to words
+    in Hindi and Thai as points do in Hebrew, but `\w` matches none of them."""
+    scripts = ((0x300, 0x2000), (0x20D0, 0x2100), (0x3099, 0x309B), (0xA600, 0xAC00))
+    ranges: list[list[int]] = []
+    for start, stop in scripts:
+        for point in range(start, stop):
+            if unicodedata.category(chr(point)).startswith("M"):
+                if ranges and ranges[-1][1] == point - 1:
+                    ranges[-1][1] = point
+                else:
+                    ranges.append([point, point])
+    return "".join(f"{chr(first)}-{chr(last)}" for first, last in ranges)
+
+
+UNSPACED = "\u3041-\u3096\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
+"""For a character class: Han characters and hiragana. Japanese and Chinese have no spaces, so
+each of these is a token."""
+MARK = f"[{_marks()}]"
+"""A combining mark."""
+LETTER = rf"[^\W_{UNSPACED}]"
+"""A letter or digit of a script with spaces."""
+LETTERS = rf"(?:{LETTER}++{MARK}*+)++"
+"""All adjacent letters, with their marks."""
+IDEOGRAPH = rf"[{UNSPACED}]{MARK}*+"
+"""A character of a script without spaces."""
+ABBREVIATION = r"(?:[^\W\d_]\.){2,}(?:[^\W\d_](?!\w))?"
+"""Letters with full stops: U.S.A."""
+_LABEL = r"[a-zA-Z0-9-]{1,63}+"
+MAIL_ADDRESS = rf"(?<![\w.+-])[\w.+-]{{1,64}}+@{_LABEL}(?:\.{_LABEL}){{1,4}}+"
 
 # Apostrophes join (don't, l'amour), and so do underscores and the joiners of Persian and Hindi.
 _WORD = rf"{LETTERS}(?:['_\u200c\u200d]{LETTERS})*+"
@@ -36,14 +72,13 @@ _CONTROLS = r"\x00-\x1f\x7f-\x9f"
 _IN_ADDRESS = rf"[^\s<>\"{_CONTROLS}]"
 _LAST_OF_ADDRESS = rf"[^\s<>\"{_CONTROLS}.,;:!?'()\[\]{{}}*…]"
 _REST = rf"{_IN_ADDRESS}*{_LAST_OF_ADDRESS}/?"
-_LABEL = r"[a-zA-Z0-9-]{1,63}+"
 _URL = rf"""
     (?:[hH][tT][tT][pP][sS]?|[fF][tT][pP])://{_REST}
     | [wW][wW][wW]\.{_REST}
     | (?<![\w@.]) (?={_LABEL}\.[a-zA-Z]) (?:{_LABEL}\.){{1,4}}
       (?: (?:com|org|net|edu|gov|COM|ORG|NET) (?:\.[a-zA-Z]{{2}})?\b (?:/(?:{_REST})?)?
         | (?:ly|gd|gl|tv|fm|io|co|uk|ca|de|ws|vg|cc|info|biz)/{_REST} )
-    | (?<![\w.+-]) [\w.+-]{{1,64}}+ @ {_LABEL} (?:\.{_LABEL}){{1,4}}+
+    | {MAIL_ADDRESS}
     | {URL}
 """
 
@@ -72,8 +107,7 @@ _EMOJI = rf"""
     [\U0001f1e6-\U0001f1ff]{{2}} | [0-9\#*]\u20e3 | {_COLOURED}(?:\u200d{_COLOURED})*+
 """
 
-_TOKEN = re.compile(
-    rf"""
+_TOKEN = rf"""
       (?P<url> {_URL} )
     | (?P<mention> (?<![\w@])@\w++ | {USER} )
     | (?P<hashtag> (?<!\w)\#(?=\d*+[^\W\d_])(?:\w|{MARK})++ )
@@ -82,17 +116,26 @@ _TOKEN = re.compile(
     | (?P<number> \d++(?:[.,:/-]\d++)*+(?!'?{LETTER}) | {NUMBER} )
     | (?P<word>
           \d++(?:[.,:/-]\d++)++(?:'?{_WORD})?      # 10:30pm
-        | (?:[^\W\d_]\.){{2,}}(?:[^\W\d_](?!\w))?  # u.s.a.
+        | {ABBREVIATION}
         | {_WORD}
-        | [{UNSPACED}]{MARK}*+ )
+        | {IDEOGRAPH} )
     | (?P<punctuation> \.{{2,}} | -{{2,}} | [^\s{_CONTROLS}\u200b-\u200f\u2028-\u202e\ufeff] )
-    """,
-    re.VERBOSE,
-)
-# Most words are letters before a blank, where no other alternative could begin.
+"""
+# Most words are letters before whitespace, where no other alternative could begin.
 _PLAIN = r"[a-zA-Z]++(?=[.,!?]?(?:\s|\Z))"
-# Without groups `findall` returns the tokens themselves, which is faster.
-_ANY_TOKEN = re.compile(_PLAIN + "|" + re.sub(r"\(\?P<\w+>", "(?:", _TOKEN.pattern), re.VERBOSE)
+
+
+@cache
+def _token() -> re.Pattern[str]:
+    """Return the expression of one token, whose kind is the name of its group."""
+    return re.compile(_TOKEN, re.VERBOSE)
+
+
+@cache
+def _any_token() -> re.Pattern[str]:
+    """Return the expression without groups: `findall` then returns the tokens, which is faster."""
+    return re.compile(_PLAIN + "|" + re.sub(r"\(\?P<\w+>", "(?:", _TOKEN), re.VERBOSE)
+
 
 _TAG = re.compile(r"<!--[^<>]*-->|</?(?!(?:url|user|number)>)[A-Za-z][A-Za-z0-9]*(?:\s[^<>]*)?/?>")
 _ENTITY = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
@@ -105,7 +148,7 @@ _ELONGATED = re.compile(r"([^\W\d_])\1{2,}|([)(\]\[}{|*])\2{2,}")
 
 @dataclass(frozen=True)
 class WordRules:
-    """How a text becomes words; each field is the key of the configuration of that name.
+    """Tokenization into words; each field is the key of the configuration of that name.
 
     `WordRules().tokenize("@ann I don't like it... :-( http://example.org/c")` gives
     `["@ann", "i", "don't", "like", "it", "...", ":-(", "http://example.org/c"]`.
@@ -128,8 +171,8 @@ class WordRules:
     lemmas: bool = False
 
     def tokenize(self, text: str) -> list[str]:
-        """The tokens of `text` in order; empty for a text without any."""
-        tokens = _ANY_TOKEN.findall(self._clean(text))
+        """Return the tokens of `text` in order; an empty list for a text without any."""
+        tokens = _any_token().findall(self._clean(text))
         if self._keeps_everything:
             return tokens
         memory = self._memory
@@ -168,8 +211,8 @@ class WordRules:
         return text
 
     def _treat(self, token: str) -> tuple[str, ...]:
-        """What becomes of one token: nothing, itself, or other tokens in its place."""
-        found = _TOKEN.match(token)
+        """Return the tokens that replace one token: none, itself, or others."""
+        found = _token().match(token)
         match found and found.lastgroup:
             case "url":
                 return _replaced(token, self.urls, URL)

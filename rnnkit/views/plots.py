@@ -7,6 +7,7 @@ pages and paper; pictures that are files of their own are drawn in real ones.
 
 import contextlib
 import io
+import math
 import re
 import warnings
 from collections.abc import Iterator
@@ -159,27 +160,33 @@ def _drawn(figure: Figure, palette: Palette) -> Iterator[Any]:
         for key in ("axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"):
             matplotlib.rcParams[key] = palette.muted
         matplotlib.rcParams.update({"grid.color": palette.grid, "text.color": palette.ink})
-        canvas = Canvas(figsize=(figure.width, figure.height), layout="constrained")
+        # Measuring hundreds of names takes seconds.
+        is_fixed = any(len(panel.x.names) > _FEW_POINTS for panel in figure.panels)
+        layout = None if is_fixed else "constrained"
+        canvas = Canvas(figsize=(figure.width, figure.height), layout=layout)
         ratios = [panel.height for panel in figure.panels]
         rows = canvas.subplots(len(ratios), 1, squeeze=False, height_ratios=ratios)[:, 0]
         for axes, panel in zip(rows, figure.panels, strict=True):
             _paint(canvas, axes, panel, palette)
-        if any(len(panel.x.names) > _FEW_POINTS for panel in figure.panels):
-            _fix_layout(canvas, rows)
+        if is_fixed:
+            _place(canvas, figure)
         yield canvas
 
 
-def _fix_layout(canvas: Any, rows: Any) -> None:
-    """Give panels with many names their places: measuring hundreds of names takes seconds."""
-    width, height = canvas.get_size_inches()
-    longest = max(len(label.get_text()) for axes in rows for label in axes.get_yticklabels())
-    canvas.set_layout_engine("none")
+def _place(canvas: Any, figure: Figure) -> None:
+    """Give panels with many names below them their places, by lengths in inches."""
+    longest = max((len(name) for panel in figure.panels for name in panel.y.names), default=4)
+    letters = max(len(name) for panel in figure.panels for name in panel.x.names)
+    names = 0.15 + 0.085 * min(letters, 14)
+    gap = names + (0.3 if any(panel.title for panel in figure.panels[1:]) else 0.0)
+    count, top = len(figure.panels), 0.35
+    each = max((figure.height - top - names - (count - 1) * gap) / count, 0.1)
     canvas.subplots_adjust(
-        left=min((0.35 + 0.085 * longest) / width, 0.4),
-        right=1 - 0.15 / width,
-        top=1 - 0.35 / height,
-        bottom=0.75 / height,
-        hspace=1.15 / (height / len(rows)),
+        left=min((0.45 + 0.085 * longest) / figure.width, 0.4),
+        right=1 - 0.15 / figure.width,
+        top=1 - top / figure.height,
+        bottom=names / figure.height,
+        hspace=gap / each,
     )
 
 
@@ -307,7 +314,10 @@ def _paint_heat_map(axes: Any, shown: HeatMap, palette: Palette) -> None:
     from matplotlib.patches import Rectangle
 
     rows, columns = shown.values.shape
-    strengths = np.nan_to_num(shown.values / (shown.largest or 1.0)).clip(-1.0, 1.0)
+    finite = np.abs(shown.values[np.isfinite(shown.values)])
+    largest = shown.largest if math.isfinite(shown.largest) else float(finite.max(initial=0.0))
+    strengths = np.nan_to_num(shown.values / (largest or 1.0), posinf=1.0, neginf=-1.0)
+    strengths = strengths.clip(-1.0, 1.0)
     for colour, sign in ((palette.series[1], 1.0), (palette.series[0], -1.0)):
         places = np.argwhere(sign * strengths > 0.01)
         patches = [Rectangle((c - 0.48, r - 0.46), 0.96, 0.92) for r, c in places]
@@ -354,6 +364,8 @@ def _set_axis(axes: Any, which: str, axis: Axis, palette: Palette) -> None:
     match axis.scale:
         case "linear":
             pass
+        case "log" if not math.isfinite(getattr(axes.dataLim, f"minpos{which}")):
+            pass  # nothing above zero
         case "log":
             set_scale("log")
             drawn.set_major_locator(LogLocator(numticks=8))

@@ -52,7 +52,7 @@ def render(view: View, *, colour: bool = False) -> str:
     Notes are not among it: they belong on standard error. Figures need a page.
     """
     sections = (section for section in view.sections if section.on != "page")
-    return "\n\n".join(
+    return ("\n" if view.compact else "\n\n").join(
         text for section in sections if (text := render_section(section, colour=colour))
     )
 

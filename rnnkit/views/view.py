@@ -300,6 +300,7 @@ class View:
         tiles: numbers that a page shows first.
         notes: remarks: standard error on a terminal, a box on a page.
         picture: what `--png` draws.
+        compact: whether a terminal shows the sections without empty lines between them.
     """
 
     title: str
@@ -311,6 +312,7 @@ class View:
     tiles: tuple[Tile, ...] = ()
     notes: tuple[str, ...] = ()
     picture: Figure | None = field(default=None, compare=False)
+    compact: bool = False
 
     def __str__(self) -> str:
         from rnnkit.views.terminal import render

@@ -125,8 +125,8 @@ def make_class_run(tmp_path: Path) -> MakeClassRun:
         encoder, classes = prepared.encoder, list(prepared.classes)
         table = np.zeros((encoder.size, len(classes)), np.float32)
         for word, weight in weights.items():
-            if encoder.id_of(word) != UNKNOWN:
-                table[encoder.id_of(word), -1] = weight
+            if encoder.vocabulary.id_of(word) != UNKNOWN:
+                table[encoder.vocabulary.id_of(word), -1] = weight
         run = create_run(
             tmp_path / "runs",
             name,

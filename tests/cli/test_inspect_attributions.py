@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from rnnkit.inspection.page import MARK
+from rnnkit.cli import answer
 from rnnkit.runs.directory import RunDirectory
+from rnnkit.views.view import page_mark
 
 ROWS = [
     row
@@ -148,12 +149,10 @@ def test_a_language_model_has_no_verdict(
 def test_colours_on_a_terminal(
     run_cli: Callable[..., Any], run: RunDirectory, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from rnnkit.cli import inspect_attributions
-
-    monkeypatch.setattr(inspect_attributions, "has_colour", lambda: True)
+    monkeypatch.setattr(answer, "has_colour", lambda: True)
     shown = attributions(run_cli, run, "great awful film").stdout
     assert "  great awful film\n" in shown  # this terminal takes colours away again
-    assert "orange speaks for neg, blue against it" in shown
+    assert "orange adds to the probability of neg, blue takes from it" in shown
 
 
 def test_a_page_and_a_picture(
@@ -164,7 +163,7 @@ def test_a_page_and_a_picture(
     result = attributions(run_cli, run, hostile, "--html", page, "--png", picture)
     assert result.exit_code == 0, result.stderr
     text = page.read_text("utf-8")
-    assert text.startswith(MARK)
+    assert text.startswith(page_mark("inspect"))
     assert "<script" not in text
     assert "<b>bad" not in text
     assert "&lt;script&gt;alert(1)" in text
@@ -192,3 +191,40 @@ def test_nothing_heavy_is_loaded(run_cli: Callable[..., Any], run: RunDirectory)
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120
     )
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_quantity_is_named_and_that_of_predict_is_one_of_them(
+    run_cli: Callable[..., Any], run: RunDirectory
+) -> None:
+    text = "great awful film"
+    shown = attributions(run_cli, run, text).stdout
+    assert "Changes are Shapley values; predict --explain shows leave-one-out values" in shown
+    options = ("--method", "leave-one-out")
+    same = attributions(run_cli, run, text, *options)
+    assert "leave-one-out values, as in predict --explain" in same.stdout
+    found = json.loads(attributions(run_cli, run, text, *options, "--json").stdout)["texts"][0]
+    predicted = run_cli("predict", "--run", run.path, text, "--explain", "--json")
+    (told,) = json.loads(predicted.stdout)["predictions"]
+    assert [token["change"] for token in told["tokens"]] == [
+        token["change"] for token in found["tokens"]
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["hex", "rot13", "no-such"])
+def test_a_codec_that_is_no_text_encoding_is_wrong_use(
+    run_cli: Callable[..., Any], run: RunDirectory, encoding: str
+) -> None:
+    result = attributions(run_cli, run, "--encoding", encoding)
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--encoding" in result.stderr
+
+
+def test_a_closed_standard_input_is_wrong_use(run: RunDirectory) -> None:
+    import subprocess
+
+    done = subprocess.run(
+        ["bash", "-c", f"{sys.executable} -m rnnkit inspect attributions {run.path} <&-"],
+        capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert done.returncode == 2, done.stderr
+    assert "Traceback" not in done.stderr

@@ -11,8 +11,7 @@ from typing import Any
 
 import pytest
 
-from rnnkit.inspection.page import MARK
-from rnnkit.views.canvas import PNG_MARK
+from rnnkit.views.view import PNG_MARK, page_mark
 
 ROOT = Path(__file__).parents[2]
 BY_HAND = ROOT / "configs" / "tutorials" / "forward_by_hand.yaml"
@@ -236,7 +235,7 @@ def test_pages_and_pictures_are_written_and_only_ours_replaced(
     page, picture = tmp_path / "a.html", tmp_path / "a.png"
     for _ in range(2):
         forward(run_cli, BY_HAND, "--text", "hell", "--html", page, "--png", picture)
-    assert page.read_text("utf-8").startswith(MARK)
+    assert page.read_text("utf-8").startswith(page_mark("inspect"))
     assert "0.3799" in page.read_text("utf-8")
     assert PNG_MARK in picture.read_bytes()[:512]
     for option in ("--html", "--png"):

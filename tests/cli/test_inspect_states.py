@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from rnnkit.inspection.page import MARK
 from rnnkit.runs.directory import RunDirectory
-from rnnkit.views.canvas import PNG_MARK
+from rnnkit.views.view import PNG_MARK, page_mark
 
 WORDS = ["The quick", '"brown"', "fox", "(so they", "say)", "jumps", "over 5;", "BOXES."]
 
@@ -208,7 +207,7 @@ def test_a_page_and_a_picture(
     assert result.exit_code == 0
     assert f"Wrote {page}\nWrote {picture}\n" in result.stderr
     text = page.read_text("utf-8")
-    assert text.startswith(MARK)
+    assert text.startswith(page_mark("inspect"))
     assert "What units track" in text
     assert "://" not in text
     assert "<script" not in text

@@ -3,15 +3,15 @@
 import numpy as np
 from made_up_reports import HOSTILE, LONG
 
-from rnnkit.inspection.attributions import Attribution, Attributions
-from rnnkit.inspection.state_view import StateView, choose_units
+from rnnkit.inspection.attribution_study import Attribution, Attributions
+from rnnkit.inspection.state_study import StateStudy, choose_units
 from rnnkit.inspection.tracking import Ranking, Tracked
-from rnnkit.text.spelling import label_text
+from rnnkit.text.vocabulary import label_text
 
 
-def state_view(
+def state_study(
     *, hostile: bool = False, tokens: int = 300, units: int = 4, ranked: bool = True
-) -> StateView:
+) -> StateStudy:
     """A view over characters, or over hostile words."""
     draw = np.random.default_rng(0)
     pieces = [HOSTILE, LONG, "a<b", "\n", "\t"] if hostile else list('The "fox" (so) jumps.\n')
@@ -33,7 +33,7 @@ def state_view(
         )
     )
     ranking = Ranking(tracked, ("inside quotes",), 32640, 0)
-    return StateView(
+    return StateStudy(
         cell="lstm",
         layer=1,
         kind="cell",

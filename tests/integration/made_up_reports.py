@@ -22,7 +22,7 @@ from rnnkit.report.gather import (
 from rnnkit.runs.listing import Overview, Story
 from rnnkit.tasks.language_model.position import loss_by_position
 from rnnkit.tasks.language_model.session import Session
-from rnnkit.text.tokenize import TextRules
+from rnnkit.text.cleaning import TextRules
 from rnnkit.text.vocabulary import Vocabulary
 
 HOSTILE = (

@@ -13,12 +13,11 @@ import pytest
 from experiments import configure, configure_labelled, train_new
 
 from rnnkit.config.describe import to_yaml
-from rnnkit.inspection.page import MARK
 from rnnkit.inspection.subject import ClassifierSubject, LanguageSubject, open_run
-from rnnkit.runs.directory import RunDirectory, replace_recorded
+from rnnkit.runs.directory import RunDirectory
 from rnnkit.tasks.language_model.session import load_session
 from rnnkit.tasks.text_classification.classifier import load_classifier, predict_probabilities
-from rnnkit.views.canvas import PNG_MARK
+from rnnkit.views.view import PNG_MARK, page_mark
 
 RunCli = Callable[..., Any]
 
@@ -256,7 +255,7 @@ def test_pages_and_pictures(
             "inspect", command, runs[name].path, *options, "--html", page, "--png", picture
         )
         assert result.exit_code == 0, result.stderr
-    assert page.read_text("utf-8").startswith(MARK)
+    assert page.read_text("utf-8").startswith(page_mark("inspect"))
     assert "://" not in page.read_text("utf-8")
     assert PNG_MARK in picture.read_bytes()[:512]
     mine = tmp_path / "mine.html"
@@ -268,19 +267,21 @@ def test_pages_and_pictures(
 
 def test_damage_is_exit_5(run_cli: RunCli, tmp_path: Path) -> None:
     run = train_new(tmp_path, configure(tmp_path, "training.max_steps=1"), "run")
-    whole = run.keras_model.read_bytes()
-    run.keras_model.write_bytes(whole[:-10])
+    whole = run.best_checkpoint.read_bytes()
+    for part in (whole[:-10], whole[: len(whole) // 2], b"nothing", b""):
+        run.best_checkpoint.write_bytes(part)
+        cut = run_cli("inspect", "summary", run.path)
+        assert (cut.exit_code, "best.npz: damaged" in cut.stderr) == (5, True)
+    flipped = bytearray(whole)
+    flipped[len(whole) // 2] ^= 1
+    run.best_checkpoint.write_bytes(bytes(flipped))
     changed = run_cli("inspect", "summary", run.path)
-    assert (changed.exit_code, "checksum" in changed.stderr) == (5, True)
-    run.keras_model.write_bytes(whole)
-    replace_recorded(run, run.keras_model, whole[: len(whole) // 2])
-    cut = run_cli("inspect", "summary", run.path)
-    assert (cut.exit_code, "model.keras" in cut.stderr) == (5, True)
+    assert (changed.exit_code, "best.npz: damaged" in changed.stderr) == (5, True)
     other = train_new(tmp_path, configure(tmp_path, "training.max_steps=1", "model.units=9"), "o")
-    replace_recorded(run, run.keras_model, other.keras_model.read_bytes())
+    run.best_checkpoint.write_bytes(other.best_checkpoint.read_bytes())
     foreign = run_cli("inspect", "summary", run.path)
     assert (foreign.exit_code, "has shape" in foreign.stderr) == (5, True)
-    run.keras_model.unlink()
+    run.best_checkpoint.unlink()
     missing = run_cli("inspect", "summary", run.path)
     assert (missing.exit_code, "missing" in missing.stderr) == (5, True)
 

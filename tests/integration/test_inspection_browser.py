@@ -4,26 +4,29 @@ from pathlib import Path
 
 import pytest
 from browser import BROWSER, WIDTHS, measure
-from made_up_inspections import attributions, state_view
+from made_up_inspections import attributions, state_study
 from made_up_reports import HOSTILE, LONG
 
-from rnnkit.inspection.attributions import Shapley
-from rnnkit.inspection.page_attributions import attributions_page
-from rnnkit.inspection.page_states import states_page
+from rnnkit.inspection.attribution_study import Shapley
+from rnnkit.inspection.attributions import show_attributions
+from rnnkit.inspection.states import show_states
+from rnnkit.views.html import render
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no `chromium` on PATH")
 
 TEXTS = ["not a bad film", f"{HOSTILE} {LONG}", ""]
 
 PAGES = {
-    "states": lambda: states_page(state_view(), run="run"),
-    "hostile states": lambda: states_page(state_view(hostile=True, tokens=40), run=LONG),
-    "attributions": lambda: attributions_page(
-        [attributions(text, sampled=True) for text in TEXTS],
-        [HOSTILE, LONG],
-        method=Shapley(),
-        is_bidirectional=True,
-        run=f"run{HOSTILE}",
+    "states": lambda: render(show_states(state_study(), run="run")),
+    "hostile states": lambda: render(show_states(state_study(hostile=True, tokens=40), run=LONG)),
+    "attributions": lambda: render(
+        show_attributions(
+            [attributions(text, sampled=True) for text in TEXTS],
+            [HOSTILE, LONG],
+            method=Shapley(),
+            is_bidirectional=True,
+            run=f"run{HOSTILE}",
+        )
     ),
 }
 

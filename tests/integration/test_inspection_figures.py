@@ -12,14 +12,17 @@ from browser import BROWSER, WIDTHS, measure
 from made_up_reports import HOSTILE, LONG
 from read_page import Page, check_that_nothing_is_loaded
 
-from rnnkit.inspection.forward import Extent, Forward, classifier_forward, language_forward
-from rnnkit.inspection.gradient_view import GradientView
-from rnnkit.inspection.gradients import Clipping, Profile, StateProfile
-from rnnkit.inspection.page import MARK
-from rnnkit.inspection.page_forward import forward_page, forward_picture
-from rnnkit.inspection.page_gradients import gradients_page, gradients_picture
+from rnnkit.inspection.forward import (
+    Forward,
+    classifier_forward,
+    language_forward,
+    show_forward,
+)
+from rnnkit.inspection.gradient_study import GradientStudy
+from rnnkit.inspection.gradients import show_gradients
+from rnnkit.inspection.profiles import Clipping, Profile, StateProfile
 from rnnkit.inspection.subject import ClassifierSubject, LanguageSubject
-from rnnkit.inspection.summary import summarize, summary_view
+from rnnkit.inspection.summary import show_summary, summarize
 from rnnkit.network.initializers import untrained
 from rnnkit.tasks.language_model.config import LanguageModelConfig
 from rnnkit.tasks.language_model.network import language_network
@@ -29,12 +32,10 @@ from rnnkit.tasks.text_classification.config import (
     PretrainedEmbedding,
 )
 from rnnkit.tasks.text_classification.network import classifier_network
-from rnnkit.views.formats import memory
+from rnnkit.views.formats import memory, visible
 from rnnkit.views.html import render
-from rnnkit.views.markup import visible
-from rnnkit.views.plots import draw_png
-from rnnkit.views.style import VARIABLES
-from rnnkit.views.view import PNG_MARK, View
+from rnnkit.views.plots import VARIABLES, draw_png
+from rnnkit.views.view import PNG_MARK, View, page_mark
 
 TOKENS = [HOSTILE, LONG, "⏎", "␣", "$x_1$", "a<b"]
 
@@ -69,21 +70,21 @@ def language(text: str = "012345", *, steps: int = 3, units: int = 4) -> Forward
     network = untrained(language_network(LANGUAGE, vocabulary_size=6), seed=0)
     config: Any = None
     subject = LanguageSubject("n", None, config, network, VOCABULARY, None, "")
-    return language_forward(subject, text, Extent(units, steps))
+    return language_forward(subject, text, units=units, steps=steps)
 
 
 def classified(text: str = "0123") -> Forward:
     network = untrained(classifier_network(CLASSIFIER, vocabulary_size=6, classes=2), seed=0)
     config: Any = None
     subject = ClassifierSubject("n", None, config, network, VOCABULARY, (HOSTILE, LONG), 1.5, "")
-    return classifier_forward(subject, text, Extent(4, 2))
+    return classifier_forward(subject, text, units=4, steps=2)
 
 
 def summary() -> View:
     embedding = PretrainedEmbedding(kind="pretrained", path="v.txt")
     model = CLASSIFIER.model_copy(update={"embedding": embedding})
     found = summarize(classifier_network(model, vocabulary_size=6, classes=2, vector_size=3))
-    return summary_view(found, name=f"runs/{LONG}", origin=HOSTILE)
+    return show_summary(found, name=f"runs/{LONG}", origin=HOSTILE)
 
 
 def picture_of(view: View) -> bytes:
@@ -95,7 +96,7 @@ def curve(layer: str, factor: float, *, kind: Any = "hidden") -> StateProfile:
     return StateProfile(layer, kind, 2.0 * factor ** np.arange(41.0))
 
 
-def gradients(*, profiles: int = 3, clipped: bool = True) -> GradientView:
+def gradients(*, profiles: int = 3, clipped: bool = True) -> GradientStudy:
     states = (curve("recurrent_0", 0.7), curve("recurrent_0", 0.95, kind="cell"))
     found = [
         Profile(f"runs/{HOSTILE}", "lstm", "trained", 64, 41, states),
@@ -105,15 +106,19 @@ def gradients(*, profiles: int = 3, clipped: bool = True) -> GradientView:
     infinite = np.where(np.arange(41) > 9, np.inf, found[2].states[0].norms)
     found[2] = replace(found[2], states=(replace(found[2].states[0], norms=infinite),))
     clipping = Clipping({"a/b": 3.0, "c/d": 4.0}, {"a/b": 0.6, "c/d": 0.8}, 1.0, None, 64, 41)
-    return GradientView(
+    return GradientStudy(
         tuple(found[:profiles]), clipping if clipped else None, HOSTILE, (f"note {HOSTILE}",)
     )
 
 
-def page_of(found: Forward) -> str:
-    return forward_page(
+def shown(found: Forward) -> View:
+    return show_forward(
         found, name=f"runs/{HOSTILE}", origin=LONG, text=f"{HOSTILE}{LONG}", digits=3
     )
+
+
+def page_of(found: Forward) -> str:
+    return render(shown(found))
 
 
 PAGES: dict[str, Callable[[], str]] = {
@@ -121,8 +126,8 @@ PAGES: dict[str, Callable[[], str]] = {
     "forward": lambda: page_of(language()),
     "one token": lambda: page_of(language("3", steps=0)),
     "classes": lambda: page_of(classified()),
-    "gradients": lambda: gradients_page(gradients()),
-    "one profile": lambda: gradients_page(gradients(profiles=1, clipped=False)),
+    "gradients": lambda: render(show_gradients(gradients())),
+    "one profile": lambda: render(show_gradients(gradients(profiles=1, clipped=False))),
 }
 
 
@@ -130,7 +135,7 @@ PAGES: dict[str, Callable[[], str]] = {
 def test_a_page_is_whole_and_loads_nothing(name: str) -> None:
     text = PAGES[name]()
     assert text == PAGES[name]()
-    assert text.startswith(MARK)
+    assert text.startswith(page_mark("inspect"))
     page = Page(text)
     check_that_nothing_is_loaded(page)
     names = page.attributes("id")
@@ -181,9 +186,9 @@ def test_numbers_of_the_page_are_those_of_the_view() -> None:
     "draw",
     [
         lambda: picture_of(summary()),
-        lambda: forward_picture(language("0" * 200)),
-        lambda: forward_picture(classified()),
-        lambda: gradients_picture(gradients()),
+        lambda: picture_of(shown(language("0" * 200))),
+        lambda: picture_of(shown(classified())),
+        lambda: picture_of(show_gradients(gradients())),
     ],
 )
 def test_pictures_are_ours(draw: Callable[[], bytes]) -> None:

@@ -81,12 +81,12 @@ def test_ratios_compare_the_classes(tmp_path: Path) -> None:
     prepared = prepare_texts(configure_labelled(tmp_path))
     ratios = class_ratios(prepared)
     assert ratios.shape == (prepared.encoder.size, 1)
-    assert ratios[prepared.encoder.id_of("lovely"), 0] > 1.0
-    assert ratios[prepared.encoder.id_of("dull"), 0] < -1.0
+    assert ratios[prepared.encoder.vocabulary.id_of("lovely"), 0] > 1.0
+    assert ratios[prepared.encoder.vocabulary.id_of("dull"), 0] < -1.0
     assert ratios[0, 0] == 0.0
 
     # By hand, for one token: texts of each class that hold it, plus one, over the sum of all.
-    texts, token = prepared.split("train"), prepared.encoder.id_of("film")
+    texts, token = prepared.split("train"), prepared.encoder.vocabulary.id_of("film")
     counts = np.ones((2, prepared.encoder.size))
     for index in range(len(texts)):
         for found in set(texts.row(index).tolist()):
@@ -113,7 +113,7 @@ def test_a_language_model_gives_its_layers(tmp_path: Path) -> None:
     vocabulary = read_document(language.vocabulary, "vocabulary")["tokens"]
     row = vocabulary.index("f")
     assert "f" in letters
-    ours = found["embedding/embeddings"][prepared.encoder.id_of("f")]
+    ours = found["embedding/embeddings"][prepared.encoder.vocabulary.id_of("f")]
     assert np.array_equal(ours, table[row])
     other = configure_labelled(tmp_path, *overrides, "model.units=9")
     with pytest.raises(ConfigError, match=r"model\.units"):

@@ -24,7 +24,6 @@ from rnnkit.runs.records import read_metrics
 from rnnkit.tasks.language_model.config import WordGenerationConfig
 from rnnkit.tasks.language_model.data import prepare
 from rnnkit.tasks.language_model.session import load_session
-from rnnkit.text.word_vocabulary import WordVocabulary
 from rnnkit.training.step import Learner
 
 VECTORS = "fox 0.5 -0.5 0.25 0.125\nthe 1.0 2.0 -1.0 0.5\n"
@@ -108,7 +107,7 @@ def test_scores_are_those_of_the_text(case: str, runs: dict[str, RunDirectory]) 
     known = "".join(session.vocabulary.decode([0]))
     text = session.vocabulary.decode(ids.tolist())
     first = session.vocabulary.decode(ids[: session.context or 1].tolist())
-    if isinstance(session.vocabulary, WordVocabulary):
+    if session.vocabulary.kind == "words":
         text, first = text.replace(known, "?"), first.replace(known, "?")
     nats = found.metrics["loss"].value * found.tokens
     bits = nats / math.log(2) / (len(text) - len(first))
@@ -257,11 +256,11 @@ def test_a_classifier_may_begin_with_a_model_of_words(tmp_path: Path) -> None:
     prepared = prepare_texts(config)
     begun = initial_weights(config, prepared).weights["embedding/embeddings"]
     vocabulary = prepare(source).vocabulary
-    assert isinstance(vocabulary, WordVocabulary)
+    assert vocabulary.kind == "words"
     with np.load(run.best_checkpoint) as archive:
         table = archive["embedding/embeddings"]
     for word in ("film", "lovely", "dull"):
-        row = prepared.encoder.id_of(word)
+        row = prepared.encoder.vocabulary.id_of(word)
         assert begun[row].tolist() == table[vocabulary.id_of(word)].tolist()
 
 

@@ -1,20 +1,12 @@
-"""Weights out of model.keras, weights that are drawn, and what they are counted as."""
+"""Weights of a network: whether they fit, how they are drawn, and what they are counted as."""
 
-import io
-import json
-import zipfile
-from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
-import h5py
 import keras
 import numpy as np
 import pytest
 
-from rnnkit.errors import RunError
 from rnnkit.inspection.summary import summarize
-from rnnkit.inspection.weights import weights_of_file
 from rnnkit.network.cells import LSTM, SIMPLE_RNN
 from rnnkit.network.initializers import initialise, untrained, with_cell
 from rnnkit.network.keras import build_saved_model, weights_by_name
@@ -30,78 +22,7 @@ from rnnkit.tasks.text_classification.network import classifier_network
 
 MODEL = LanguageModelConfig(cell="lstm", units=4)
 
-# ----------------------------------------------------------------------------------- the file
-
-
-@pytest.fixture(scope="module")
-def content(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """The members of a saved model."""
-    path = tmp_path_factory.mktemp("model") / "model.keras"
-    build_saved_model(language_network(MODEL, vocabulary_size=5)).save(path)
-    with zipfile.ZipFile(path) as archive:
-        return {name: archive.read(name) for name in archive.namelist()}
-
-
-def write(path: Path, members: dict[str, bytes]) -> Path:
-    with zipfile.ZipFile(path, "w") as archive:
-        for name, data in members.items():
-            archive.writestr(name, data)
-    return path
-
-
-def without(name: str) -> Callable[[dict[str, bytes]], dict[str, bytes]]:
-    return lambda members: {key: value for key, value in members.items() if key != name}
-
-
-def replaced(name: str, data: bytes) -> Callable[[dict[str, bytes]], dict[str, bytes]]:
-    return lambda members: members | {name: data}
-
-
-def with_deleted_group(members: dict[str, bytes]) -> dict[str, bytes]:
-    content = io.BytesIO(members["model.weights.h5"])
-    with h5py.File(content, "r+") as file:
-        layers: Any = file["layers"]
-        del layers["lstm"]["cell"]
-    return members | {"model.weights.h5": content.getvalue()}
-
-
-DAMAGE: dict[str, Callable[[dict[str, bytes]], dict[str, bytes]]] = {
-    "no configuration": without("config.json"),
-    "no weights": without("model.weights.h5"),
-    "no JSON": replaced("config.json", b"{"),
-    "other JSON": replaced("config.json", b"[]"),
-    "a layer without a name": replaced(
-        "config.json",
-        json.dumps({"config": {"layers": [{"class_name": "LSTM", "config": {}}]}}).encode(),
-    ),
-    "a layer without weights": replaced(
-        "config.json",
-        json.dumps(
-            {"config": {"layers": [{"class_name": "LSTM", "config": {"name": "x"}}]}}
-        ).encode(),
-    ),
-    "no HDF5": replaced("model.weights.h5", b"nothing"),
-    "half of the HDF5": lambda members: (
-        members | {"model.weights.h5": members["model.weights.h5"][:3000]}
-    ),
-    "a cell without matrices": with_deleted_group,
-}
-
-
-@pytest.mark.parametrize("damage", DAMAGE)
-def test_damage_is_one_message(damage: str, tmp_path: Path, content: dict[str, bytes]) -> None:
-    path = write(tmp_path / "model.keras", DAMAGE[damage](content))
-    with pytest.raises(RunError, match=r"model\.keras: (damaged|cannot be read)"):
-        weights_of_file(path)
-
-
-@pytest.mark.parametrize("data", [b"", b"PK", b"not a zip"])
-def test_what_is_no_zip_is_one_message(tmp_path: Path, data: bytes) -> None:
-    (tmp_path / "model.keras").write_bytes(data)
-    with pytest.raises(RunError, match=r"model\.keras"):
-        weights_of_file(tmp_path / "model.keras")
-    with pytest.raises(RunError, match=r"missing\.keras"):
-        weights_of_file(tmp_path / "missing.keras")
+# ------------------------------------------------------------------------------ a whole network
 
 
 @pytest.mark.parametrize(

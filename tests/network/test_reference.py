@@ -2,7 +2,6 @@
 
 import itertools
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -10,7 +9,6 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from rnnkit.inspection.weights import weights_of_file
 from rnnkit.network.keras import build_saved_model, weights_by_name
 from rnnkit.network.reference import Network, build_network, encode, run, softmax
 from rnnkit.network.reference_gradients import gradients as gradients_of
@@ -193,15 +191,3 @@ def step_by_step(
         embedding: Any = saved.get_layer("embedding")
         return watched, embedding(steps[-1], reverse=True)
     return watched, saved.get_layer("logits")(steps[-1])
-
-
-@pytest.mark.parametrize("cell", CELLS)
-def test_the_saved_file_holds_what_keras_loaded(cell: str, tmp_path: Path) -> None:
-    model = configure({"cell": cell, "units": (5, 4), "normalization": "batch"})
-    saved, _ = built(model)
-    saved.save(tmp_path / "model.keras")
-    read = weights_of_file(tmp_path / "model.keras")
-    wanted = weights_by_name(saved)
-    assert read.keys() == wanted.keys()
-    for name, value in wanted.items():
-        np.testing.assert_array_equal(read[name], value.astype(np.float32))

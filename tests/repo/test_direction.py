@@ -56,7 +56,6 @@ PLACES = {
     "annotated_types": {"config"},  # the vocabulary of pydantic's constraints
     "click": {"cli"},
     "filelock": {"runs"},
-    "h5py": {"inspection/weights.py"},
     "jinja2": {"views"},
     "keras": {"network", "training", "tasks"},
     "markupsafe": {"views"},
@@ -100,9 +99,6 @@ PENDING: frozenset[str] = frozenset(
         "data/word_vectors.py -> tasks",
         "inference/beam.py -> tasks",
         "inference/continuation.py -> tasks",
-        "inspection/page_forward.py -> imports matplotlib",
-        "inspection/page_gradients.py -> imports matplotlib",
-        "inspection/page_states.py -> imports matplotlib",
         "runs/listing.py -> tasks",
         "tasks/language_model/sections.py -> report",
         "tasks/language_model/session.py -> imports onnxruntime",

@@ -13,7 +13,7 @@ from rnnkit.inference.continuation import (
     read_text,
     select,
 )
-from rnnkit.text.language import LanguageVocabulary
+from rnnkit.text.vocabulary import Vocabulary
 
 ids = st.lists(st.integers(0, 8), min_size=1, max_size=12)
 
@@ -21,7 +21,7 @@ ids = st.lists(st.integers(0, 8), min_size=1, max_size=12)
 @given(ids, ids, st.sampled_from([None, 1, 3]), st.sampled_from([LETTERS, WORDS]))
 @settings(max_examples=60)
 def test_the_carried_state_is_that_of_the_whole_prefix(
-    given: list[int], more: list[int], context: int | None, vocabulary: LanguageVocabulary
+    given: list[int], more: list[int], context: int | None, vocabulary: Vocabulary
 ) -> None:
     session = elman(vocabulary, context)
     texts = read_text(session, given)

@@ -16,8 +16,8 @@ from rnnkit.data.encode_files import encode_files
 from rnnkit.errors import DataError
 from rnnkit.tasks.language_model.config import CharGenerationConfig
 from rnnkit.tasks.language_model.data import Prepared, prepare
-from rnnkit.text import tokenize
-from rnnkit.text.tokenize import TextRules
+from rnnkit.text import cleaning
+from rnnkit.text.cleaning import TextRules
 from rnnkit.text.vocabulary import Vocabulary
 
 SHAKESPEARE = Path(__file__).parents[2] / "data" / "tinyshakespeare.txt"
@@ -56,8 +56,8 @@ data_texts = st.text(
 @given(
     texts=st.lists(data_texts, min_size=1, max_size=3),
     chunk_bytes=st.integers(1, 40),
-    newlines=st.sampled_from(typing.get_args(tokenize.Newlines)),
-    normalization=st.sampled_from(typing.get_args(tokenize.Normalization)),
+    newlines=st.sampled_from(typing.get_args(cleaning.Newlines)),
+    normalization=st.sampled_from(typing.get_args(cleaning.Normalization)),
     lowercase=st.booleans(),
     minimum_count=st.integers(1, 3),
     tokens=st.sampled_from(["characters", "bytes"]),
@@ -66,8 +66,8 @@ def test_the_result_is_that_of_encoding_in_memory(
     tmp_path_factory: pytest.TempPathFactory,
     texts: list[str],
     chunk_bytes: int,
-    newlines: tokenize.Newlines,
-    normalization: tokenize.Normalization,
+    newlines: cleaning.Newlines,
+    normalization: cleaning.Normalization,
     lowercase: bool,
     minimum_count: int,
     tokens: str,

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rnnkit.data.decoding import read_pieces
 from rnnkit.data.sources import check_unchanged, find_files, identify
 from rnnkit.errors import DataError
-from rnnkit.text.tokenize import TextRules
+from rnnkit.text.cleaning import TextRules
 
 RULES = [TextRules(), TextRules("keep"), TextRules("normalize", "NFC", True)]
 

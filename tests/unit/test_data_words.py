@@ -17,8 +17,6 @@ from rnnkit.errors import ConfigError, DataError
 from rnnkit.tasks.language_model.config import WordGenerationConfig
 from rnnkit.tasks.language_model.data import Prepared, prepare
 from rnnkit.tasks.task import parse_config
-from rnnkit.text.subword_vocabulary import SubwordVocabulary
-from rnnkit.text.word_vocabulary import WordVocabulary
 
 SETTINGS = """\
 version: 1
@@ -98,7 +96,7 @@ def test_the_vocabulary_is_that_of_the_training_part(tmp_path: Path) -> None:
     text = "a b c a b a\n" * 10 + "\nnew words here\n"
     prepared = ready(tmp_path, "data.validation_fraction=0.12", text=text)
     vocabulary = prepared.vocabulary
-    assert isinstance(vocabulary, WordVocabulary)
+    assert vocabulary.kind == "words"
     assert vocabulary.words == ("a", "b", "\n", "c")
     held_out = prepared.split("validation")
     assert vocabulary.decode(held_out.tolist()).endswith("<unk> <unk> <unk>\n")
@@ -120,7 +118,7 @@ def test_rare_words_become_unknown(
     text = "the a b the a c the d b the a b the"
     prepared = ready(tmp_path, "data.validation_fraction=0", *overrides, text=text)
     vocabulary = prepared.vocabulary
-    assert isinstance(vocabulary, WordVocabulary)
+    assert vocabulary.kind == "words"
     assert set(vocabulary.words) == words
     counts = Counter(word for word in text.split() if word not in words)
     assert int((prepared.ids == 0).sum()) == counts.total()
@@ -156,7 +154,7 @@ TREEBANK = " no it was n't black monday \n but <unk> N million \n" * 12
 def test_the_treebank_layout(tmp_path: Path) -> None:
     prepared = ready(tmp_path, "data.layout=sentences", text=TREEBANK.rstrip("\n"))
     vocabulary = prepared.vocabulary
-    assert isinstance(vocabulary, WordVocabulary)
+    assert vocabulary.kind == "words"
     assert set(vocabulary.words) == {*TREEBANK.split(), "\n"} - {"<unk>"}
     lines = [line.strip() for line in TREEBANK.splitlines()]
     assert text_of(prepared) == "\n".join(lines) + "\n"
@@ -201,7 +199,7 @@ def test_what_is_prepared_again_comes_from_the_cache(tmp_path: Path) -> None:
 
 def test_subwords_know_every_text(tmp_path: Path) -> None:
     vocabulary = ready(tmp_path, *SUBWORDS).vocabulary
-    assert isinstance(vocabulary, SubwordVocabulary)
+    assert vocabulary.kind == "subwords"
     assert 256 < vocabulary.size <= 300
     strange = "日本語 \t\n\u200b<unk> \U0001f600"
     assert vocabulary.decode(vocabulary.encode(strange)) == strange
@@ -261,7 +259,7 @@ def test_pretrained_vectors(tmp_path: Path) -> None:
     vectors.write_text("the 1 2\nline 3 4\nLine 5 6\nMAN 7 8\npoem 9 10\n")
     prepared = ready(tmp_path, f"model.input={{kind: pretrained, path: {vectors}}}")
     vocabulary, matrix = prepared.vocabulary, prepared.vectors
-    assert isinstance(vocabulary, WordVocabulary)
+    assert vocabulary.kind == "words"
     assert matrix is not None
     assert matrix.shape == (vocabulary.size, 2)
     assert matrix[vocabulary.id_of("Line")].tolist() == [5, 6]

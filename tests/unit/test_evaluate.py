@@ -19,7 +19,7 @@ from rnnkit.inference.intervals import (
 from rnnkit.tasks.language_model.evaluated_text import text_of_files
 from rnnkit.tasks.language_model.evaluation import STREAM_BLOCK, STREAM_CHUNK, Evaluation, evaluate
 from rnnkit.tasks.language_model.session import Session, States
-from rnnkit.text.tokenize import TextRules
+from rnnkit.text.cleaning import TextRules
 from rnnkit.text.vocabulary import Vocabulary
 
 LETTERS = Vocabulary(TextRules(), "characters", tuple("abcdef"))

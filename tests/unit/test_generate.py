@@ -14,7 +14,7 @@ from rnnkit.inference.sampling import SamplingOptions
 from rnnkit.inference.writing import Completion, Piece, split_at_stop
 from rnnkit.tasks.language_model.generate import Prime, generate, read_prime
 from rnnkit.tasks.language_model.session import Session, States
-from rnnkit.text.tokenize import TextRules
+from rnnkit.text.cleaning import TextRules
 from rnnkit.text.vocabulary import Vocabulary
 
 GREEDY = SamplingOptions(temperature=0.0)

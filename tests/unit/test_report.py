@@ -15,7 +15,7 @@ from rnnkit.errors import DataError, RunError
 from rnnkit.tasks.language_model.evaluation import evaluate
 from rnnkit.tasks.language_model.position import loss_by_position, position_groups
 from rnnkit.tasks.language_model.session import Session, States
-from rnnkit.text.tokenize import TextRules
+from rnnkit.text.cleaning import TextRules
 from rnnkit.text.vocabulary import Vocabulary
 from rnnkit.views.figures import Curve, Marker, course, thinned
 from rnnkit.views.markup import Html, escape, table, tag, visible

@@ -8,25 +8,23 @@ import pytest
 
 from rnnkit.tasks.language_model.session import Session, States
 from rnnkit.tasks.language_model.suggest import Suggestions, suggest
-from rnnkit.text.language import LanguageVocabulary
-from rnnkit.text.subword_vocabulary import SubwordVocabulary
+from rnnkit.text.cleaning import TextRules
+from rnnkit.text.stored import subword_vocabulary
 from rnnkit.text.subwords import train_exact_subwords
-from rnnkit.text.tokenize import TextRules
 from rnnkit.text.vocabulary import Vocabulary
-from rnnkit.text.word_vocabulary import WordVocabulary
 
 RULES = TextRules()
 CHARACTERS = Vocabulary(RULES, "characters", ("\n", " ", "'", ".", "a", "b", "é"), True)
 BYTES = Vocabulary(RULES, "bytes")
-SUBWORDS = SubwordVocabulary(
+SUBWORDS = subword_vocabulary(
     RULES, train_exact_subwords(["an ant and a band. an ant"] * 3, vocabulary_size=264)
 )
 TOKENS = ("<join>", " ", "the", "\n", ".", "cat", "cats", "Catalan", "'s", '<open ">', "a")
-WORDS = WordVocabulary(RULES, "text", TOKENS)
+WORDS = Vocabulary(RULES, "words", TOKENS, has_unknown=True)
 
 
 def session(
-    vocabulary: LanguageVocabulary, *, context: int | None = None, seed: int = 0, sharp: float = 1.5
+    vocabulary: Vocabulary, *, context: int | None = None, seed: int = 0, sharp: float = 1.5
 ) -> Session:
     """A model whose next token depends on the last two, in the form of a state or of a window."""
     size = vocabulary.size
@@ -215,7 +213,7 @@ def test_characters_end_a_word_where_the_model_ends_it() -> None:
 
 
 @pytest.mark.parametrize("vocabulary", [CHARACTERS, SUBWORDS, WORDS], ids=lambda v: v.kind)
-def test_what_is_unknown_does_no_harm(vocabulary: LanguageVocabulary) -> None:
+def test_what_is_unknown_does_no_harm(vocabulary: Vocabulary) -> None:
     model = session(vocabulary)
     for text in ("日本 ", "zzz qqq", "\ud800 ", "...", "a  b  ", "'", "\t"):
         for way in (None, "next", "complete"):

@@ -6,23 +6,24 @@ from typing import Any
 import numpy as np
 
 from rnnkit.tasks.language_model.session import Session, States
-from rnnkit.text.language import LanguageVocabulary
-from rnnkit.text.tokenize import TextRules
-from rnnkit.text.vocabulary import Vocabulary
-from rnnkit.text.word_vocabulary import MARKS, WordVocabulary
+from rnnkit.text.cleaning import TextRules
+from rnnkit.text.vocabulary import MARKS, Vocabulary
 
 LETTERS = Vocabulary(TextRules(), "characters", tuple("\nabcdefgh"))
 WITH_UNKNOWN = Vocabulary(TextRules(), "characters", tuple("abcd"), has_unknown=True)
 BYTES = Vocabulary(TextRules(), "bytes")
-WORDS = WordVocabulary(
-    TextRules(), "text", (*MARKS["text"], "\n", "the", ",", "king", "queen", ".", "sees", "a")
+WORDS = Vocabulary(
+    TextRules(),
+    "words",
+    (*MARKS["text"], "\n", "the", ",", "king", "queen", ".", "sees", "a"),
+    has_unknown=True,
 )
 
 
 def session_of(
     run_graph: Callable[[np.ndarray, States], Any],
     *,
-    vocabulary: LanguageVocabulary = LETTERS,
+    vocabulary: Vocabulary = LETTERS,
     context: int | None = None,
 ) -> Session:
     """A session whose state is one number for every token."""
@@ -36,7 +37,7 @@ def session_of(
 
 
 def elman(
-    vocabulary: LanguageVocabulary = LETTERS,
+    vocabulary: Vocabulary = LETTERS,
     context: int | None = None,
     *,
     seed: int = 5,
@@ -62,7 +63,7 @@ def elman(
     return session_of(run_graph, vocabulary=vocabulary, context=context)
 
 
-def successor(vocabulary: LanguageVocabulary = LETTERS, **more: Any) -> Session:
+def successor(vocabulary: Vocabulary = LETTERS, **more: Any) -> Session:
     """A model sure that the next token is the next id, round and round."""
 
     def run_graph(ids: np.ndarray, states: States) -> tuple[np.ndarray, list[np.ndarray]]:

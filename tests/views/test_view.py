@@ -196,3 +196,13 @@ def test_marks_are_drawn() -> None:
     page = html.render(View("t", "s", (Section("x", (shown,)),)))
     assert "200 %" in page
     assert "#0a0b" not in page
+
+
+def test_tokens_have_their_numbers_behind_them() -> None:
+    tokens = Tokens((Token("a<b", 0.5, "t"), Token("\n", -1.0, "u")), digits=1, spaced=True)
+    page = html.render(View("t", "s", (Section("x", (tokens,)),)))
+    assert '<span class="plus" style="--a:0.50" title="t">a&lt;b</span> <span' in page
+    assert '<span class="minus" style="--a:1.00" title="u">⏎\n</span>' in page
+    assert "-1.0<i></i>+1.0" in page
+    flat = html.render(View("t", "s", (Section("x", (Tokens((Token("a", 0.0),)),)),)))
+    assert "--a:0.00" in flat

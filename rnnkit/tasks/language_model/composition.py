@@ -11,7 +11,7 @@ from rnnkit.inference.continuation import Continuation, expected_tokens, read_ne
 from rnnkit.inference.sampling import PENALTY_WINDOW, SamplingOptions, sample
 from rnnkit.tasks.language_model.generate import Prime
 from rnnkit.tasks.language_model.session import Session
-from rnnkit.text.language import StreamDecoder, name_unseen, unit_of
+from rnnkit.text.vocabulary import StreamDecoder
 
 _REMEMBERED = 1000
 """Changes that can be undone."""
@@ -92,8 +92,8 @@ class Composition:
             text = text.strip(" \t")  # words bring the spaces between them
         if missing := vocabulary.unseen(text):
             raise DataError(
-                f"The model has never seen these {unit_of(vocabulary)}: "
-                f"{name_unseen(vocabulary, missing)}"
+                f"The model has never seen these {vocabulary.unit}: "
+                f"{vocabulary.name_units(missing)}"
             )
         ids = vocabulary.encode(text)
         if not ids:

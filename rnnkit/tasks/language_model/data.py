@@ -24,7 +24,8 @@ from rnnkit.data.splits import SplitName, Splits, split_contiguous
 from rnnkit.data.windows import check_splits
 from rnnkit.data.word_vectors import read_word_vectors
 from rnnkit.tasks.language_model.notes import describe_corpus
-from rnnkit.text.language import LanguageVocabulary, read_vocabulary
+from rnnkit.text.stored import read_vocabulary
+from rnnkit.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:
     from rnnkit.tasks.language_model.config import LanguageConfig
@@ -46,7 +47,7 @@ class Prepared:
 
     ids: NDArray[np.unsignedinteger]
     """uint8, uint16 or uint32 [tokens], memory-mapped and read-only."""
-    vocabulary: LanguageVocabulary
+    vocabulary: Vocabulary
     splits: Splits
     fingerprint: str
     """SHA-256 of vocabulary and ids."""

@@ -13,7 +13,7 @@ from rnnkit.runs.directory import RunDirectory
 from rnnkit.runs.files import read_document
 from rnnkit.tasks.language_model.config import LanguageConfig
 from rnnkit.tasks.language_model.data import prepare
-from rnnkit.text.language import LanguageVocabulary, name_unit, unit_of
+from rnnkit.text.vocabulary import Vocabulary
 
 Unseen = Literal["error", "skip", "unk"]
 
@@ -73,7 +73,7 @@ def text_of_run(
 
 
 def text_of_files(
-    files: Sequence[str], vocabulary: LanguageVocabulary, *, encoding: str, unseen: Unseen | None
+    files: Sequence[str], vocabulary: Vocabulary, *, encoding: str, unseen: Unseen | None
 ) -> EvaluatedText:
     """Other text in the run's vocabulary.
 
@@ -114,15 +114,15 @@ def text_of_files(
             )
 
 
-def _describe(text: EncodedText, vocabulary: LanguageVocabulary) -> str:
+def _describe(text: EncodedText, vocabulary: Vocabulary) -> str:
     """`3 of 200 characters are unknown to the model: 'é' (U+00E9) 2 times, ...`."""
     commonest = sorted(text.unseen.items(), key=lambda item: (-item[1], item[0]))
     named = ", ".join(
-        f"{name_unit(vocabulary, unit)} {count:,} time{'s' if count > 1 else ''}"
+        f"{vocabulary.name_unit(unit)} {count:,} time{'s' if count > 1 else ''}"
         for unit, count in commonest[:_NAMED_AT_MOST]
     )
     more = len(commonest) - _NAMED_AT_MOST
     return (
-        f"{sum(text.unseen.values()):,} of {text.units:,} {unit_of(vocabulary)} are unknown to the "
+        f"{sum(text.unseen.values()):,} of {text.units:,} {vocabulary.unit} are unknown to the "
         f"model: {named}{f' and {more:,} more' if more > 0 else ''}."
     )

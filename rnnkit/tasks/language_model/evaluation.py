@@ -16,7 +16,7 @@ from rnnkit.inference.intervals import LEAST_BLOCKS, Totals, estimate
 from rnnkit.inference.scores import check_finite, cross_entropy
 from rnnkit.runs.records import Estimate
 from rnnkit.tasks.language_model.session import Session
-from rnnkit.text.language import LanguageVocabulary
+from rnnkit.text.vocabulary import Vocabulary
 
 STREAM_CHUNK = 1024
 """Tokens of the stream that are read at once."""
@@ -238,7 +238,7 @@ _Scores = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
 class _Scorer:
     """Scores of single predictions, in tokens and in what they stand for."""
 
-    def __init__(self, vocabulary: LanguageVocabulary) -> None:
+    def __init__(self, vocabulary: Vocabulary) -> None:
         self._extents = TokenExtents(vocabulary)
 
     def score(self, logits: np.ndarray, before: np.ndarray, targets: np.ndarray) -> _Scores:

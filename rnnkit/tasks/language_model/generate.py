@@ -21,7 +21,7 @@ from rnnkit.inference.continuation import (
 from rnnkit.inference.sampling import PENALTY_WINDOW, SamplingOptions, sample
 from rnnkit.inference.writing import Completion, Piece, Writer
 from rnnkit.tasks.language_model.session import Session
-from rnnkit.text.language import LanguageVocabulary, name_unseen, unit_of
+from rnnkit.text.vocabulary import Vocabulary
 
 Unseen = Literal["error", "skip", "unk"]
 
@@ -42,7 +42,7 @@ class Prime:
         return self.ids if self.text else ()
 
 
-def read_prime(vocabulary: LanguageVocabulary, text: str, *, unseen: Unseen = "error") -> Prime:
+def read_prime(vocabulary: Vocabulary, text: str, *, unseen: Unseen = "error") -> Prime:
     """Encode the text to continue.
 
     What the vocabulary lacks is refused, left out, or read as `<unk>`. An empty text starts from
@@ -52,7 +52,7 @@ def read_prime(vocabulary: LanguageVocabulary, text: str, *, unseen: Unseen = "e
         DataError: something is unseen and `unseen="error"`, or "unk" and there is no `<unk>`.
     """
     if missing := vocabulary.unseen(text):
-        unit, named = unit_of(vocabulary), name_unseen(vocabulary, missing)
+        unit, named = vocabulary.unit, vocabulary.name_units(missing)
         found = f"The seed holds {unit} that the model has never seen: {named}."
         match unseen:
             case "skip":
@@ -136,7 +136,7 @@ def read_stop(session: Session, stop: str | None) -> str | None:
     """
     if stop is None:
         return None
-    stop = session.vocabulary.rules.apply(stop)
+    stop = session.vocabulary.clean(stop)
     if not stop:
         raise UsageError("--stop: expected some text to stop at, found nothing")
     return stop

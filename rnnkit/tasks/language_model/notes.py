@@ -1,7 +1,7 @@
 """What the user should know about a text, one sentence or two each."""
 
 from rnnkit.data.encode import CorpusFacts, PartFacts
-from rnnkit.text.word_vocabulary import WordVocabulary
+from rnnkit.text.vocabulary import Vocabulary
 
 _LITTLE_KNOWN = 0.8
 
@@ -18,9 +18,9 @@ def describe_corpus(facts: CorpusFacts) -> list[str]:
     }
     if styles["CRLF"] or styles["CR"]:
         found = ", ".join(f"{style} in {_files(n)}" for style, n in styles.items() if n)
-        kept = facts.vocabulary.rules.newlines == "keep"
+        kept = facts.vocabulary.cleaning.newlines == "keep"
         notes.append(f"Newlines: {found}; {'kept as they are' if kept else 'all read as LF'}.")
-    if isinstance(facts.vocabulary, WordVocabulary):
+    if facts.vocabulary.kind == "words":
         notes += _about_words(facts, facts.vocabulary)
     elif facts.rare:
         notes.append(
@@ -39,7 +39,7 @@ def _files(number: int, one: str = "", more: str = "") -> str:
     return f"1 file {one}".rstrip() if number == 1 else f"{number:,} files {more}".rstrip()
 
 
-def _about_words(facts: CorpusFacts, vocabulary: WordVocabulary) -> list[str]:
+def _about_words(facts: CorpusFacts, vocabulary: Vocabulary) -> list[str]:
     training = facts.parts[0]
     shares = [
         f"{_known(part)} of the {name} tokens"

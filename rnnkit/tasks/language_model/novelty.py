@@ -17,8 +17,7 @@ from rnnkit.runs.directory import RunDirectory
 from rnnkit.runs.files import read_document
 from rnnkit.tasks.language_model.data import CHUNK_BYTES, Prepared, prepare
 from rnnkit.tasks.language_model.suffix_automaton import TooLargeError, build, compare
-from rnnkit.text.language import LanguageVocabulary
-from rnnkit.text.spelling import REPLACEMENT
+from rnnkit.text.vocabulary import REPLACEMENT, Vocabulary
 
 if TYPE_CHECKING:
     from rnnkit.tasks.language_model.config import LanguageConfig
@@ -131,10 +130,10 @@ def _find(text: str, known: TrainingText) -> tuple[str, int] | None:
         for piece in read_pieces(
             Path(file.path),
             encoding=known.encoding,
-            rules=vocabulary.rules,
+            rules=vocabulary.cleaning,
             chunk_bytes=CHUNK_BYTES,
         ):
-            pending += vocabulary.rules.apply(piece)
+            pending += vocabulary.clean(piece)
             if match := pattern.search(pending):
                 blanks = len(match[0]) - len(match[0].lstrip())
                 return file.path, line + pending.count("\n", 0, match.start() + blanks)
@@ -144,7 +143,7 @@ def _find(text: str, known: TrainingText) -> tuple[str, int] | None:
     return None
 
 
-def _pattern(text: str, vocabulary: LanguageVocabulary) -> re.Pattern[str]:
+def _pattern(text: str, vocabulary: Vocabulary) -> re.Pattern[str]:
     """What finds the text: whole words of words, and any blanks in the layout `sentences`."""
     if vocabulary.kind != "words":
         return re.compile(re.escape(text))

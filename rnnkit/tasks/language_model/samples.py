@@ -9,7 +9,7 @@ from rnnkit.errors import DataError
 from rnnkit.runs.records import Sample
 from rnnkit.tasks.language_model.config import LanguageConfig, SamplesConfig
 from rnnkit.tasks.language_model.data import Prepared
-from rnnkit.text.language import LanguageVocabulary, name_unseen, unit_of
+from rnnkit.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:  # step.py imports TensorFlow; the prompt is checked before that
     from rnnkit.training.step import Learner
@@ -37,10 +37,9 @@ def sample_prompt(config: LanguageConfig, prepared: Prepared) -> tuple[list[int]
         return vocabulary.encode(beginning), ()
     if not beginning:
         raise DataError("training.samples.prompt is empty; give another text or leave it out")
-    named = name_unseen(vocabulary, unseen)
     return first, (
-        f"training.samples.prompt has {unit_of(vocabulary)} that the text lacks: {named}; samples "
-        "start from the first token of the text instead.",
+        f"training.samples.prompt has {vocabulary.unit} that the text lacks: "
+        f"{vocabulary.name_units(unseen)}; samples start from the first token of the text instead.",
     )
 
 
@@ -49,7 +48,7 @@ def write_samples(
     prompt: Sequence[int],
     samples: SamplesConfig,
     *,
-    vocabulary: LanguageVocabulary,
+    vocabulary: Vocabulary,
     context: int | None,
     seed: tuple[int, int],
 ) -> list[Sample]:

@@ -11,7 +11,8 @@ from rnnkit.errors import RunError
 from rnnkit.inference.runtime import check_vocabulary_size, damaged_metadata, open_model
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.runs.files import read_document
-from rnnkit.text.language import LanguageVocabulary, read_vocabulary
+from rnnkit.text.stored import read_vocabulary
+from rnnkit.text.vocabulary import Vocabulary
 
 TASKS = ("char_generation", "word_generation")
 
@@ -30,7 +31,7 @@ class Session:
     `rnnkit generate` for this model. `state_sizes` has the width of every state array.
     """
 
-    vocabulary: LanguageVocabulary
+    vocabulary: Vocabulary
     context: int | None
     generation: dict[str, Any]
     state_sizes: tuple[int, ...]

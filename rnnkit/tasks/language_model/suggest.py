@@ -18,10 +18,7 @@ import numpy as np
 from rnnkit.inference.continuation import Continuation, expected_tokens, read_next, read_text
 from rnnkit.inference.sampling import SamplingOptions
 from rnnkit.tasks.language_model.session import Session
-from rnnkit.text.language import LanguageVocabulary
-from rnnkit.text.subword_vocabulary import SubwordVocabulary
 from rnnkit.text.vocabulary import Vocabulary
-from rnnkit.text.word_vocabulary import WordVocabulary
 
 Way = Literal["next", "complete"]
 
@@ -63,12 +60,12 @@ def suggest(session: Session, text: str, *, count: int = 5, way: Way | None = No
     Raises RunError when the model returns something else than finite numbers.
     """
     vocabulary = session.vocabulary
-    text = vocabulary.rules.apply(text)
+    text = vocabulary.clean(text)
     found = _LAST_WORD.search(text)
     last = found[0] if found else ""
     if not last:
         way = "next"
-    if isinstance(vocabulary, WordVocabulary):
+    if vocabulary.kind == "words":
         return _suggest_words(session, vocabulary, text, last, count=count, way=way)
     if way is None:
         way = "next" if _has_ended(session, text) else "complete"
@@ -87,7 +84,7 @@ def suggest(session: Session, text: str, *, count: int = 5, way: Way | None = No
 
 def _suggest_words(
     session: Session,
-    vocabulary: WordVocabulary,
+    vocabulary: Vocabulary,
     text: str,
     last: str,
     *,
@@ -112,20 +109,20 @@ def _suggest_words(
     for index in best:
         text_to_add = words[index].removeprefix(begun)
         if not begun and text == context:
-            text_to_add = vocabulary.spell_after(before, index)
+            text_to_add = vocabulary.bytes_after(before, index).decode()
         share = float(shares[index]) / total if total else 0.0
         found.append(Suggestion(words[index], text_to_add, share))
     return Suggestions(way, tuple(found))
 
 
 @lru_cache(maxsize=2)
-def _words(vocabulary: WordVocabulary) -> dict[int, str]:
-    """The words among the tokens, without signs, marks and what is left of contractions."""
-    spelled = ((index, vocabulary.word_of(index)) for index in range(1, vocabulary.size))
+def _words(vocabulary: Vocabulary) -> dict[int, str]:
+    """The words among the tokens, without punctuation, marks and what is left of contractions."""
+    spelled = ((index, vocabulary.decode((index,))) for index in range(1, vocabulary.size))
     return {index: word for index, word in spelled if word[:1].isalnum()}
 
 
-def _ids(vocabulary: LanguageVocabulary, context: str) -> list[int]:
+def _ids(vocabulary: Vocabulary, context: str) -> list[int]:
     """The context in tokens, at least one."""
     if vocabulary.unknown_id is None:
         context = vocabulary.without_unseen(context)
@@ -149,17 +146,11 @@ class _Tokens:
 
 
 @lru_cache(maxsize=2)
-def _tokens(vocabulary: Vocabulary | SubwordVocabulary) -> _Tokens:
-    match vocabulary:
-        case SubwordVocabulary():
-            contents = vocabulary.contents
-        case Vocabulary(kind="bytes"):
-            contents = tuple(bytes((index,)) for index in range(256))
-        case Vocabulary():
-            contents = tuple(
-                b"" if index == vocabulary.unknown_id else vocabulary.decode((index,)).encode()
-                for index in range(vocabulary.size)
-            )
+def _tokens(vocabulary: Vocabulary) -> _Tokens:
+    unknown = vocabulary.unknown_id
+    contents = tuple(
+        b"" if index == unknown else piece.content for index, piece in enumerate(vocabulary.pieces)
+    )
     return _Tokens(contents, np.array([_is_in_word(content) for content in contents]))
 
 
@@ -174,7 +165,6 @@ def _is_in_word(content: bytes) -> bool:
 def _has_ended(session: Session, text: str) -> bool:
     """Whether something else than more of the last word is expected."""
     vocabulary = session.vocabulary
-    assert not isinstance(vocabulary, WordVocabulary)
     shares = _expected(session, read_text(session, _ids(vocabulary, text)))[0]
     return float(shares[~_tokens(vocabulary).in_word].sum()) >= _ENDED
 
@@ -202,7 +192,6 @@ def _search(
     as there are ways to cut it into tokens; their probabilities are added as they are found.
     """
     vocabulary = session.vocabulary
-    assert not isinstance(vocabulary, WordVocabulary)
     tokens = _tokens(vocabulary)
     begun = beginning.strip(b" ")
     numbers = itertools.count()

@@ -43,13 +43,11 @@ from rnnkit.tables.layouts import Layout, find_layout_files
 from rnnkit.tables.stored import read_texts_at, write_array, write_texts
 from rnnkit.tasks.text_classification.config import ClassificationConfig, ClassificationDataConfig
 from rnnkit.text.encoder import (
-    CharacterRules,
-    EncoderFacts,
-    Rules,
-    SubwordRules,
+    FitStats,
     TextEncoder,
     fit_encoder,
 )
+from rnnkit.text.vocabulary import CaseRules
 from rnnkit.text.words import WordRules
 
 _CONTENT_VERSION = 1
@@ -224,7 +222,7 @@ def split_texts(config: ClassificationConfig, texts: LabelledTexts) -> SplitIndi
     return indices
 
 
-def encoder_rules(data: ClassificationDataConfig) -> Rules:
+def encoder_rules(data: ClassificationDataConfig) -> WordRules | CaseRules:
     """Return how a text becomes tokens by `data.tokens`."""
     tokens = data.tokens
     match tokens.kind:
@@ -232,14 +230,14 @@ def encoder_rules(data: ClassificationDataConfig) -> Rules:
             settings = tokens.model_dump(exclude={"kind", "vocabulary_size", "minimum_count"})
             return WordRules(**settings)
         case "characters":
-            return CharacterRules(lowercase=tokens.lowercase)
+            return CaseRules(lowercase=tokens.lowercase)
         case "subwords":
-            return SubwordRules(lowercase=tokens.lowercase)
+            return CaseRules(lowercase=tokens.lowercase)
         case _:
             assert_never(tokens)
 
 
-def _fit(data: ClassificationDataConfig, texts: Sequence[str]) -> tuple[TextEncoder, EncoderFacts]:
+def _fit(data: ClassificationDataConfig, texts: Sequence[str]) -> tuple[TextEncoder, FitStats]:
     tokens = data.tokens
     return fit_encoder(
         texts,
@@ -263,7 +261,7 @@ def _read_vectors(
             from rnnkit.data.vectors import read_vectors
 
             # <unk> may have a vector of its own; padding has none.
-            wanted = [encoder.token_of(index) for index in range(1, encoder.size)]
+            wanted = [encoder.vocabulary.token_of(index) for index in range(1, encoder.size)]
             read = read_vectors(embedding.path, wanted)
             vectors = np.concatenate([np.zeros((1, read.width), np.float32), read.matrix])
             return vectors, VectorStats(embedding.path, read.width, read.found[1:])

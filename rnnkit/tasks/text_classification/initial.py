@@ -6,13 +6,14 @@ NumPy alone: what does not fit is said before TensorFlow is loaded.
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, assert_never
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from rnnkit.config.base import layer_sizes
 from rnnkit.errors import ConfigError, RunError
-from rnnkit.runs.checkpoint import read_checkpoint
+from rnnkit.network.initializers import EMBEDDING_LIMIT
+from rnnkit.runs.checkpoint import read_weights
 from rnnkit.runs.directory import RunDirectory, verify_files
 from rnnkit.runs.files import read_document
 from rnnkit.tasks.task import Config, load_config
@@ -24,17 +25,11 @@ from rnnkit.tasks.text_classification.config import (
 from rnnkit.tasks.text_classification.data import PreparedTexts, prepare_texts
 from rnnkit.tasks.text_classification.network import classifier_network
 from rnnkit.text.encoder import TextEncoder
-from rnnkit.text.language import read_vocabulary
-from rnnkit.text.subword_vocabulary import SubwordVocabulary
-from rnnkit.text.vocabulary import Vocabulary
-from rnnkit.text.word_vocabulary import WordVocabulary
+from rnnkit.text.stored import read_vocabulary
 from rnnkit.training.task import Learning, TrainingData
 
 if TYPE_CHECKING:  # loads TensorFlow
     from rnnkit.training.execution import Execution
-
-_SPREAD = 0.05
-"""Largest initial number of a learned vector, the default of Keras."""
 
 _SALT = 0x12A710
 """Keeps these draws apart from others of the same seed."""
@@ -101,7 +96,7 @@ def initial_weights(config: ClassificationConfig, prepared: PreparedTexts) -> In
     if isinstance(embedding, LearnedEmbedding) and embedding.class_ratios > 0.0:
         ratios = embedding.class_ratios * class_ratios(prepared)
         draw = np.random.default_rng((config.seed, _SALT))
-        table = draw.uniform(-_SPREAD, _SPREAD, (len(ratios), embedding.size))
+        table = draw.uniform(-EMBEDDING_LIMIT, EMBEDDING_LIMIT, (len(ratios), embedding.size))
         columns = min(embedding.size, ratios.shape[1])
         table[:, :columns] = ratios[:, :columns]
         return InitialWeights({"embedding/embeddings": table.astype(np.float32)}, ())
@@ -136,17 +131,18 @@ def _from_run(
         raise RunError(f"training.init_from: {run.path}: not a run directory of rnnkit")
     verify_files(run, run.config)
     source = load_config(run.config)
-    arrays, _ = read_checkpoint(run.best_checkpoint)
+    arrays = read_weights(run)
     weights = dict(_recurrent(config, source, arrays, run))
-    notes = [f"training.init_from: {len(weights) // 3} recurrent layers of {run.path}"]
+    recurrent = sum(name.endswith("/recurrent_kernel") for name in weights)
+    notes = [f"training.init_from: {recurrent} recurrent layers of {run.path}"]
     if prepared.vectors is not None:
         weights["embedding/embeddings"] = prepared.vectors
     else:
         table, known = _embedding(config, prepared.encoder, arrays, run)
         weights["embedding/embeddings"] = table
         notes.append(
-            f"and the vectors of {known:,} of {len(prepared.encoder.tokens):,} tokens; the "
-            "others begin with their mean"
+            f"and the vectors of {known:,} of {len(prepared.encoder.vocabulary.tokens):,} tokens; "
+            "the others begin with their mean"
         )
     return InitialWeights(weights, ("; ".join(notes) + ".",))
 
@@ -219,7 +215,7 @@ def _embedding(
             f"model.embedding.size (now {config.model.embedding.size}) to that"
         )
     rows = _rows_by_token(run)
-    found = {token: rows[token] for token in encoder.tokens if token in rows}
+    found = {token: rows[token] for token in encoder.vocabulary.tokens if token in rows}
     if not found:
         raise ConfigError(
             f"training.init_from: {run.path} shares no token with these texts; choose the same "
@@ -227,7 +223,7 @@ def _embedding(
         )
     values = table[list(found.values())]
     ours = np.tile(values.mean(axis=0), (encoder.size, 1)).astype(np.float32)
-    ours[[encoder.id_of(token) for token in found]] = values
+    ours[[encoder.vocabulary.id_of(token) for token in found]] = values
     return ours, len(found)
 
 
@@ -235,19 +231,11 @@ def _rows_by_token(run: RunDirectory) -> dict[str, int]:
     """The row of every token of another run."""
     content = read_document(run.vocabulary, "vocabulary")
     try:
-        if "encoder" in content:
-            encoder = TextEncoder.from_dict(content["encoder"])
-            return {token: encoder.id_of(token) for token in encoder.tokens}
-        vocabulary = read_vocabulary(content)
+        vocabulary = (
+            TextEncoder.from_dict(content["encoder"]).vocabulary
+            if "encoder" in content
+            else read_vocabulary(content)
+        )
     except ValueError as error:
         raise RunError(f"{run.vocabulary}: damaged: {error}") from error
-    match vocabulary:
-        case Vocabulary():
-            first = int(vocabulary.has_unknown)
-            return {token: row for row, token in enumerate(vocabulary.tokens, start=first)}
-        case WordVocabulary():
-            return {token: row for row, token in enumerate(vocabulary.tokens, start=1)}
-        case SubwordVocabulary():
-            return {token: row for row, token in enumerate(vocabulary.spellings)}
-        case _:
-            assert_never(vocabulary)
+    return {token: vocabulary.id_of(token) for token in vocabulary.tokens}

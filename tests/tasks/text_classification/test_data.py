@@ -456,7 +456,7 @@ def test_every_kind_of_token(tmp_path: Path, kind: str) -> None:
     if kind == "subwords":
         tokens["vocabulary_size"] = 300
     prepared = prepare_texts(config(table(tmp_path / "a.csv", many(60)), tokens=tokens))
-    assert prepared.encoder.kind == kind
+    assert prepared.encoder.vocabulary.kind == kind
     assert prepared.encoder.size > 2
     assert prepared.train.ids.max() < prepared.encoder.size
 
@@ -469,7 +469,7 @@ def test_pretrained_vectors(tmp_path: Path) -> None:
     assert prepared.vectors.shape == (prepared.encoder.size, 2)
     assert prepared.vectors.dtype == np.float32
     assert prepared.vectors[0].tolist() == [0, 0]
-    assert prepared.vectors[prepared.encoder.id_of("good")].tolist() == [1, 2]
+    assert prepared.vectors[prepared.encoder.vocabulary.id_of("good")].tolist() == [1, 2]
     facts = prepared.summary["vectors"]
     assert (facts["width"], facts["found"], facts["coverage"]) == (2, 2, 0.5)
 

@@ -12,6 +12,7 @@ from rnnkit.inference.decision import Decision
 from rnnkit.tasks.text_classification.classifier import Classifier
 from rnnkit.tasks.text_classification.explain import explain, leave_one_out, show_effects
 from rnnkit.text.encoder import TextEncoder
+from rnnkit.text.vocabulary import Vocabulary
 from rnnkit.text.words import WordRules
 from rnnkit.views.terminal import render_section
 
@@ -22,9 +23,7 @@ def summing_classifier(*, temperature: float = 1.0, truncate: str = "end") -> Cl
     table = np.zeros((len(WEIGHTS) + 2, 2), np.float32)
     table[2:, 1] = list(WEIGHTS.values())
     encoder = TextEncoder(
-        "words",
-        WordRules(),
-        tuple(WEIGHTS),
+        Vocabulary(WordRules(), "words", tuple(WEIGHTS), has_unknown=True),
         maximum_length=6,
         truncate=truncate,  # type: ignore[arg-type]
     )

@@ -23,6 +23,7 @@ from rnnkit.tasks.text_classification.predict import (
     text_place,
 )
 from rnnkit.text.encoder import PAD, UNKNOWN, TextEncoder
+from rnnkit.text.vocabulary import Vocabulary
 from rnnkit.text.words import WordRules
 
 WORDS = ("a", "b", "c", "d", "e")
@@ -47,7 +48,9 @@ def recurrent_classifier(classes: int = 2) -> Classifier:
             state = np.where((column != PAD)[:, np.newaxis], after, state)
         return state @ out
 
-    encoder = TextEncoder("words", WordRules(), WORDS, maximum_length=12)
+    encoder = TextEncoder(
+        Vocabulary(WordRules(), "words", WORDS, has_unknown=True), maximum_length=12
+    )
     return Classifier(encoder, tuple("xyz"[:classes]), Decision(), run_graph)
 
 
