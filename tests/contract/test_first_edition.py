@@ -132,12 +132,11 @@ def test_shipped_configurations_have_the_values_of_the_first_edition(
 
 def _comparable(answer: dict[str, Any]) -> dict[str, Any]:
     """Return an answer without what follows from the clock or from the wording of a page."""
-    stdout: Any
     stdout, file = copy.deepcopy(answer["stdout"]), answer.get("file")
     if isinstance(stdout, list) and stdout and isinstance(stdout[0], dict) and "name" in stdout[0]:
         # `runs list` is in the order of file times, which a checkout does not keep.
         stdout = sorted(stdout, key=lambda row: row["name"])
-    if isinstance(file, list):
+    if isinstance(file, list) and isinstance(stdout, dict):
         del stdout["bytes"]
         file = {" | ".join(row): True for row in file}
     return {**answer, "stdout": stdout, **({"file": file} if "file" in answer else {})}
