@@ -29,10 +29,8 @@ from rnnkit.tables.read import (
 )
 from rnnkit.tables.write import WriteRow
 from rnnkit.tasks.text_classification.classifier import Classifier, classify
-from rnnkit.tasks.text_classification.explain import explain
 from rnnkit.text.encoder import UNKNOWN
 from rnnkit.views.formats import one_line
-from rnnkit.views.terminal import display_width
 
 JsonObject = dict[str, Any]
 
@@ -87,8 +85,11 @@ def prediction_line(
         every: whether the probabilities of all classes are shown.
     """
     names = [one_line(name) for name in classes]
-    wide = max(map(display_width, names)) if text is not None else 0
-    line = names[label] + " " * (wide - display_width(names[label]))
+    line = names[label]
+    if text is not None:
+        from rnnkit.views.terminal import display_width  # a lone text is answered without it
+
+        line += " " * (max(map(display_width, names)) - display_width(line))
     if every:
         pairs = zip(names, probabilities, strict=True)
         line += "  " + "  ".join(f"{name} {value:.2f}" for name, value in pairs)
@@ -101,6 +102,8 @@ def prediction_document(
     classifier: Classifier, texts: Sequence[str], *, run: str, explained: bool = False
 ) -> JsonObject:
     """Return the predictions of texts as JSON values: what `rnnkit predict --json` prints."""
+    from rnnkit.tasks.text_classification.explain import explain
+
     predictions = predict(classifier, texts)
     documents: list[JsonObject] = []
     for text, label, values, empty in zip(
