@@ -60,21 +60,22 @@ class Writer(NamedTuple):
 
 def rnnkit_writer(run: Path, weights: Weights) -> Writer:
     """What `rnnkit generate` does."""
+    from rnnkit.inference.decoding import decode
     from rnnkit.inference.sampling import SamplingOptions
     from rnnkit.runs.directory import RunDirectory
-    from rnnkit.tasks.language_model.generate import generate, read_prime
-    from rnnkit.tasks.language_model.session import load_session
+    from rnnkit.tasks.language_model.generate import read_prompt
+    from rnnkit.tasks.language_model.model import load_language_model
 
-    session = load_session(RunDirectory(run))
-    prime = read_prime(session.vocabulary, "ROMEO:", unseen="skip")
+    model = load_language_model(RunDirectory(run))
+    prompt = read_prompt(model.vocabulary, "ROMEO:", unseen="skip")
 
     def logits(ids: np.ndarray) -> np.ndarray:
-        found, _ = session.step(ids[np.newaxis].astype(np.int64), session.zero_states(1))
+        found, _ = model.step(ids[np.newaxis].astype(np.int64), model.zero_states(1))
         return found[0, -1]
 
     def write(length: int) -> float:
         begin = time.perf_counter()
-        for _ in generate(session, prime=prime, length=length, options=SamplingOptions()):
+        for _ in decode(model, prompt, length=length, options=[SamplingOptions()]):
             pass
         return time.perf_counter() - begin
 

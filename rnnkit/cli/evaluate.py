@@ -137,12 +137,12 @@ def command(
         raise UsageError(f"--unseen is for language models, {options.used[0]} for classifiers.")
 
     from rnnkit.runs.directory import find_run, verify_files
-    from rnnkit.tasks.language_model import session
+    from rnnkit.tasks.language_model import model
     from rnnkit.tasks.task import load_config
     from rnnkit.tasks.text_classification import classifier
     from rnnkit.tasks.text_classification.config import ClassificationConfig
 
-    tasks = () if options.used else session.TASKS
+    tasks = () if options.used else model.TASKS
     tasks += () if unseen is not None else classifier.TASKS
     directory = find_run(run, runs_dir=runs_dir, tasks=tasks)
     if run is None:
@@ -190,9 +190,9 @@ def _evaluate_language(
 ) -> None:
     from rnnkit.tasks.language_model.evaluated_text import text_of_files, text_of_run
     from rnnkit.tasks.language_model.evaluation import evaluate
-    from rnnkit.tasks.language_model.session import load_session
+    from rnnkit.tasks.language_model.model import load_language_model
 
-    session = load_session(directory)
+    session = load_language_model(directory)
     if files:
         text = text_of_files(
             files,

@@ -1,40 +1,110 @@
 """`rnnkit generate`: text from a trained model."""
 
-import os
-import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from rnnkit.cli.answer import keep_numpy_to_one_thread, print_json
-from rnnkit.cli.coloured_text import has_colour
-from rnnkit.cli.generated_texts import Request, collect, describe, legend, make_texts, stream
-from rnnkit.cli.generation_options import LARGEST_SEED, check_combination, sampling_options
-from rnnkit.cli.novelty import describe_novelty, measure_all, print_novelty, read_training_text
-from rnnkit.cli.options import json_option, run_argument, runs_dir_option
-from rnnkit.errors import DataError
+from rnnkit.cli.options import (
+    FiniteRange,
+    choose_run,
+    json_option,
+    run_argument,
+    runs_dir_option,
+)
+from rnnkit.cli.text_arguments import standard_input
+from rnnkit.errors import DataError, UsageError
+
+_LARGEST_SEED = 2**31 - 1
+_LONG_PROMPT = 20_000
+"""Tokens from which on reading the prompt takes a noticeable time."""
+
+_FILTERS = {"--top-k": 0, "--top-p": 1.0, "--min-p": 0.0, "--typical-p": 1.0}
+"""Option -> the value that turns it off."""
+_SAMPLING = ("--temperature", *_FILTERS, "--random-seed", "--samples")
+_NOT_INTERACTIVE = ("--beams", "--samples", "--stop", "--novelty", "--highlight", "--json")
 
 
 @click.command("generate")
 @run_argument()
-@click.option("--seed", "prime", metavar="TEXT", help="Text to continue; empty when not given.")
+@click.option(
+    "--seed", "--prompt", "prompt", metavar="TEXT", help="Text to continue; empty when not given."
+)
 @click.option(
     "--prompt-file",
     type=click.Path(path_type=Path, allow_dash=True),
     help="Continue the text in this UTF-8 file; - is standard input.",
 )
 @click.option("--length", type=click.IntRange(min=0), help="Tokens to generate.")
-@sampling_options
+@click.option(
+    "--temperature",
+    "temperatures",
+    type=FiniteRange(min=0.0),
+    multiple=True,
+    help="Divides the logits: low is careful, high is wild, 0 always takes the most probable. "
+    "Repeatable: texts at each, from the same random numbers.",
+)
+@click.option(
+    "--top-k",
+    type=click.IntRange(min=0),
+    help="Sample among the K most probable tokens; 0 is off.",
+)
+@click.option(
+    "--top-p",
+    type=FiniteRange(min=0.0, max=1.0, min_open=True),
+    help="Sample among the fewest tokens that hold this much of the probability; 1 is off.",
+)
+@click.option(
+    "--min-p",
+    type=FiniteRange(min=0.0, max=1.0),
+    help="Drop tokens less probable than this fraction of the most probable; 0 is off.",
+)
+@click.option(
+    "--typical-p",
+    type=FiniteRange(min=0.0, max=1.0, min_open=True),
+    help="Sample among the fewest tokens that hold this much of the probability, those first "
+    "whose surprise is closest to the entropy; 1 is off.",
+)
+@click.option(
+    "--repetition-penalty",
+    type=FiniteRange(min=1.0),
+    help="Make each of the last 64 tokens less probable; 1 is off.",
+)
+@click.option(
+    "--random-seed",
+    type=click.IntRange(0, _LARGEST_SEED),
+    help="Makes the result repeatable; drawn at random when not given.",
+)
+@click.option(
+    "--samples",
+    type=click.IntRange(min=1),
+    default=1,
+    show_default=True,
+    help="Number of texts (at each temperature).",
+)
+@click.option(
+    "--beams",
+    type=click.IntRange(min=1, max=1000),
+    metavar="N",
+    help="Search for the most probable text instead of sampling, with beams of 1 to N "
+    "candidates; more take longer and never find a worse one.  [1<=x<=1000]",
+)
+@click.option(
+    "--length-penalty",
+    type=FiniteRange(min=0.0),
+    help="With --beams and --stop: compare texts of different lengths by log-probability / "
+    "((5 + tokens) / 6) ** PENALTY; 0, the default, favours short ones.",
+)
 @click.option("--stop", metavar="TEXT", help="End before this text; it is not printed.")
 @click.option(
     "--unseen",
     type=click.Choice(["error", "skip", "unk"]),
     default="error",
     show_default=True,
-    help="What to do with characters (or words) of the seed that the model has never seen: refuse "
-    "them, leave them out, or read them as <unk> (if the vocabulary has it).",
+    help="Characters (or words) of the prompt that the model has never seen: refuse them, leave "
+    "them out, or read them as <unk> (if the vocabulary has it).",
 )
 @click.option(
     "--highlight",
@@ -45,15 +115,15 @@ from rnnkit.errors import DataError
 @click.option(
     "--interactive",
     is_flag=True,
-    help="Write together: choose among the candidates for the next token or type text of your own. "
+    help="Write together: choose among the candidates for the next token or type text yourself. "
     "The dialogue is on standard error, the finished text on standard output.",
 )
 @click.option(
     "--novelty",
     is_flag=True,
-    help="Then compare what was added to the seed with the text that the run was trained on: the "
-    "longest stretch that was copied and where it stands, and how many sequences of 4, 8 and 16 "
-    "tokens are new. Written to standard error; with --json part of the document.",
+    help="Then compare the generated text with the text that the run was trained on: the longest "
+    "copied stretch and its place, and how many sequences of 4, 8 and 16 tokens are new. Written "
+    "to standard error; with --json part of the document.",
 )
 @runs_dir_option
 @json_option
@@ -61,33 +131,22 @@ from rnnkit.errors import DataError
 def command(
     context: click.Context,
     run: str | None,
-    prime: str | None,
+    prompt: str | None,
     prompt_file: Path | None,
-    length: int | None,
-    temperatures: tuple[float, ...],
-    top_k: int | None,
-    top_p: float | None,
-    min_p: float | None,
-    typical_p: float | None,
-    repetition_penalty: float | None,
-    random_seed: int | None,
-    samples: int,
-    beams: int | None,
     length_penalty: float | None,
-    stop: str | None,
-    unseen: Any,
     highlight: bool,
     interactive: bool,
     novelty: bool,
     runs_dir: Path,
     as_json: bool,
+    **options: Any,
 ) -> None:
     """Continue a text with a trained model.
 
-    The seed and its continuation are written to standard output as they are made. Options that
-    are not given have the values that the model was trained to use (section `generation` of
-    its configuration). Several texts are preceded by a line each, such as `--- sample 2 of 3 ---`
-    or `--- temperature 0.8 ---`.
+    The prompt and its continuation are written to standard output as they are made. Options that
+    are not given have the values of section `generation` of the model's configuration. Several
+    texts are preceded by a line each, such as `--- sample 2 of 3 ---` or
+    `--- temperature 0.8 ---`.
 
     \b
     Example:
@@ -98,82 +157,64 @@ def command(
       rnnkit generate --seed "ROMEO:" --typical-p 0.9 --highlight --novelty
       rnnkit generate --seed "ROMEO:" --interactive > poem.txt
     """
-    check_combination(context)
+    _check_combination(context)
+    text = _read_prompt(prompt_file) if prompt_file is not None else prompt or ""
 
     keep_numpy_to_one_thread()
-    from rnnkit.inference.sampling import SamplingOptions
-    from rnnkit.runs.directory import find_run
-    from rnnkit.tasks.language_model.generate import read_prime
-    from rnnkit.tasks.language_model.session import TASKS, load_session
-
-    directory = find_run(run, runs_dir=runs_dir, tasks=TASKS)
-    if run is None:
-        click.echo(f"Using the newest run, {directory.path}", err=True)
-    session = load_session(directory)
-    text = _read_prompt(prompt_file) if prompt_file is not None else prime or ""
-
-    def choose(name: str, value: Any) -> Any:
-        # Runs of earlier versions have no value for options that came later.
-        return session.generation.get(name) if value is None else value
-
-    request = Request(
-        prime=read_prime(session.vocabulary, text, unseen=unseen),
-        length=choose("length", length),
-        options=SamplingOptions(
-            temperature=session.generation["temperature"],
-            top_k=choose("top_k", top_k) or None,
-            top_p=choose("top_p", top_p),
-            min_p=choose("min_p", min_p) or None,
-            typical_p=choose("typical_p", typical_p),
-            repetition_penalty=choose("repetition_penalty", repetition_penalty),
-        ),
-        temperatures=temperatures or (session.generation["temperature"],),
-        samples=samples,
-        random_seed=_draw_seed() if random_seed is None else random_seed,
-        beams=beams,
-        length_penalty=length_penalty or 0.0,
-        stop=stop,
-        with_probabilities=highlight and (as_json or has_colour()),
+    from rnnkit.cli import generated_texts
+    from rnnkit.tasks.language_model.generate import (
+        GenerationOptions,
+        complete,
+        prepare_generation,
     )
+    from rnnkit.tasks.language_model.model import TASKS, load_language_model
+
+    directory = choose_run(run, runs_dir=runs_dir, tasks=TASKS)
+    chosen = GenerationOptions(
+        **options,
+        length_penalty=length_penalty or 0.0,
+        with_probabilities=highlight and (as_json or generated_texts.has_colour()),
+    )
+    generation = prepare_generation(load_language_model(directory), text, chosen)
+    if (tokens := len(generation.prompt.ids)) > _LONG_PROMPT:
+        click.echo(f"Reading a prompt of {tokens:,} tokens ...", err=True)
     if interactive:
         from rnnkit.cli.interactive import converse
-        from rnnkit.tasks.language_model.composition import Composition
+        from rnnkit.tasks.language_model.composition import compose
 
-        options = replace(request.options, temperature=request.temperatures[0])
-        seed = request.random_seed
-        composition = Composition(session, request.prime, options=options, seed=seed)
-        converse(composition, length=request.length)
+        converse(compose(generation), length=generation.length)
         return
-    # Looked at first: nobody should wait for texts to hear that they cannot be compared.
-    known = read_training_text(directory) if novelty else None
-    texts = make_texts(session, request)
-    if not as_json:
-        if highlight:
-            click.echo(legend(), err=True)
-        completions = stream(texts, request)
+    # Before anything is generated: nobody should wait for texts that cannot be compared.
+    known = generated_texts.read_training_text(directory) if novelty else None
+    if as_json:
+        completions, pieces = complete(generation)
+        samples = generated_texts.describe(generation, completions, pieces)
         if known is not None:
-            print_novelty(measure_all(completions, known), request.titles(), known)
+            measured = generated_texts.measure_all(completions, known)
+            for sample, result in zip(samples, measured, strict=True):
+                sample["novelty"] = generated_texts.describe_novelty(result)
+        document = {
+            "run": str(directory.path),
+            "seed": generation.prompt.text,
+            "random_seed": generation.random_seed if chosen.beams is None else None,
+            "settings": generation.settings(),
+            "samples": samples,
+        }
+        print_json(document)
         return
-    completions, pieces = collect(texts)
-    described = describe(texts, completions, pieces, request)
+    if highlight:
+        click.echo(generated_texts.legend(), err=True)
+    completions = generated_texts.stream(generation)
     if known is not None:
-        for answer, measured in zip(described, measure_all(completions, known), strict=True):
-            answer["novelty"] = describe_novelty(measured)
-    document = {
-        "run": str(directory.path),
-        "seed": request.prime.text,
-        "random_seed": request.random_seed if beams is None else None,
-        "settings": {**request.settings(), "unseen": unseen},
-        "samples": described,
-    }
-    print_json(document)
+        generated_texts.print_novelty(completions, generation, known)
 
 
 def _read_prompt(path: Path) -> str:
     try:
-        data = sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()
-    except OSError as error:
-        raise DataError(f"--prompt-file {path}: cannot be read: {error.strerror}") from error
+        data = standard_input().read() if str(path) == "-" else path.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise DataError(f"--prompt-file {path}: cannot be read: {reason}") from error
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -183,5 +224,54 @@ def _read_prompt(path: Path) -> str:
         ) from error
 
 
-def _draw_seed() -> int:
-    return int.from_bytes(os.urandom(4)) & LARGEST_SEED
+def _check_combination(context: click.Context) -> None:
+    """Refuse options that have no effect in combination with others that are given.
+
+    Raises:
+        UsageError: naming both.
+    """
+    given: dict[str, Any] = {}
+    for param in context.command.params:
+        name = param.name or ""
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE:
+            given[param.opts[0]] = context.params[name]
+    if "--seed" in given and "--prompt-file" in given:
+        raise UsageError("--seed and --prompt-file both give the text to continue; use one.")
+    if "--beams" in given:
+        for name in _SAMPLING:
+            if name in given:
+                raise UsageError(f"{name} applies to sampling and cannot be combined with --beams.")
+    if "--length-penalty" in given:
+        for name in ("--beams", "--stop"):
+            if name not in given:
+                raise UsageError(
+                    "--length-penalty compares the texts of --beams that --stop ends at different "
+                    f"lengths; {name} is missing."
+                )
+    interactive = given.get("--interactive")
+    temperatures = given.get("--temperature", ())
+    for temperature in temperatures:
+        if temperatures.count(temperature) > 1:
+            raise UsageError(f"--temperature {temperature:g} is given twice.")
+    if temperatures == (0.0,) and not interactive:
+        for name, off in _FILTERS.items():
+            if given.get(name, off) != off:
+                raise UsageError(
+                    f"{name} applies to sampling, and --temperature 0 always takes the most "
+                    "probable token; leave one of them out."
+                )
+    if interactive:
+        _check_interactive(given)
+
+
+def _check_interactive(given: dict[str, Any]) -> None:
+    for name in _NOT_INTERACTIVE:
+        if name in given:
+            raise UsageError(f"{name} cannot be combined with --interactive.")
+    if len(given.get("--temperature", ())) > 1:
+        raise UsageError("--interactive takes one --temperature; `t 0.8` changes it later.")
+    if str(given.get("--prompt-file")) == "-":
+        raise UsageError(
+            "--interactive reads what you type from standard input, so --prompt-file - cannot "
+            "read the text from there; save it to a file."
+        )

@@ -1,133 +1,59 @@
-"""Generated texts: what is asked for, how they are made, and how they are written."""
+"""Generated texts on the terminal and in JSON: streamed, coloured, compared with the training
+text."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnnkit.cli.coloured_text import coloured, has_colour
+from rnnkit.cli.answer import has_colour, printable, progress_bar
+from rnnkit.cli.coloured_text import coloured
 
-if TYPE_CHECKING:
-    from rnnkit.inference.sampling import SamplingOptions
+if TYPE_CHECKING:  # NumPy, which `--help` does not need
     from rnnkit.inference.writing import Completion, Piece
-    from rnnkit.tasks.language_model.generate import Prime
-    from rnnkit.tasks.language_model.session import Session
+    from rnnkit.runs.directory import RunDirectory
+    from rnnkit.tasks.language_model.generate import Generation
+    from rnnkit.tasks.language_model.novelty import Novelty, TrainingText
 
 # Shades of surprise: from which probability on, and the strength of the colour.
 _SHADES = ((0.5, 0.0), (0.2, 0.15), (0.1, 0.35), (0.03, 0.55), (0.01, 0.75), (0.0, 0.95))
 
-
-@dataclass(frozen=True)
-class Request:
-    """What shall be generated: `samples` texts at each of `temperatures`, or with `beams` one.
-
-    `options` are those of every temperature; `with_probabilities` asks for those of the tokens.
-    """
-
-    prime: "Prime"
-    length: int
-    options: "SamplingOptions"
-    temperatures: Sequence[float]
-    samples: int
-    random_seed: int
-    beams: int | None
-    length_penalty: float
-    stop: str | None
-    with_probabilities: bool
-
-    def settings(self) -> dict[str, Any]:
-        """The settings that had a part in the texts, for a JSON document."""
-        common = {"length": self.length, "stop": self.stop}
-        penalty = self.options.repetition_penalty
-        if self.beams is not None:
-            search = {"beams": self.beams, "length_penalty": self.length_penalty}
-            return common | search | {"repetition_penalty": penalty}
-        chance = {
-            name: value for name, value in vars(self.options).items() if name != "temperature"
-        }
-        return common | {"temperatures": list(self.temperatures)} | chance
-
-    def titles(self) -> list[str]:
-        """A headline for every text; an empty one where there is a single text."""
-        several = [f"sample {number + 1} of {self.samples}" for number in range(self.samples)]
-        samples = several if self.samples > 1 else [""]
-        if len(self.temperatures) == 1 or self.beams is not None:
-            return samples
-        return [
-            ", ".join(filter(None, (f"temperature {temperature:g}", sample)))
-            for temperature in self.temperatures
-            for sample in samples
-        ]
+_COPY_SHOWN = 60
+"""Characters of a copy that are shown."""
 
 
-@dataclass(frozen=True)
-class Texts:
-    """Texts as they are made, and what is known of each before, by keys of the document."""
-
-    events: "Iterator[Piece | Completion]"
-    facts: Sequence[Mapping[str, float]]
-
-
-def make_texts(session: "Session", request: Request) -> Texts:
-    """Generate what is asked for.
-
-    Raises:
-        UsageError: the stop text is empty under the vocabulary's text rules.
-        RunError: the model's output is not finite.
-    """
-    if request.beams is None:
-        from rnnkit.tasks.language_model.generate import generate
-
-        events = generate(
-            session,
-            prime=request.prime,
-            length=request.length,
-            options=request.options,
-            temperatures=request.temperatures,
-            samples=request.samples,
-            seed=request.random_seed,
-            stop=request.stop,
-            with_probabilities=request.with_probabilities,
-        )
-        values = [value for value in request.temperatures for _ in range(request.samples)]
-        return Texts(events, [{"temperature": value} for value in values])
-
-    from rnnkit.inference.beam import search, write_found
-
-    found = search(
-        session,
-        prime=request.prime,
-        length=request.length,
-        beams=request.beams,
-        length_penalty=request.length_penalty,
-        repetition_penalty=request.options.repetition_penalty,
-        stop=request.stop,
-    )
-    events = write_found(
-        session,
-        found,
-        prime=request.prime,
-        stop=request.stop,
-        with_probabilities=request.with_probabilities,
-    )
-    return Texts(events, [{"log_probability": found.log_probability, "score": found.score}])
+def titles(generation: "Generation") -> list[str]:
+    """Return a headline for every text; an empty one where there is a single text."""
+    count = generation.options.samples
+    samples = [f"sample {number + 1} of {count}" for number in range(count)] if count > 1 else [""]
+    if len(generation.temperatures) == 1 or generation.options.beams is not None:
+        return samples
+    return [
+        ", ".join(filter(None, (f"temperature {temperature:g}", sample)))
+        for temperature in generation.temperatures
+        for sample in samples
+    ]
 
 
-def stream(texts: Texts, request: Request) -> "list[Completion]":
+def stream(generation: "Generation") -> "list[Completion]":
     """Write the texts one after the other, the current one as it is made; returns them.
 
-    They are made side by side, so what belongs to later ones waits for its turn.
+    They are made side by side, so the pieces of later texts wait for their turn.
     """
     from rnnkit.inference.writing import Completion
 
-    shown = highlighted if request.with_probabilities else _plain
-    titles = request.titles()
-    waiting: list[list[str]] = [[] for _ in titles]
+    shown = highlighted if generation.options.with_probabilities else _plain
+    headlines = titles(generation)
+    waiting: list[list[str]] = [[] for _ in headlines]
     complete: dict[int, Completion] = {}
     current = 0
-    _begin(titles[current], request.prime.text)
-    for event in texts.events:
+    if generation.options.beams is not None:
+        with progress_bar("searching") as progress:
+            events = generation.events(progress=progress)
+    else:
+        events = generation.events()
+    _begin(headlines[current], generation.prompt.text)
+    for event in events:
         if isinstance(event, Completion):
             complete[event.sample] = event
         elif event.sample == current:
@@ -137,14 +63,14 @@ def stream(texts: Texts, request: Request) -> "list[Completion]":
         while current in complete:
             _write("\n")
             current += 1
-            if current < len(titles):
-                _begin(titles[current], request.prime.text)
+            if current < len(headlines):
+                _begin(headlines[current], generation.prompt.text)
                 _write("".join(waiting[current]))
     return [complete[number] for number in sorted(complete)]
 
 
-def _begin(title: str, prime: str) -> None:
-    _write((f"--- {title} ---\n" if title else "") + prime)
+def _begin(title: str, prompt: str) -> None:
+    _write((f"--- {title} ---\n" if title else "") + prompt)
 
 
 def _write(text: str) -> None:
@@ -155,37 +81,25 @@ def _plain(piece: "Piece") -> str:
     return piece.text
 
 
-def collect(texts: Texts) -> "tuple[list[Completion], list[list[Piece]]]":
-    """All texts, and the pieces that each is made of."""
-    from rnnkit.inference.writing import Completion
-
-    completions: list[Completion] = []
-    pieces: list[list[Piece]] = [[] for _ in texts.facts]
-    for event in texts.events:
-        if isinstance(event, Completion):
-            completions.append(event)
-        else:
-            pieces[event.sample].append(event)
-    return sorted(completions, key=lambda completion: completion.sample), pieces
-
-
 def describe(
-    texts: Texts,
+    generation: "Generation",
     completions: "Sequence[Completion]",
     pieces: "Sequence[Sequence[Piece]]",
-    request: Request,
 ) -> list[dict[str, Any]]:
-    """The texts for a JSON document."""
+    """Return the texts for a JSON document."""
     described = []
-    for completion, facts, parts in zip(completions, texts.facts, pieces, strict=True):
-        answer: dict[str, Any] = {
-            **facts,
-            "text": request.prime.text + completion.text,
+    for completion, parts in zip(completions, pieces, strict=True):
+        if (temperature := generation.temperature_of(completion.sample)) is not None:
+            answer: dict[str, Any] = {"temperature": temperature}
+        else:
+            answer = {"log_probability": completion.log_probability, "score": completion.score}
+        answer |= {
+            "text": generation.prompt.text + completion.text,
             "completion": completion.text,
             "tokens": completion.tokens,
             "stopped": completion.stopped,
         }
-        if request.with_probabilities:
+        if generation.options.with_probabilities:
             answer["token_probabilities"] = [
                 {"text": part.text, "probability": part.probability} for part in parts
             ]
@@ -197,7 +111,7 @@ def describe(
 
 
 def legend() -> str:
-    """What the colours mean, or why there are none."""
+    """Return what the colours mean, or why there are none."""
     if not has_colour():
         return "--highlight: no colours, because the output is no terminal or NO_COLOR is set."
     names = [f"≥ {100 * bound:g} %" for bound, _ in _SHADES[:-1]]
@@ -207,7 +121,7 @@ def legend() -> str:
 
 
 def highlighted(piece: "Piece") -> str:
-    """A piece on the colour of its probability; ⏎ shows where a newline has one."""
+    """Return a piece on the colour of its probability; ⏎ shows a coloured newline."""
     assert piece.probability is not None
     strength = next(shade for bound, shade in _SHADES if piece.probability >= bound)
     if not strength:
@@ -215,3 +129,87 @@ def highlighted(piece: "Piece") -> str:
     *lines, last = piece.text.split("\n")
     ended = [coloured(f"{line}⏎", strength) + "\n" for line in lines]
     return "".join(ended) + (coloured(last, strength) if last else "")
+
+
+# ------------------------------------------------------------------------------------ novelty
+
+
+def read_training_text(run: "RunDirectory") -> "TrainingText":
+    """Read the text that a run was trained on.
+
+    Raises:
+        DataError: it is missing or has changed.
+        RunError: the run's configuration or summary is damaged.
+    """
+    from rnnkit.runs.directory import verify_files
+    from rnnkit.tasks.language_model.novelty import training_text
+    from rnnkit.tasks.task import load_config
+    from rnnkit.tasks.text_classification.config import ClassificationConfig
+
+    verify_files(run, run.config)
+    config = load_config(run.config)
+    assert not isinstance(config, ClassificationConfig)  # its model would not have been opened
+    return training_text(run, config)
+
+
+def measure_all(completions: "Sequence[Completion]", known: "TrainingText") -> "list[Novelty]":
+    """Compare every text with the training text.
+
+    Raises:
+        UsageError: a text is too long.
+    """
+    from rnnkit.tasks.language_model.novelty import measure
+
+    measured = []
+    with progress_bar("comparing") as progress:
+        for number, completion in enumerate(completions):
+            measured.append(
+                measure(
+                    completion.ids,
+                    known,
+                    progress=lambda done, total, number=number: progress(
+                        number * total + done, len(completions) * total
+                    ),
+                )
+            )
+    return measured
+
+
+def print_novelty(
+    completions: "Sequence[Completion]", generation: "Generation", known: "TrainingText"
+) -> None:
+    """Write the comparison to standard error, where it cannot be mistaken for generated text."""
+    tokens = len(known.prepared.split("train"))
+    measured = measure_all(completions, known)
+    click.echo(f"Compared with the training text of {tokens:,} tokens:", err=True)
+    for title, novelty in zip(titles(generation), measured, strict=True):
+        start = f"{title}: " if title else ""
+        click.echo(f"  {start}{_copy(novelty)}; {_new(novelty)}", err=True)
+
+
+def describe_novelty(novelty: "Novelty") -> dict[str, Any]:
+    """Return the comparison of one text for a JSON document."""
+    copy = novelty.longest_copy
+    return {
+        "longest_copy": copy and {"characters": len(copy.text), **vars(copy)},
+        "new_ngrams": {str(size): fraction for size, fraction in novelty.new.items()},
+    }
+
+
+def _copy(novelty: "Novelty") -> str:
+    copy = novelty.longest_copy
+    if copy is None:
+        return "nothing copied"
+    shown = printable(copy.text.replace("\n", "⏎"))
+    if len(shown) > _COPY_SHOWN:
+        shown = f"{shown[: _COPY_SHOWN - 3]}..."
+    place = f"{printable(copy.file)}:{copy.line}" if copy.file else "over the end of a file"
+    return f'longest copy {len(copy.text):,} characters, "{shown}" ({place})'
+
+
+def _new(novelty: "Novelty") -> str:
+    fractions = {size: value for size, value in novelty.new.items() if value is not None}
+    if not fractions:
+        return "too short to count sequences"
+    counted = ", ".join(f"{100 * value:.0f} % of {size}" for size, value in fractions.items())
+    return f"new among sequences of n tokens: {counted}"

@@ -131,10 +131,10 @@ def states(
     from rnnkit.inspection.state_study import RankingText, StateChoice
     from rnnkit.inspection.states import states_view
     from rnnkit.runs.directory import find_run
-    from rnnkit.tasks.language_model import session
+    from rnnkit.tasks.language_model import model
     from rnnkit.tasks.text_classification import classifier
 
-    directory = find_run(run, runs_dir=runs_dir, tasks=(*session.TASKS, *classifier.TASKS))
+    directory = find_run(run, runs_dir=runs_dir, tasks=(*model.TASKS, *classifier.TASKS))
     if run is None:
         click.echo(f"Using the newest run, {directory.path}", err=True)
     if text_file is not None:

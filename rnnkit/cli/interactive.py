@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from rnnkit.cli.answer import display_width
+from rnnkit.cli.text_arguments import standard_input
 from rnnkit.errors import DataError, UsageError
 
 if TYPE_CHECKING:
@@ -38,20 +39,22 @@ _BAR = 20
 
 
 class _EndError(Exception):
-    """The person is done."""
+    """The user ends the dialogue."""
 
 
 def converse(composition: "Composition", *, length: int) -> None:
     """Ask for commands until the end; writes the text to standard output.
 
     Args:
-        composition: the text to go on with.
+        composition: the text to continue.
         length: tokens that `go` writes when no number is given.
 
     Raises:
+        UsageError: standard input is closed.
         RunError: the model's output is not finite.
         KeyboardInterrupt: Ctrl-C at the prompt, after the text was written.
     """
+    standard_input()
     dialogue = _Dialogue(composition, length)
     _say(_SHORT_HELP)
     try:
@@ -66,7 +69,7 @@ def converse(composition: "Composition", *, length: int) -> None:
 
 
 class _Dialogue:
-    """What was chosen for the way in which things are shown and written."""
+    """Settings of the dialogue: the number of candidates shown and of tokens written."""
 
     def __init__(self, composition: "Composition", length: int) -> None:
         self._composition = composition
@@ -89,14 +92,14 @@ class _Dialogue:
         width = max(display_width(candidate.label) for candidate in candidates)
         for number, candidate in enumerate(candidates, start=1):
             padding = " " * (width - display_width(candidate.label))
-            share = f"{100 * candidate.probability:.1f}"
-            share = "< 0.1" if share == "0.0" else share
+            percent = f"{100 * candidate.probability:.1f}"
+            percent = "< 0.1" if percent == "0.0" else percent
             bar = "█" * round(_BAR * candidate.probability)
-            _say(f"{number:>3}  {candidate.label}{padding}  {share:>5} %  {bar}".rstrip())
+            _say(f"{number:>3}  {candidate.label}{padding}  {percent:>5} %  {bar}".rstrip())
         return candidates
 
     def obey(self, line: str, candidates: "list[Candidate]") -> bool:
-        """Do what a line says, or tell what is wrong with it; whether to show things anew."""
+        """Carry out a command, or say what is wrong with it; returns whether to show the text."""
         try:
             match line.strip():
                 case "s":
@@ -147,7 +150,9 @@ class _Dialogue:
                     )
                 composition.take(candidates[int(word) - 1])
             case _:
-                raise UsageError(f"{line!r} is no command. To write it yourself: +{line}   ?: help")
+                raise UsageError(
+                    f"{line!r} is not a command. To write it yourself: +{line}   ?: help"
+                )
 
     def _run(self, tokens: int) -> None:
         try:
@@ -164,12 +169,14 @@ class _Dialogue:
         for done in range(changes):
             if not self._composition.undo():
                 raise UsageError(
-                    "There is nothing to undo." if not done else "That was all there was to undo."
+                    "There is nothing to undo."
+                    if not done
+                    else "There are no more changes to undo."
                 )
 
 
 def tail(text: str) -> str:
-    r"""The end of a text in one line, newlines as ⏎: `"...\nand so"` -> `...⏎and so`."""
+    r"""Return the end of a text in one line, newlines as ⏎: `"...\nand so"` -> `...⏎and so`."""
     shown = "".join("⏎" if c == "\n" else c if c.isprintable() else " " for c in text)
     if display_width(shown) <= _TAIL:
         return shown
@@ -179,7 +186,7 @@ def tail(text: str) -> str:
 
 
 def unescape(text: str) -> str:
-    r"""A text as it was meant: `\n` is a newline, `\t` a tab, `\\` a backslash."""
+    r"""Replace escapes: `\n` is a newline, `\t` a tab, `\\` a backslash."""
     meant = {"n": "\n", "t": "\t", "\\": "\\"}
     result, rest = "", text
     while "\\" in rest:
@@ -190,9 +197,9 @@ def unescape(text: str) -> str:
 
 
 def _ask() -> str:
-    """The next line that is typed. Raises _EndError at the end of the input."""
+    """Return the next line that is typed. Raises _EndError at the end of the input."""
     click.echo("> ", nl=False, err=True)
-    line = sys.stdin.buffer.readline()
+    line = standard_input().readline()
     if not line:
         _say("")
         raise _EndError

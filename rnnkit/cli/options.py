@@ -1,12 +1,17 @@
 """Options and arguments that several commands share, spelled and documented once."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
+
+from rnnkit.cli.answer import printable
+
+if TYPE_CHECKING:  # read by commands that open a run
+    from rnnkit.runs.directory import RunDirectory
 
 DEFAULT_RUNS_DIR = "runs"
 
@@ -52,6 +57,20 @@ def run_argument(
         nargs=-1 if many else 1,
         shell_complete=complete_run,
     )
+
+
+def choose_run(run: str | None, *, runs_dir: Path, tasks: Sequence[str]) -> "RunDirectory":
+    """Return the named run, or the newest finished one whose task is among `tasks`.
+
+    Raises:
+        RunError: there is none, or it is no run directory.
+    """
+    from rnnkit.runs.directory import find_run
+
+    directory = find_run(run, runs_dir=runs_dir, tasks=tasks)
+    if run is None:
+        click.echo(f"Using the newest run, {printable(str(directory.path))}", err=True)
+    return directory
 
 
 runs_dir_option = click.option(

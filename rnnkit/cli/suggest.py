@@ -6,9 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnnkit.cli.answer import keep_numpy_to_one_thread, print_json
-from rnnkit.cli.options import complete_run, json_option, runs_dir_option
-from rnnkit.cli.text_arguments import run_and_texts, stdin_pieces
+from rnnkit.cli.answer import keep_numpy_to_one_thread, print_json, printable
+from rnnkit.cli.options import choose_run, complete_run, json_option, runs_dir_option
+from rnnkit.cli.text_arguments import (
+    check_encoding,
+    run_and_texts,
+    standard_input,
+    stdin_pieces,
+)
+from rnnkit.errors import UsageError
 
 if TYPE_CHECKING:
     from rnnkit.tasks.language_model.suggest import Suggestions
@@ -26,11 +32,11 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--next",
-    "way",
-    flag_value="next",
+    "follow",
+    is_flag=True,
     help="Suggest words that follow the text [default: unless its last word is unfinished].",
 )
-@click.option("--complete", "way", flag_value="complete", help="Complete the last word.")
+@click.option("--complete", is_flag=True, help="Complete the last word.")
 @click.option("--encoding", default="utf-8", show_default=True, help="Of standard input.")
 @runs_dir_option
 @json_option
@@ -38,7 +44,8 @@ def command(
     arguments: tuple[str, ...],
     run_option: str | None,
     count: int,
-    way: Any,
+    follow: bool,
+    complete: bool,
     encoding: str,
     runs_dir: Path,
     as_json: bool,
@@ -59,28 +66,32 @@ def command(
       rnnkit suggest shakespeare "my lor" --count 3
       rnnkit suggest --complete --json "the"
     """
+    if follow and complete:
+        raise UsageError("--next and --complete exclude each other; give one of them.")
+    check_encoding(encoding)
+    run, texts = run_and_texts(arguments, run_option, runs_dir)
+    if not texts:
+        standard_input()  # refused before the model is loaded when it is closed
+
     keep_numpy_to_one_thread()
-    from rnnkit.runs.directory import find_run
-    from rnnkit.tasks.language_model.session import TASKS, load_session
+    from rnnkit.tasks.language_model.model import TASKS, load_language_model
     from rnnkit.tasks.language_model.suggest import suggest
 
-    run, texts = run_and_texts(arguments, run_option, runs_dir)
-    directory = find_run(run, runs_dir=runs_dir, tasks=TASKS)
-    if run is None:
-        click.echo(f"Using the newest run, {directory.path}", err=True)
-    session = load_session(directory)
+    directory = choose_run(run, runs_dir=runs_dir, tasks=TASKS)
+    model = load_language_model(directory)
+    way = "next" if follow else "complete" if complete else None
     documents = []
     for text in texts or _lines(encoding):
-        found = suggest(session, text, count=count, way=way)
+        found = suggest(model, text, count=count, way=way)
         if as_json:
             documents.append({"text": text, **_document(found)})
             continue
         if len(texts) != 1:
-            click.echo(text)
+            click.echo(printable(text))
         for suggestion in found.words:
             click.echo(f"{suggestion.probability:.4f}\t{suggestion.word}")
         if not found.words:
-            click.echo(f"No word that the model knows begins like that of {text!r}.", err=True)
+            click.echo(f"The model knows no word that completes {text!r}.", err=True)
     if as_json:
         print_json({"run": str(directory.path), "texts": documents})
 

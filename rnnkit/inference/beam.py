@@ -17,13 +17,15 @@ plays no part.
 """
 
 import heapq
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
 
-from rnnkit.inference.continuation import (
+from rnnkit.inference.decoding import (
+    LanguageModel,
+    Prompt,
     probabilities_along,
     read_next,
     read_text,
@@ -32,12 +34,10 @@ from rnnkit.inference.continuation import (
 )
 from rnnkit.inference.sampling import PENALTY_WINDOW
 from rnnkit.inference.writing import Completion, Piece, Writer
-from rnnkit.tasks.language_model.generate import Prime, read_stop, recent_tokens
-from rnnkit.tasks.language_model.session import Session
 from rnnkit.text.vocabulary import StreamDecoder, Vocabulary
 
 _HALF_CHARACTERS = 4
-"""What the first bytes may make of a text that is read from its middle on."""
+"""Characters that the first bytes may make of a text that is read from its middle on."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ class Found:
     """The best text of a search.
 
     `log_probability` is the sum over `ids` in nats, after the repetition penalty if there is one;
-    `score` is that divided by the length penalty. `stopped` says that the stop text appeared.
+    `score` is that divided by the length penalty. `stopped` tells whether the stop text appeared.
     """
 
     ids: tuple[int, ...]
@@ -55,38 +55,39 @@ class Found:
 
 
 def search(
-    session: Session,
+    model: LanguageModel,
+    prompt: Prompt,
     *,
-    prime: Prime,
     length: int,
     beams: int,
     length_penalty: float = 0.0,
     repetition_penalty: float = 1.0,
     stop: str | None = None,
+    progress: Callable[[int, int], None] = lambda made, length: None,
 ) -> Found:
-    """Continue `prime` by up to `length` tokens with beams of up to `beams`; nothing is drawn.
+    """Continue `prompt` by up to `length` tokens with beams of up to `beams`.
 
-    The `score` of the result never falls when `beams` grows, and `beams=1` is what `generate`
-    gives at temperature 0.
+    The `score` of the result never falls when `beams` grows, and `beams=1` is what `decode` gives
+    at temperature 0. `progress` receives the number of tokens made.
 
     Raises:
-        UsageError: `stop` is empty under the vocabulary's text rules.
-        RunError: the model returned something else than finite numbers.
+        RunError: the model's output is not finite.
     """
-    goal = _Goal(session.vocabulary, read_stop(session, stop), prime, length, length_penalty)
+    goal = _Goal(model.vocabulary, stop, prompt, length, length_penalty)
     held = [_START]
     running = [_Beam(width, held) for width in range(1, beams + 1)]
     best: Found | None = None
-    texts = read_text(session, prime.ids)
-    recent = recent_tokens(prime)[np.newaxis]
+    texts = read_text(model, prompt.ids)
+    recent = prompt.recent()[np.newaxis]
     for made in range(1, length + 1):
         scores = token_scores(
-            session, texts.logits, repetition_penalty=repetition_penalty, recent=recent
+            model, texts.logits, repetition_penalty=repetition_penalty, recent=recent
         )
         step = _Step(held, _rank(scores, at_most=2 * beams), goal)
         running = [step.extend(beam) for beam in running]
         for text in step.finished:
             best = _better(best, goal.found(text, stopped=True))
+        progress(made, length)
         if made == length:
             break
         running = [beam for beam in running if _is_open(beam, best, goal)]
@@ -95,7 +96,7 @@ def search(
         held = list(dict.fromkeys(text for beam in running for text in beam.held))
         rows, ids = [text.row for text in held], np.array([text.token for text in held])
         recent = np.concatenate([recent[rows], ids[:, np.newaxis]], axis=1)[:, -PENALTY_WINDOW:]
-        texts = read_next(session, select(texts, rows), ids)
+        texts = read_next(model, select(texts, rows), ids)
     for beam in running:
         for text in beam.held:
             best = _better(best, goal.found(text, stopped=False))
@@ -104,26 +105,28 @@ def search(
 
 
 def write_found(
-    session: Session,
+    model: LanguageModel,
+    prompt: Prompt,
     found: Found,
     *,
-    prime: Prime,
     stop: str | None = None,
     with_probabilities: bool = False,
 ) -> Iterator[Piece | Completion]:
-    """The text of a search in the form in which `generate` gives it, as sample 0."""
-    stop = read_stop(session, stop)
-    writer = Writer(session.vocabulary, sample=0, stop=stop, after=prime.given)
-    along = probabilities_along(session, prime.ids, found.ids) if with_probabilities else None
+    """Yield the text of a search in the form in which `decode` gives it, as sample 0."""
+    writer = Writer(model.vocabulary, sample=0, stop=stop, after=prompt.given)
+    along = probabilities_along(model, prompt.ids, found.ids) if with_probabilities else None
     for token in found.ids:
         yield from writer.feed(token, None if along is None else next(along))
-    yield from writer.finish()
+    for event in writer.finish():
+        if isinstance(event, Completion):
+            event = replace(event, log_probability=found.log_probability, score=found.score)
+        yield event
 
 
 @dataclass(frozen=True, eq=False)
 class _Text:
-    """A continuation: what was before its last token, that token, and the row of the batch that
-    was read to get there."""
+    """A continuation: the one without its last token, that token, and the row of the batch that
+    was read for it."""
 
     before: "_Text | None"
     token: int
@@ -132,7 +135,7 @@ class _Text:
     log_probability: float
 
     def last(self, number: int) -> tuple[int, ...]:
-        """The last `number` tokens, or all there are."""
+        """Return the last `number` tokens, or all."""
         ids: list[int] = []
         text = self
         while text.before is not None and len(ids) < number:
@@ -146,7 +149,7 @@ _START = _Text(before=None, token=-1, row=0, tokens=0, log_probability=0.0)
 
 @dataclass(frozen=True)
 class _Beam:
-    """What a beam holds, the most probable first."""
+    """The texts that a beam holds, the most probable first."""
 
     width: int
     held: Sequence[_Text]
@@ -154,32 +157,32 @@ class _Beam:
 
 @dataclass(frozen=True)
 class _Goal:
-    """Where texts end and how they are compared then."""
+    """Where texts end and how they are compared."""
 
     vocabulary: Vocabulary
     stop: str | None
-    prime: Prime
+    prompt: Prompt
     length: int
     length_penalty: float
 
     def found(self, text: _Text, *, stopped: bool) -> Found:
-        """The text as a result."""
+        """Return the text as a result."""
         total = text.log_probability
         score = total / ((5 + text.tokens) / 6) ** self.length_penalty
         return Found(text.last(text.tokens), total, score, stopped)
 
     def limit(self, text: _Text) -> float:
-        """A score that no continuation of the text exceeds."""
+        """Return a score that no continuation of the text exceeds."""
         return text.log_probability / ((5 + self.length) / 6) ** self.length_penalty
 
     def is_reached(self, text: _Text) -> bool:
-        """Whether the last token completes the stop text."""
+        """Return whether the last token completes the stop text."""
         if self.stop is None:
             return False
         reach = len(self.stop) + _HALF_CHARACTERS
         while True:
             ids = text.last(reach)
-            before = text.last(reach + 1)[:-reach] or self.prime.given
+            before = text.last(reach + 1)[:-reach] or self.prompt.given
             written = "".join(map(StreamDecoder(self.vocabulary, before).feed, ids))
             if len(ids) < reach or len(written) >= len(self.stop) + _HALF_CHARACTERS:
                 return self.stop in written
@@ -194,7 +197,7 @@ class _Ranked(NamedTuple):
 
 
 def _rank(scores: np.ndarray, *, at_most: int) -> list[_Ranked]:
-    """The best tokens of every row of `scores` float64[rows, vocabulary].
+    """Return the best tokens of every row of `scores` float64[rows, vocabulary].
 
     Equals go by their ids, as in greedy decoding; the probabilities, in which rounding makes
     equals of different scores, play no part in the order.
@@ -212,7 +215,7 @@ def _rank(scores: np.ndarray, *, at_most: int) -> list[_Ranked]:
 
 
 class _Step:
-    """One token more for every beam. What several beams take is the same `_Text`."""
+    """One more token for every beam. What several beams take is the same `_Text`."""
 
     def __init__(self, held: Sequence[_Text], ranked: Sequence[_Ranked], goal: _Goal) -> None:
         """`ranked` are the tokens that may follow each of `held`."""
@@ -223,7 +226,7 @@ class _Step:
         self._taken: dict[tuple[int, int], tuple[_Text, bool]] = {}
 
     def extend(self, beam: _Beam) -> _Beam:
-        """The most probable continuations of what the beam holds, as many as its width."""
+        """Return the most probable continuations of what the beam holds, as many as its width."""
         held: list[_Text] = []
         finished = 0
         # The best that is left after each text of the beam; equals go by their place in it.
@@ -266,5 +269,5 @@ def _better(one: Found | None, other: Found) -> Found:
 
 
 def _is_open(beam: _Beam, best: Found | None, goal: _Goal) -> bool:
-    """Whether what the beam holds could still become better than `best`."""
+    """Return whether what the beam holds could still become better than `best`."""
     return any(best is None or goal.limit(text) > best.score for text in beam.held)

@@ -7,13 +7,13 @@ there and here:
 2. repetition penalty on the logits of recent tokens (Keskar et al. 2019)
 3. temperature divides the logits; 0 ends here: all probability goes to the largest logit
 4. top-k: the k most probable tokens (Fan et al. 2018)
-5. top-p: of those, the fewest that hold the share p of the probability (Holtzman et al. 2020)
+5. top-p: of those, the fewest that hold the fraction p of the probability (Holtzman et al. 2020)
 6. min-p: of those, the ones at least this fraction of the most probable (Nguyen et al. 2024)
 7. typical: of those, with their probabilities made to sum to 1 again, the fewest that hold the
-   share p, beginning with the ones whose surprise, -log p, is closest to the expected one, the
+   fraction p, beginning with the ones whose surprise, -log p, is closest to the expected one, the
    entropy (Meister et al. 2023)
 
-Among equals the token with the lower id goes first, so `top_k=1` is greedy decoding.
+Among equals the token with the lower id comes first, so `top_k=1` is greedy decoding.
 """
 
 from dataclasses import dataclass
@@ -24,12 +24,13 @@ PENALTY_WINDOW = 64
 """Number of latest tokens that the repetition penalty looks at."""
 
 _LOWEST_TEMPERATURE = 1e-200  # below it a difference of two logits, divided, could overflow
+_LOWEST_SCORE = -1e100  # finite, so that a huge penalty leaves a difference to compute with
 _ROUNDING = 1e-12  # 0.7 + 0.2 counts as 0.9
 
 
 @dataclass(frozen=True)
 class SamplingOptions:
-    """How the next token is chosen; the defaults sample from the model's own distribution."""
+    """The choice of the next token; the defaults sample from the model's own distribution."""
 
     temperature: float = 1.0
     top_k: int | None = None
@@ -46,7 +47,7 @@ def next_probabilities(
     recent: np.ndarray | None = None,
     banned: int | None = None,
 ) -> np.ndarray:
-    """Probabilities of the next token under `options`.
+    """Compute the probabilities of the next token under `options`.
 
     `logits` is float32[batch, vocabulary]; `recent` int[batch, n] holds the tokens to penalise
     and `banned` is an id that must not be drawn. Returns float64[batch, vocabulary], each row
@@ -86,7 +87,7 @@ def next_scores(
     recent: np.ndarray | None = None,
     banned: int | None = None,
 ) -> np.ndarray:
-    """The logits after the steps 1 and 2, float64[batch, vocabulary].
+    """Compute the logits after the steps 1 and 2, float64[batch, vocabulary].
 
     Raises:
         ValueError: the logits are not finite.
@@ -118,8 +119,10 @@ def sample(probabilities: np.ndarray, draws: np.ndarray) -> np.ndarray:
 def _penalize(scores: np.ndarray, recent: np.ndarray, penalty: float) -> None:
     rows = np.arange(len(scores))[:, np.newaxis]
     seen = scores[rows, recent]
+    with np.errstate(over="ignore"):
+        penalized = np.where(seen < 0.0, seen * penalty, seen / penalty)
     # A token that occurs twice is written twice with the same value: penalised once.
-    scores[rows, recent] = np.where(seen < 0.0, seen * penalty, seen / penalty)
+    scores[rows, recent] = np.maximum(penalized, _LOWEST_SCORE)
 
 
 def _only_the_largest(scores: np.ndarray) -> np.ndarray:
@@ -139,28 +142,28 @@ def _keep_most_probable(
     if top_k is not None:
         ranked[:, top_k:] = 0.0
     if top_p is not None and top_p < 1.0:
-        _keep_share(ranked, top_p)
+        _keep_fraction(ranked, top_p)
     np.put_along_axis(weights, order, ranked, axis=1)
 
 
-def _keep_most_typical(probabilities: np.ndarray, share: float) -> None:
+def _keep_most_typical(probabilities: np.ndarray, fraction: float) -> None:
     """Set everything that typical sampling leaves out to zero, in place."""
     # What has no probability adds nothing to the entropy, and is further from it than the rest.
     surprise = -np.log(np.maximum(probabilities, np.finfo(np.float64).tiny))
     entropy = (probabilities * surprise).sum(axis=1, keepdims=True)
     order = np.argsort(np.abs(surprise - entropy), axis=1, kind="stable")
     ranked = np.take_along_axis(probabilities, order, axis=1)
-    _keep_share(ranked, share)
+    _keep_fraction(ranked, fraction)
     np.put_along_axis(probabilities, order, ranked, axis=1)
 
 
-def _keep_share(ranked: np.ndarray, share: float) -> None:
-    """Keep the first of each row that together hold `share` of its sum; zero the rest, in place.
+def _keep_fraction(ranked: np.ndarray, fraction: float) -> None:
+    """Keep the first of each row that together hold `fraction` of its sum; zero the rest, in place.
 
-    `_keep_share([[.5, .3, .2]], .7)` leaves `[[.5, .3, 0]]`.
+    `_keep_fraction([[.5, .3, .2]], .7)` leaves `[[.5, .3, 0]]`.
     """
     cumulative = np.cumsum(ranked, axis=1)
-    share_before = (cumulative - ranked) / cumulative[:, -1:]
-    # The first token has nothing before it and always stays, however small the share is.
-    share_before[:, 0] = -1.0
-    ranked[share_before >= share - _ROUNDING] = 0.0
+    before = (cumulative - ranked) / cumulative[:, -1:]
+    # The first token has nothing before it and always stays, however small the fraction is.
+    before[:, 0] = -1.0
+    ranked[before >= fraction - _ROUNDING] = 0.0

@@ -1,7 +1,7 @@
-"""From the tokens of a text, one after the other, to the text as it may be shown."""
+"""The tokens of a text, one after the other, turned into text that can be shown."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rnnkit.text.vocabulary import StreamDecoder, Vocabulary
 
@@ -21,19 +21,22 @@ class Piece:
 
 @dataclass(frozen=True)
 class Completion:
-    """A finished sample: its text without the prime, and how it came to its end.
+    """A finished sample: its text without the prompt.
 
-    `ids` are all tokens that were drawn; `stopped` says that the stop text appeared.
+    `ids` are all its tokens; `stopped` tells whether the stop text appeared. Of a beam search,
+    `log_probability` is the sum over `ids` in nats, and `score` that after the length penalty.
     """
 
     sample: int
     text: str
     ids: tuple[int, ...]
     stopped: bool
+    log_probability: float | None = None
+    score: float | None = None
 
     @property
     def tokens(self) -> int:
-        """How many tokens were drawn."""
+        """The number of tokens."""
         return len(self.ids)
 
 
@@ -61,7 +64,7 @@ class Writer:
         self._held_back: list[Piece] = []
 
     def feed(self, token: int, probability: float | None = None) -> Iterator[Piece]:
-        """The text that can be shown now that `token` is known."""
+        """Yield the text that can be shown now that `token` is known."""
         self._ids.append(token)
         if self._unfinished is not None and probability is not None:
             probability *= self._unfinished
@@ -80,7 +83,7 @@ class Writer:
         yield from self._show(pieces)
 
     def finish(self) -> Iterator[Piece | Completion]:
-        """What was held back, unless it was the stop text, and the result."""
+        """Yield what was held back, unless it was the stop text, and the result."""
         yield from self._show(self._held_back)
         yield Completion(self.sample, "".join(self._text), tuple(self._ids), self.stopped)
 
@@ -91,21 +94,20 @@ class Writer:
 
 
 def _cut(pieces: list[Piece], length: int) -> tuple[list[Piece], list[Piece]]:
-    """The pieces of the first `length` characters, and those of the rest."""
+    """Split pieces after the first `length` characters."""
     before: list[Piece] = []
     for place, piece in enumerate(pieces):
         if length < len(piece.text):
-            rest = [Piece(piece.sample, piece.text[length:], piece.probability)]
             if length:
-                before.append(Piece(piece.sample, piece.text[:length], piece.probability))
-            return before, rest + pieces[place + 1 :]
+                before.append(replace(piece, text=piece.text[:length]))
+            return before, [replace(piece, text=piece.text[length:]), *pieces[place + 1 :]]
         before.append(piece)
         length -= len(piece.text)
     return before, []
 
 
 def split_at_stop(text: str, stop: str) -> tuple[str, str, bool]:
-    """What of `text` can be shown, what must wait, and whether `stop` was found.
+    """Return what of `text` can be shown, what must wait, and whether `stop` was found.
 
     `split_at_stop("so be", "bed")` is `("so ", "be", False)`; once `stop` is found, nothing
     waits: `split_at_stop("so bedded", "bed")` is `("so ", "", True)`.

@@ -7,9 +7,9 @@ from typing import assert_never
 import numpy as np
 
 from rnnkit.errors import RunError, UsageError
+from rnnkit.inference.decoding import LanguageModel
 from rnnkit.network.cells import CELLS, CellSpec, StateKind
 from rnnkit.network.reference import Network, run_layers
-from rnnkit.tasks.language_model.session import Session
 
 Progress = Callable[[int, int], None]
 
@@ -36,7 +36,7 @@ class StateArray:
 
 
 def find_state(
-    session: Session, *, cell: CellSpec, layer: int | None, kind: StateKind
+    session: LanguageModel, *, cell: CellSpec, layer: int | None, kind: StateKind
 ) -> StateArray:
     """The array that holds the `kind` of state of `layer` (from 0; None is the last one).
 
@@ -77,7 +77,7 @@ def check_kind(kind: StateKind, cell: CellSpec) -> None:
         )
 
 
-def text_states(session: Session, ids: Sequence[int], state: StateArray) -> np.ndarray:
+def text_states(session: LanguageModel, ids: Sequence[int], state: StateArray) -> np.ndarray:
     """The state after each of `ids`, float32[tokens, units], read from a zero state.
 
     A cell state c is returned as tanh(c), which is what the LSTM lets out of it (Karpathy et
@@ -95,7 +95,7 @@ def text_states(session: Session, ids: Sequence[int], state: StateArray) -> np.n
 
 
 def long_text_states(
-    session: Session,
+    session: LanguageModel,
     ids: np.ndarray,
     state: StateArray,
     *,
@@ -146,7 +146,7 @@ def classifier_states(
 
 
 def _stream(
-    session: Session,
+    session: LanguageModel,
     rows: np.ndarray,
     state: StateArray,
     *,
@@ -167,7 +167,7 @@ def _stream(
 
 
 def _windows(
-    session: Session,
+    session: LanguageModel,
     tokens: np.ndarray,
     state: StateArray,
     *,
@@ -188,7 +188,7 @@ def _windows(
     return found
 
 
-def _read(session: Session, rows: np.ndarray) -> Sequence[np.ndarray]:
+def _read(session: LanguageModel, rows: np.ndarray) -> Sequence[np.ndarray]:
     return session.step(rows, session.zero_states(len(rows)))[1]
 
 

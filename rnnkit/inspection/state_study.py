@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnnkit.errors import DataError, UsageError
+from rnnkit.inference.decoding import LanguageModel
 from rnnkit.inspection.state_reading import (
     Progress,
     StateArray,
@@ -24,7 +25,7 @@ from rnnkit.network.reference import Network
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.tasks.language_model.config import LanguageConfig
 from rnnkit.tasks.language_model.evaluated_text import text_of_files, text_of_run
-from rnnkit.tasks.language_model.session import Session, load_session
+from rnnkit.tasks.language_model.model import load_language_model
 from rnnkit.text.encoder import UNKNOWN, TextEncoder
 from rnnkit.text.vocabulary import StreamDecoder, label_text
 
@@ -152,7 +153,7 @@ def study_language_run(
         DataError: the text is empty or too short, cannot be read, or has changed.
         RunError: a file of the run is missing or damaged.
     """
-    session = load_session(run)
+    session = load_language_model(run)
     cell = CELLS[config.model.cell]
     kind = choice.kind or cell.kinds[-1]
     state = find_state(session, cell=cell, layer=choice.layer, kind=kind)
@@ -204,7 +205,7 @@ def study_language_run(
 
 
 def rank_language(
-    session: Session,
+    session: LanguageModel,
     ids: np.ndarray,
     state: StateArray,
     *,
@@ -277,7 +278,7 @@ def study_classifier(
 
 
 def _long_text(
-    run: RunDirectory, config: LanguageConfig, session: Session, wanted: RankingText
+    run: RunDirectory, config: LanguageConfig, session: LanguageModel, wanted: RankingText
 ) -> tuple[np.ndarray, str, list[str]]:
     """Ids unsigned[tokens] to rank on, what text they are, and what should be said about it."""
     if wanted.files:
@@ -298,7 +299,7 @@ def _long_text(
     return text.ids[: wanted.most_tokens], f"the {text.split} part of the run", notes
 
 
-def _piece(session: Session, ids: np.ndarray) -> list[int]:
+def _piece(session: LanguageModel, ids: np.ndarray) -> list[int]:
     """Some tokens from the second half of a text, from the start of a line if one is near."""
     later = ids[len(ids) // 2 :].tolist()
     for place, index in enumerate(later[:_TOKENS_TO_LINE]):

@@ -174,10 +174,10 @@ def _language_details(
 ) -> tuple[LanguageDetails, Sequence[str]]:
     from rnnkit.tasks.language_model.data import prepare
     from rnnkit.tasks.language_model.evaluated_text import text_of_run
+    from rnnkit.tasks.language_model.model import load_language_model
     from rnnkit.tasks.language_model.position import loss_by_position
-    from rnnkit.tasks.language_model.session import load_session
 
-    session = load_session(run)
+    session = load_language_model(run)
     text = text_of_run(run, config, split=split)
     announce(f"Reading the {text.split} text for the loss by position")
     prepared = prepare(config)

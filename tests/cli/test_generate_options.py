@@ -16,9 +16,9 @@ import numpy as np
 import onnx
 import pytest
 
-from rnnkit.inference.continuation import read_next, read_text
+from rnnkit.inference.decoding import read_next, read_text
 from rnnkit.runs.directory import RunDirectory, write_manifest
-from rnnkit.tasks.language_model.session import load_session
+from rnnkit.tasks.language_model.model import load_language_model
 
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 20
 
@@ -289,7 +289,7 @@ def test_words_that_the_model_has_never_seen(
 
 
 def test_the_state_carried_through_onnx_is_that_of_the_whole_prefix(small: RunDirectory) -> None:
-    session = load_session(small)
+    session = load_language_model(small)
     ids = session.vocabulary.encode(TEXT[:200])
     whole, _ = session.step(np.array([ids]), session.zero_states(1))
     texts = read_text(session, ids[:1])

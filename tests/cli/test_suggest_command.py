@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rnnkit.runs.directory import RunDirectory
-from rnnkit.tasks.language_model.session import load_session
+from rnnkit.tasks.language_model.model import load_language_model
 from rnnkit.tasks.language_model.suggest import suggest as suggest_words
 
 TEXT = "the cat sat on the mat. the catalogue is on the mat\n" * 20
@@ -42,7 +42,7 @@ def suggest(run_cli: Callable[..., Any], tmp_path: Path) -> Callable[..., Any]:
 
 
 def test_it_shows_what_the_library_finds(suggest: Callable[..., Any], run: RunDirectory) -> None:
-    expected = suggest_words(load_session(run), "the cat sat on ", count=3)
+    expected = suggest_words(load_language_model(run), "the cat sat on ", count=3)
     result = suggest("the cat sat on ", "--count", 3)
     assert result.exit_code == 0, result.stderr
     lines = [f"{word.probability:.4f}\t{word.word}" for word in expected.words]
@@ -118,7 +118,7 @@ def test_no_word_begins_like_that(
     make_model_run(TEXT, **KINDS["words"])
     result = suggest("the xyz")
     assert (result.exit_code, result.stdout) == (0, "")
-    assert "No word that the model knows begins like that of 'the xyz'." in result.stderr
+    assert "The model knows no word that completes 'the xyz'." in result.stderr
 
 
 def test_a_classifier_is_no_model_of_text(

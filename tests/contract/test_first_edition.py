@@ -132,7 +132,8 @@ def test_shipped_configurations_have_the_values_of_the_first_edition(
 
 def _comparable(answer: dict[str, Any]) -> dict[str, Any]:
     """Return an answer without what follows from the clock or from the wording of a page."""
-    stdout, file = copy.deepcopy(answer["stdout"]), answer.get("file")
+    stdout: Any = copy.deepcopy(answer["stdout"])
+    file: Any = answer.get("file")
     if isinstance(stdout, list) and stdout and isinstance(stdout[0], dict) and "name" in stdout[0]:
         # `runs list` is in the order of file times, which a checkout does not keep.
         stdout = sorted(stdout, key=lambda row: row["name"])

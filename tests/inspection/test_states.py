@@ -7,6 +7,8 @@ import onnxruntime
 import pytest
 
 from rnnkit.errors import DataError, RunError, UsageError
+from rnnkit.inference.decoding import LanguageModel
+from rnnkit.inference.runtime import GenerationDefaults
 from rnnkit.inspection.state_reading import (
     WARM_UP,
     StateArray,
@@ -22,7 +24,6 @@ from rnnkit.network.onnx import export_onnx
 from rnnkit.network.reference import build_network, run
 from rnnkit.tasks.language_model.config import LanguageModelConfig
 from rnnkit.tasks.language_model.network import language_network
-from rnnkit.tasks.language_model.session import Session
 from rnnkit.tasks.text_classification.config import ClassifierConfig
 from rnnkit.tasks.text_classification.network import classifier_network
 from rnnkit.text.cleaning import TextRules
@@ -42,7 +43,7 @@ def random_weights(shapes: dict[str, Any], seed: int = 3) -> dict[str, np.ndarra
     }
 
 
-def onnx_session(model: LanguageModelConfig, weights: dict[str, np.ndarray]) -> Session:
+def onnx_session(model: LanguageModelConfig, weights: dict[str, np.ndarray]) -> LanguageModel:
     """A session on the file that training would write."""
     facts = {"task": "char_generation", "context": None, "generation": {}}
     runtime = onnxruntime.InferenceSession(
@@ -58,10 +59,12 @@ def onnx_session(model: LanguageModelConfig, weights: dict[str, np.ndarray]) -> 
         logits, *after = runtime.run(None, {"ids": ids, **named})
         return np.asarray(logits), [np.asarray(state) for state in after]
 
-    return Session(VOCABULARY, None, {}, tuple(node.shape[1] for node in nodes), run_graph)
+    return LanguageModel(
+        VOCABULARY, None, GenerationDefaults(), tuple(node.shape[1] for node in nodes), run_graph
+    )
 
 
-def fading_session(*, context: int | None = None, decay: float = 0.5) -> Session:
+def fading_session(*, context: int | None = None, decay: float = 0.5) -> LanguageModel:
     """One unit: half of what it was plus the id. The second array is twice the first."""
 
     def run_graph(ids: np.ndarray, states: Any) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -70,7 +73,7 @@ def fading_session(*, context: int | None = None, decay: float = 0.5) -> Session
             h = (decay * h + column[:, np.newaxis]).astype(np.float32)
         return np.zeros((*ids.shape, 6), np.float32), [h, 2 * h]
 
-    return Session(VOCABULARY, context, {}, (1, 1), run_graph)
+    return LanguageModel(VOCABULARY, context, GenerationDefaults(), (1, 1), run_graph)
 
 
 def faded(ids: np.ndarray | list[int], decay: float = 0.5) -> float:

@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 
 from rnnkit.inference.decision import Decision
+from rnnkit.inference.decoding import LanguageModel
+from rnnkit.inference.runtime import GenerationDefaults
 from rnnkit.inference.scores import (
     calibration_curve,
     predicted_classes,
@@ -21,7 +23,6 @@ from rnnkit.report.gather import (
 )
 from rnnkit.runs.listing import Overview, Story
 from rnnkit.tasks.language_model.position import loss_by_position
-from rnnkit.tasks.language_model.session import Session
 from rnnkit.text.cleaning import TextRules
 from rnnkit.text.vocabulary import Vocabulary
 
@@ -136,10 +137,10 @@ def language_report(*, hostile: bool = False) -> Report:
         logits = rng.normal(size=(*ids.shape, 4)).astype(np.float32)
         return logits, list(states)
 
-    session = Session(
+    session = LanguageModel(
         vocabulary=Vocabulary(TextRules(), "characters", tuple("abcd")),
         context=None,
-        generation={},
+        generation=GenerationDefaults(),
         state_sizes=(2,),
         run_graph=run_graph,
     )

@@ -15,7 +15,7 @@ from experiments import configure, configure_labelled, train_new
 from rnnkit.config.describe import to_yaml
 from rnnkit.inspection.subject import ClassifierSubject, LanguageSubject, open_run
 from rnnkit.runs.directory import RunDirectory
-from rnnkit.tasks.language_model.session import load_session
+from rnnkit.tasks.language_model.model import load_language_model
 from rnnkit.tasks.text_classification.classifier import load_classifier, predict_probabilities
 from rnnkit.views.view import PNG_MARK, page_mark
 
@@ -58,7 +58,7 @@ def test_predictions_are_those_of_inference(
 ) -> None:
     text = "box"
     found = answer(run_cli, "forward", runs[name].path, "--text", text, "--units", 999)
-    session = load_session(runs[name])
+    session = load_language_model(runs[name])
     ids = np.array([session.vocabulary.encode(text)], np.int64)
     logits, _ = session.step(ids, session.zero_states(1))
     for t, step in enumerate(found["steps"]):

@@ -14,7 +14,7 @@ from rnnkit.config.base import layer_sizes
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.tasks.language_model.config import LanguageConfig, WordGenerationConfig
 from rnnkit.tasks.language_model.data import prepare
-from rnnkit.tasks.language_model.session import load_session
+from rnnkit.tasks.language_model.model import load_language_model
 from rnnkit.tasks.task import load_config
 from rnnkit.tasks.text_classification.config import ClassificationConfig
 
@@ -137,7 +137,7 @@ def test_it_trains_writes_and_is_scored(
     assert run.parent == tmp_path
     assert run.name.startswith(path.stem)
 
-    vocabulary = load_session(RunDirectory(run)).vocabulary
+    vocabulary = load_language_model(RunDirectory(run)).vocabulary
     seed = vocabulary.tokens[-1] * 3 if vocabulary.kind in ("characters", "bytes") else "the"
     seed = "Rivers carry" if path.stem == "word_lstm" else seed
     written = run_cli("generate", run, "--seed", seed, "--random-seed", "1")

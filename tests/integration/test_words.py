@@ -23,7 +23,7 @@ from rnnkit.runs.files import read_document
 from rnnkit.runs.records import read_metrics
 from rnnkit.tasks.language_model.config import WordGenerationConfig
 from rnnkit.tasks.language_model.data import prepare
-from rnnkit.tasks.language_model.session import load_session
+from rnnkit.tasks.language_model.model import load_language_model
 from rnnkit.training.step import Learner
 
 VECTORS = "fox 0.5 -0.5 0.25 0.125\nthe 1.0 2.0 -1.0 0.5\n"
@@ -101,7 +101,7 @@ def test_scores_are_those_of_the_text(case: str, runs: dict[str, RunDirectory]) 
     """Bits per character and perplexity per word, counted on the text itself."""
     from rnnkit.tasks.language_model.evaluation import evaluate
 
-    session = load_session(runs[case])
+    session = load_language_model(runs[case])
     ids = prepare(_config(runs[case])).split("validation")
     found = evaluate(session, ids, context_windows=())
     known = "".join(session.vocabulary.decode([0]))

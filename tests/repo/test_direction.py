@@ -97,12 +97,8 @@ PENDING: frozenset[str] = frozenset(
         "data/recipe.py -> tasks",
         "data/windows.py -> tasks",
         "data/word_vectors.py -> tasks",
-        "inference/beam.py -> tasks",
-        "inference/continuation.py -> tasks",
         "runs/listing.py -> tasks",
         "tasks/language_model/sections.py -> report",
-        "tasks/language_model/session.py -> imports onnxruntime",
-        "tasks/text_classification/classifier.py -> imports onnxruntime",
         "tasks/text_classification/curves.py -> report",
         "tasks/text_classification/sections.py -> report",
     }

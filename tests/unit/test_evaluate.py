@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from rnnkit.errors import DataError, RunError
+from rnnkit.inference.decoding import LanguageModel
 from rnnkit.inference.intervals import (
     LEAST_BLOCKS,
     MOST_BLOCKS,
@@ -16,9 +17,9 @@ from rnnkit.inference.intervals import (
     Totals,
     estimate,
 )
+from rnnkit.inference.runtime import GenerationDefaults, States
 from rnnkit.tasks.language_model.evaluated_text import text_of_files
 from rnnkit.tasks.language_model.evaluation import STREAM_BLOCK, STREAM_CHUNK, Evaluation, evaluate
-from rnnkit.tasks.language_model.session import Session, States
 from rnnkit.text.cleaning import TextRules
 from rnnkit.text.vocabulary import Vocabulary
 
@@ -27,7 +28,7 @@ BYTES = Vocabulary(TextRules(), "bytes")
 RNG = np.random.default_rng(0)
 
 
-def elman(vocabulary: Vocabulary = LETTERS, context: int | None = None) -> Session:
+def elman(vocabulary: Vocabulary = LETTERS, context: int | None = None) -> LanguageModel:
     """A small recurrent network in NumPy: its scores depend on all that it has read."""
     rng = np.random.default_rng(1)
     size = vocabulary.size
@@ -45,10 +46,10 @@ def elman(vocabulary: Vocabulary = LETTERS, context: int | None = None) -> Sessi
             logits.append(h @ outputs)
         return np.stack(logits, axis=1), [h]
 
-    return Session(
+    return LanguageModel(
         vocabulary=vocabulary,
         context=context,
-        generation={},
+        generation=GenerationDefaults(),
         state_sizes=(4,),
         run_graph=run_graph,
     )
@@ -58,7 +59,9 @@ def random_ids(tokens: int, vocabulary: Vocabulary = LETTERS) -> np.ndarray:
     return np.random.default_rng(2).integers(0, vocabulary.size, tokens).astype(np.uint8)
 
 
-def reference(session: Session, pieces: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
+def reference(
+    session: LanguageModel, pieces: list[tuple[np.ndarray, np.ndarray]]
+) -> dict[str, float]:
     """Loss and accuracy when each piece (inputs, targets at its end) starts from zero."""
     losses, hits = [], []
     for inputs, targets in pieces:
@@ -139,7 +142,7 @@ def test_a_sure_and_right_model_has_no_loss() -> None:
     def run_graph(ids: np.ndarray, states: States) -> Any:
         return 1000.0 * np.eye(6, dtype=np.float32)[(ids + 1) % 6], list(states)
 
-    session = Session(LETTERS, None, {}, (1,), run_graph)
+    session = LanguageModel(LETTERS, None, GenerationDefaults(), (1,), run_graph)
     ids = (np.arange(4000) % 6).astype(np.uint8)
     found = evaluate(session, ids, context_windows=(64,), resamples=50)
     for prefix in ("", "window_64_"):
@@ -176,7 +179,11 @@ def test_a_broken_model_is_an_error_of_the_run() -> None:
         return np.full((*ids.shape, 6), np.nan, np.float32), list(states)
 
     with pytest.raises(RunError, match="not finite"):
-        evaluate(Session(LETTERS, None, {}, (1,), run_graph), random_ids(50), context_windows=())
+        evaluate(
+            LanguageModel(LETTERS, None, GenerationDefaults(), (1,), run_graph),
+            random_ids(50),
+            context_windows=(),
+        )
 
 
 # ----------------------------------------------------------------------------------- intervals

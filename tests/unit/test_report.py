@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnkit.errors import DataError, RunError
+from rnnkit.inference.decoding import LanguageModel
+from rnnkit.inference.runtime import GenerationDefaults, States
 from rnnkit.tasks.language_model.evaluation import evaluate
 from rnnkit.tasks.language_model.position import loss_by_position, position_groups
-from rnnkit.tasks.language_model.session import Session, States
 from rnnkit.text.cleaning import TextRules
 from rnnkit.text.vocabulary import Vocabulary
 from rnnkit.views.figures import Curve, Marker, course, thinned
@@ -161,7 +162,7 @@ def test_numbers_in_words() -> None:
 SIZE = 5
 
 
-def make_session(*, context: int | None = None, broken: bool = False) -> Session:
+def make_session(*, context: int | None = None, broken: bool = False) -> LanguageModel:
     """A model that is surer of a fixed successor the more it has read: its state counts tokens."""
 
     def run_graph(ids: np.ndarray, states: States) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -173,10 +174,10 @@ def make_session(*, context: int | None = None, broken: bool = False) -> Session
             logits[:] = np.nan
         return logits, [states[0] + ids.shape[1]]
 
-    return Session(
+    return LanguageModel(
         vocabulary=Vocabulary(TextRules(), "characters", tuple("abcde")),
         context=context,
-        generation={},
+        generation=GenerationDefaults(),
         state_sizes=(1,),
         run_graph=run_graph,
     )

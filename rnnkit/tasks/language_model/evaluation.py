@@ -12,10 +12,10 @@ import numpy as np
 
 from rnnkit.data.extents import TokenExtents
 from rnnkit.errors import DataError
+from rnnkit.inference.decoding import LanguageModel
 from rnnkit.inference.intervals import LEAST_BLOCKS, Totals, estimate
 from rnnkit.inference.scores import check_finite, cross_entropy
 from rnnkit.runs.records import Estimate
-from rnnkit.tasks.language_model.session import Session
 from rnnkit.text.vocabulary import Vocabulary
 
 STREAM_CHUNK = 1024
@@ -43,7 +43,7 @@ class Evaluation:
 
 
 def evaluate(
-    session: Session,
+    session: LanguageModel,
     ids: np.ndarray,
     *,
     context_windows: Sequence[int],
@@ -117,7 +117,7 @@ class _Part:
 
 
 def _parts(
-    session: Session, ids: np.ndarray, *, context_windows: Sequence[int], stride: int
+    session: LanguageModel, ids: np.ndarray, *, context_windows: Sequence[int], stride: int
 ) -> Iterator[tuple[str, _Part]]:
     targets = len(ids) - 1
     if session.context is not None:
@@ -149,7 +149,7 @@ def _parts(
         )
 
 
-def _score_stream(session: Session, ids: np.ndarray) -> Iterator[tuple[Totals, int]]:
+def _score_stream(session: LanguageModel, ids: np.ndarray) -> Iterator[tuple[Totals, int]]:
     """Blocks of the text read once from start to end, the state carried all along."""
     targets = len(ids) - 1
     scorer = _Scorer(session.vocabulary)
@@ -165,7 +165,7 @@ def _score_stream(session: Session, ids: np.ndarray) -> Iterator[tuple[Totals, i
 
 
 def _score_windows(
-    session: Session, ids: np.ndarray, *, length: int
+    session: LanguageModel, ids: np.ndarray, *, length: int
 ) -> Iterator[tuple[Totals, int]]:
     """Windows that do not overlap, each from a zero state; the last one may be shorter."""
     whole, rest = divmod(len(ids) - 1, length)
@@ -183,7 +183,7 @@ def _score_windows(
 
 
 def _score_rows(
-    session: Session, scorer: "_Scorer", inputs: np.ndarray, targets: np.ndarray
+    session: LanguageModel, scorer: "_Scorer", inputs: np.ndarray, targets: np.ndarray
 ) -> Totals:
     """Every position of every row, from zero states; one block per row.
 
@@ -203,7 +203,7 @@ def _score_rows(
 
 
 def _score_sliding(
-    session: Session, ids: np.ndarray, *, context: int, stride: int
+    session: LanguageModel, ids: np.ndarray, *, context: int, stride: int
 ) -> Iterator[tuple[Totals, int]]:
     """The token after each window of `context` tokens, from a zero state."""
     windows = np.lib.stride_tricks.sliding_window_view(ids[:-1], context)[::stride]
@@ -224,7 +224,7 @@ def _score_sliding(
         yield totals, (end - start) * context
 
 
-def _positions_at_once(session: Session, least: int) -> int:
+def _positions_at_once(session: LanguageModel, least: int) -> int:
     return max(least, min(_TOKENS_AT_ONCE, _LOGITS_AT_ONCE // session.vocabulary.size))
 
 

@@ -1,48 +1,180 @@
-"""Text out of a model, one token after the other, streamed as it is made.
+"""Generated texts: what `rnnkit generate` and the Python API ask of a language model."""
 
-All samples are made side by side in one batch. Each has random numbers of its own, derived from
-the seed and its number, so sample 2 is the same whether two are asked for or ten.
-"""
-
-import random
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, assert_never
-
-import numpy as np
+from typing import Any, Literal, assert_never
 
 from rnnkit.errors import DataError, UsageError
-from rnnkit.inference.continuation import (
-    expected_tokens,
-    read_next,
-    read_text,
-    select,
-)
-from rnnkit.inference.sampling import PENALTY_WINDOW, SamplingOptions, sample
-from rnnkit.inference.writing import Completion, Piece, Writer
-from rnnkit.tasks.language_model.session import Session
+from rnnkit.inference.decoding import LanguageModel, Prompt, decode
+from rnnkit.inference.sampling import SamplingOptions
+from rnnkit.inference.writing import Completion, Piece
 from rnnkit.text.vocabulary import Vocabulary
 
 Unseen = Literal["error", "skip", "unk"]
+Progress = Callable[[int, int], None]
+
+LARGEST_SEED = 2**31 - 1
 
 
 @dataclass(frozen=True)
-class Prime:
-    """The text that the model continues, after the vocabulary's text rules, and its ids.
+class GenerationOptions:
+    """Options of a generation; None is the model's own default (section `generation`).
 
-    For an empty text `ids` holds the one token that generation then starts from.
+    There are `samples` texts at each of `temperatures`, from the same random numbers; with `beams`
+    the search for the most probable text takes the place of sampling. 0 or 1 turns a filter off.
+    `length` is in tokens. `with_probabilities` asks for the probability of every piece of text.
     """
 
-    text: str
-    ids: tuple[int, ...]
+    length: int | None = None
+    temperatures: Sequence[float] = ()
+    top_k: int | None = None
+    top_p: float | None = None
+    min_p: float | None = None
+    typical_p: float | None = None
+    repetition_penalty: float | None = None
+    samples: int = 1
+    random_seed: int | None = None
+    beams: int | None = None
+    length_penalty: float = 0.0
+    stop: str | None = None
+    unseen: Unseen = "error"
+    with_probabilities: bool = False
 
-    @property
-    def given(self) -> tuple[int, ...]:
-        """The tokens of the text alone; none for an empty one."""
-        return self.ids if self.text else ()
+
+@dataclass(frozen=True)
+class Generation:
+    """Texts that are ready to be generated: everything is read, checked and decided.
+
+    `sampling` are the filters; its temperature is the first of `temperatures`.
+    """
+
+    model: LanguageModel
+    prompt: Prompt
+    length: int
+    sampling: SamplingOptions
+    temperatures: tuple[float, ...]
+    random_seed: int
+    options: GenerationOptions
+
+    def events(
+        self, *, progress: Progress = lambda made, length: None
+    ) -> Iterator[Piece | Completion]:
+        """Generate the texts: a `Piece` for every bit of text, a `Completion` at each end.
+
+        Text of the samples comes interleaved, as it is made. `progress` receives the number of
+        tokens that a beam search has made, before its first piece.
+
+        Raises:
+            RunError: the model's output is not finite.
+        """
+        options = self.options
+        if options.beams is None:
+            return decode(
+                self.model,
+                self.prompt,
+                length=self.length,
+                options=[replace(self.sampling, temperature=t) for t in self.temperatures],
+                samples=options.samples,
+                seed=self.random_seed,
+                stop=options.stop,
+                with_probabilities=options.with_probabilities,
+            )
+        # Most texts are sampled: the search is loaded where it is used.
+        from rnnkit.inference.beam import search, write_found
+
+        found = search(
+            self.model,
+            self.prompt,
+            length=self.length,
+            beams=options.beams,
+            length_penalty=options.length_penalty,
+            repetition_penalty=self.sampling.repetition_penalty,
+            stop=options.stop,
+            progress=progress,
+        )
+        return write_found(
+            self.model,
+            self.prompt,
+            found,
+            stop=options.stop,
+            with_probabilities=options.with_probabilities,
+        )
+
+    def temperature_of(self, sample: int) -> float | None:
+        """Return the temperature of a sample; None of a beam search."""
+        if self.options.beams is not None:
+            return None
+        return self.temperatures[sample // self.options.samples]
+
+    def settings(self) -> dict[str, Any]:
+        """Return the settings that the texts depend on, for a JSON document."""
+        options, sampling = self.options, self.sampling
+        settings: dict[str, Any] = {"length": self.length, "stop": options.stop}
+        if options.beams is not None:
+            settings |= {"beams": options.beams, "length_penalty": options.length_penalty}
+            settings["repetition_penalty"] = sampling.repetition_penalty
+        else:
+            settings["temperatures"] = list(self.temperatures)
+            settings |= {
+                key: value for key, value in vars(sampling).items() if key != "temperature"
+            }
+        return settings | {"unseen": options.unseen}
 
 
-def read_prime(vocabulary: Vocabulary, text: str, *, unseen: Unseen = "error") -> Prime:
+def prepare_generation(
+    model: LanguageModel, prompt: str = "", options: GenerationOptions | None = None
+) -> Generation:
+    """Read the prompt, fill in the model's defaults and check both.
+
+    Raises:
+        DataError: the prompt has characters or words that the model has never seen.
+        UsageError: the stop text is empty under the vocabulary's text rules.
+    """
+    options = options or GenerationOptions()
+    defaults = model.generation
+
+    def chosen(name: str) -> Any:
+        value = getattr(options, name)
+        return getattr(defaults, name) if value is None else value
+
+    temperatures = tuple(options.temperatures) or (defaults.temperature,)
+    return Generation(
+        model=model,
+        prompt=read_prompt(model.vocabulary, prompt, unseen=options.unseen),
+        length=chosen("length"),
+        sampling=SamplingOptions(
+            temperature=temperatures[0],
+            top_k=chosen("top_k") or None,
+            top_p=chosen("top_p"),
+            min_p=chosen("min_p") or None,
+            typical_p=chosen("typical_p"),
+            repetition_penalty=chosen("repetition_penalty"),
+        ),
+        temperatures=temperatures,
+        random_seed=_draw_seed() if options.random_seed is None else options.random_seed,
+        options=replace(options, stop=_read_stop(model.vocabulary, options.stop)),
+    )
+
+
+def complete(generation: Generation) -> tuple[list[Completion], list[list[Piece]]]:
+    """Generate all texts; returns them in order, and the pieces that each is made of.
+
+    Raises:
+        RunError: the model's output is not finite.
+    """
+    completions: dict[int, Completion] = {}
+    pieces: dict[int, list[Piece]] = {}
+    for event in generation.events():
+        if isinstance(event, Completion):
+            completions[event.sample] = event
+        else:
+            pieces.setdefault(event.sample, []).append(event)
+    order = sorted(completions)
+    return [completions[n] for n in order], [pieces.get(n, []) for n in order]
+
+
+def read_prompt(vocabulary: Vocabulary, text: str, *, unseen: Unseen = "error") -> Prompt:
     """Encode the text to continue.
 
     What the vocabulary lacks is refused, left out, or read as `<unk>`. An empty text starts from
@@ -52,12 +184,13 @@ def read_prime(vocabulary: Vocabulary, text: str, *, unseen: Unseen = "error") -
         DataError: something is unseen and `unseen="error"`, or "unk" and there is no `<unk>`.
     """
     if missing := vocabulary.unseen(text):
-        unit, named = vocabulary.unit, vocabulary.name_units(missing)
-        found = f"The seed holds {unit} that the model has never seen: {named}."
+        named = vocabulary.name_units(missing)
+        found = f"The prompt holds {vocabulary.unit} that the model has never seen: {named}."
+        readable = vocabulary.unknown_id is not None
         match unseen:
             case "skip":
                 text = vocabulary.without_unseen(text)
-            case "unk" if vocabulary.unknown_id is not None:
+            case "unk" if readable:
                 pass
             case "unk":
                 raise DataError(
@@ -65,7 +198,6 @@ def read_prime(vocabulary: Vocabulary, text: str, *, unseen: Unseen = "error") -
                     "use --unseen skip, or train with data.minimum_count above 1."
                 )
             case "error":
-                readable = vocabulary.unknown_id is not None
                 raise DataError(
                     f"{found} Remove them, or choose --unseen skip (leave them out)"
                     + (" or --unseen unk (read them as <unk>)." if readable else ".")
@@ -73,136 +205,17 @@ def read_prime(vocabulary: Vocabulary, text: str, *, unseen: Unseen = "error") -
             case _:
                 assert_never(unseen)
     text = vocabulary.opening(text)
-    return Prime(text, tuple(vocabulary.encode(text)) or (vocabulary.start_id,))
+    return Prompt(text, tuple(vocabulary.encode(text)) or (vocabulary.start_id,))
 
 
-def generate(
-    session: Session,
-    *,
-    prime: Prime,
-    length: int,
-    options: SamplingOptions,
-    temperatures: Sequence[float] = (),
-    samples: int = 1,
-    seed: int = 0,
-    stop: str | None = None,
-    with_probabilities: bool = False,
-) -> Iterator[Piece | Completion]:
-    """Continue `prime` by up to `length` tokens, `samples` times.
-
-    With `temperatures` there are so many samples at each of them instead of that of `options`;
-    sample number n is at `temperatures[n // samples]`.
-
-    A `Piece` comes for every bit of new text and one `Completion` at the end of every sample.
-    With `stop`, a sample ends before the first place where this text appears in what was
-    generated; what may be its beginning is held back until that is decided. Bytes at the end
-    that make no whole character are dropped. `with_probabilities` fills `Piece.probability`.
-
-    Raises:
-        UsageError: `stop` is empty under the vocabulary's text rules.
-        RunError: the model returned something else than finite numbers.
-    """
-    stop = read_stop(session, stop)
-    ways = [replace(options, temperature=value) for value in temperatures] or [options]
-    return _generate(
-        session,
-        prime=prime,
-        length=length,
-        rows=[
-            _Row(
-                way,
-                # The numbers of a sample depend on its place among those of its temperature, so
-                # a temperature's texts are the same whichever others are asked for.
-                random.Random(f"{seed}/{number}").random,
-                Writer(
-                    session.vocabulary,
-                    sample=place * samples + number,
-                    stop=stop,
-                    after=prime.given,
-                ),
-            )
-            for place, way in enumerate(ways)
-            for number in range(samples)
-        ],
-        with_probabilities=with_probabilities,
-    )
-
-
-def read_stop(session: Session, stop: str | None) -> str | None:
-    """The stop text after the vocabulary's text rules.
-
-    Raises:
-        UsageError: nothing is left of it.
-    """
+def _read_stop(vocabulary: Vocabulary, stop: str | None) -> str | None:
     if stop is None:
         return None
-    stop = session.vocabulary.clean(stop)
+    stop = vocabulary.clean(stop)
     if not stop:
         raise UsageError("--stop: expected some text to stop at, found nothing")
     return stop
 
 
-@dataclass(frozen=True)
-class _Row:
-    """One sample that is being made."""
-
-    options: SamplingOptions
-    draw: Callable[[], float]
-    writer: Writer
-
-
-def _generate(
-    session: Session, *, prime: Prime, length: int, rows: list[_Row], with_probabilities: bool
-) -> Iterator[Piece | Completion]:
-    if length == 0:
-        for row in rows:
-            yield from row.writer.finish()
-        return
-    texts = select(read_text(session, prime.ids), [0] * len(rows))
-    penalized = any(row.options.repetition_penalty != 1.0 for row in rows)
-    recent = np.tile(recent_tokens(prime), (len(rows), 1))
-    for made in range(1, length + 1):
-        shares = _shares(session, texts.logits, rows, recent=recent)
-        ids = sample(shares, np.array([row.draw() for row in rows]))
-        probabilities: list[float | None] = [None] * len(rows)
-        if with_probabilities:
-            own = expected_tokens(session, texts.logits, options=SamplingOptions())
-            probabilities = own[np.arange(len(rows)), ids].tolist()
-        going = []
-        for place, (row, token) in enumerate(zip(rows, ids.tolist(), strict=True)):
-            yield from row.writer.feed(token, probabilities[place])
-            if row.writer.stopped or made == length:
-                yield from row.writer.finish()
-            else:
-                going.append(place)
-        if not going:
-            return
-        if len(going) < len(rows):
-            rows = [rows[place] for place in going]
-            ids, recent = ids[going], recent[going]
-            texts = select(texts, going)
-        if penalized:
-            recent = np.concatenate([recent, ids[:, np.newaxis]], axis=1)[:, -PENALTY_WINDOW:]
-        texts = read_next(session, texts, ids)
-
-
-def recent_tokens(prime: Prime) -> np.ndarray:
-    """The tokens of the prime that the repetition penalty looks at, int64[n]; the one that an
-    empty prime starts from is not the user's."""
-    return np.array(prime.given[-PENALTY_WINDOW:], dtype=np.int64)
-
-
-def _shares(
-    session: Session, logits: np.ndarray, rows: list[_Row], *, recent: np.ndarray
-) -> np.ndarray:
-    """Probabilities of the next tokens, float64[rows, vocabulary], each row in its own way."""
-    ways = dict.fromkeys(row.options for row in rows)
-    if len(ways) == 1:
-        return expected_tokens(session, logits, options=rows[0].options, recent=recent)
-    shares = np.empty(logits.shape, dtype=np.float64)
-    for way in ways:
-        places = [place for place, row in enumerate(rows) if row.options == way]
-        shares[places] = expected_tokens(
-            session, logits[places], options=way, recent=recent[places]
-        )
-    return shares
+def _draw_seed() -> int:
+    return int.from_bytes(os.urandom(4)) & LARGEST_SEED

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnnkit.errors import DataError
+from rnnkit.inference.decoding import LanguageModel
 from rnnkit.inference.scores import check_finite, cross_entropy
-from rnnkit.tasks.language_model.session import Session
 
 WINDOW = 256
 """Tokens that are read from a zero state."""
@@ -42,7 +42,7 @@ class PositionLosses:
 
 
 def loss_by_position(
-    session: Session,
+    session: LanguageModel,
     ids: np.ndarray,
     *,
     length: int = WINDOW,
@@ -94,7 +94,7 @@ def position_groups(length: int) -> list[tuple[int, int]]:
     return groups
 
 
-def _window_losses(session: Session, tokens: np.ndarray) -> np.ndarray:
+def _window_losses(session: LanguageModel, tokens: np.ndarray) -> np.ndarray:
     """Nats float64[rows, length] of `tokens` int64[rows, length + 1] from zero states."""
     states = session.zero_states(len(tokens))
     parts = []

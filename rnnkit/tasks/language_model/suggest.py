@@ -1,4 +1,4 @@
-"""What word comes next, or how the last one goes on.
+"""Suggestions for the next word of a text, or for the rest of its last one.
 
 A model of words knows at once. For one of characters, bytes or subwords, words are found by a
 best-first search over what may follow: the most probable beginning is read on until it has ended,
@@ -15,9 +15,13 @@ from typing import Literal
 
 import numpy as np
 
-from rnnkit.inference.continuation import Continuation, expected_tokens, read_next, read_text
-from rnnkit.inference.sampling import SamplingOptions
-from rnnkit.tasks.language_model.session import Session
+from rnnkit.inference.decoding import (
+    Continuation,
+    LanguageModel,
+    read_next,
+    read_text,
+    token_probabilities,
+)
 from rnnkit.text.vocabulary import Vocabulary
 
 Way = Literal["next", "complete"]
@@ -50,7 +54,9 @@ class Suggestions:
     words: tuple[Suggestion, ...]
 
 
-def suggest(session: Session, text: str, *, count: int = 5, way: Way | None = None) -> Suggestions:
+def suggest(
+    model: LanguageModel, text: str, *, count: int = 5, way: Way | None = None
+) -> Suggestions:
     """The `count` most probable words after `text`, or fewer when there are no more.
 
     Without `way`, the last word is completed where it is unfinished: for a model of words one
@@ -59,31 +65,34 @@ def suggest(session: Session, text: str, *, count: int = 5, way: Way | None = No
 
     Raises RunError when the model returns something else than finite numbers.
     """
-    vocabulary = session.vocabulary
+    vocabulary = model.vocabulary
     text = vocabulary.clean(text)
     found = _LAST_WORD.search(text)
     last = found[0] if found else ""
     if not last:
         way = "next"
     if vocabulary.kind == "words":
-        return _suggest_words(session, vocabulary, text, last, count=count, way=way)
+        return _suggest_words(model, vocabulary, text, last, count=count, way=way)
     if way is None:
-        way = "next" if _has_ended(session, text) else "complete"
+        way = "next" if _has_ended(model, text) else "complete"
     stem = text.removesuffix(last) if way == "complete" else text
     context = stem.rstrip(" ")
     separate = stem != context or (way == "next" and bool(context) and context[-1] != "\n")
     beginning = " " * separate + (last if way == "complete" else "")
-    words = _search(session, _ids(vocabulary, context), beginning.encode("utf-8"), count=count)
+    words = _search(model, _ids(vocabulary, context), beginning.encode("utf-8"), count=count)
     begun = last if way == "complete" else ""
     gap = " " * (separate and way == "next" and text == context)
     return Suggestions(
         way,
-        tuple(Suggestion(word, gap + word.removeprefix(begun), share) for word, share in words),
+        tuple(
+            Suggestion(word, gap + word.removeprefix(begun), probability)
+            for word, probability in words
+        ),
     )
 
 
 def _suggest_words(
-    session: Session,
+    model: LanguageModel,
     vocabulary: Vocabulary,
     text: str,
     last: str,
@@ -96,13 +105,15 @@ def _suggest_words(
         way = "next" if vocabulary.knows(tokens[-1]) else "complete"
     begun = last if way == "complete" else ""
     context = vocabulary.opening(text.removesuffix(begun))
-    shares = _expected(session, read_text(session, _ids(vocabulary, context)))[0]
+    probabilities = token_probabilities(model, read_text(model, _ids(vocabulary, context)).logits)[
+        0
+    ]
     words = {i: word for i, word in _words(vocabulary).items() if word.startswith(begun)}
-    total = float(shares[list(words)].sum()) if begun else 1.0
+    total = float(probabilities[list(words)].sum()) if begun else 1.0
     best = heapq.nlargest(
         count,
         (index for index, word in words.items() if word != begun),
-        key=lambda index: (shares[index], -index),
+        key=lambda index: (probabilities[index], -index),
     )
     before = (vocabulary.encode(context) or [None])[-1]
     found = []
@@ -110,8 +121,8 @@ def _suggest_words(
         text_to_add = words[index].removeprefix(begun)
         if not begun and text == context:
             text_to_add = vocabulary.bytes_after(before, index).decode()
-        share = float(shares[index]) / total if total else 0.0
-        found.append(Suggestion(words[index], text_to_add, share))
+        probability = float(probabilities[index]) / total if total else 0.0
+        found.append(Suggestion(words[index], text_to_add, probability))
     return Suggestions(way, tuple(found))
 
 
@@ -127,10 +138,6 @@ def _ids(vocabulary: Vocabulary, context: str) -> list[int]:
     if vocabulary.unknown_id is None:
         context = vocabulary.without_unseen(context)
     return vocabulary.encode(context) or [vocabulary.start_id]
-
-
-def _expected(session: Session, texts: Continuation) -> np.ndarray:
-    return expected_tokens(session, texts.logits, options=SamplingOptions())
 
 
 # ------------------------------------------------------------------- characters, bytes, subwords
@@ -162,11 +169,11 @@ def _is_in_word(content: bytes) -> bool:
     return bool(_LAST_WORD.fullmatch(text))
 
 
-def _has_ended(session: Session, text: str) -> bool:
+def _has_ended(model: LanguageModel, text: str) -> bool:
     """Whether something else than more of the last word is expected."""
-    vocabulary = session.vocabulary
-    shares = _expected(session, read_text(session, _ids(vocabulary, text)))[0]
-    return float(shares[~_tokens(vocabulary).in_word].sum()) >= _ENDED
+    vocabulary = model.vocabulary
+    probabilities = token_probabilities(model, read_text(model, _ids(vocabulary, text)).logits)[0]
+    return float(probabilities[~_tokens(vocabulary).in_word].sum()) >= _ENDED
 
 
 @dataclass(order=True)
@@ -184,14 +191,15 @@ class _Place:
 
 
 def _search(
-    session: Session, context: Sequence[int], beginning: bytes, *, count: int
+    model: LanguageModel, context: Sequence[int], beginning: bytes, *, count: int
 ) -> list[tuple[str, float]]:
-    """The most probable words that begin so after `context`, with their share of all that does.
+    """Find the most probable words that begin with `beginning` after `context`, and their
+    probabilities among all continuations with this beginning.
 
     `beginning` is a space, the beginning of a word, both or neither. A word has as many spellings
     as there are ways to cut it into tokens; their probabilities are added as they are found.
     """
-    vocabulary = session.vocabulary
+    vocabulary = model.vocabulary
     tokens = _tokens(vocabulary)
     begun = beginning.strip(b" ")
     numbers = itertools.count()
@@ -199,15 +207,15 @@ def _search(
     words: dict[bytes, float] = {}
     total = 0.0  # of everything that begins so
 
-    def branch(spelled: bytes, share: float, after: Continuation, row: int) -> None:
-        """Put what may follow `spelled`, of probability `share`, into the queue."""
+    def branch(spelled: bytes, probability: float, after: Continuation, row: int) -> None:
+        """Put what may follow `spelled`, of probability `probability`, into the queue."""
         nonlocal total
-        shares = _expected(session, _row(after, row))[0]
+        probabilities = token_probabilities(model, _row(after, row).logits)[0]
         missing = beginning[len(spelled) :]
         if missing:
             fits = np.array([c != b"" and missing.startswith(c) for c in tokens.contents])
             beyond = np.array([c.startswith(missing) for c in tokens.contents])
-            total += share * float(shares[beyond].sum())
+            total += probability * float(probabilities[beyond].sum())
             allowed = fits | np.array(
                 [
                     goes and (len(c) == len(missing) or _is_in_word(c[len(missing) :]))
@@ -218,13 +226,13 @@ def _search(
             allowed = tokens.in_word
             word = spelled.strip(b" ")
             if word and word != begun:
-                ends = share * float(shares[~tokens.in_word].sum())
+                ends = probability * float(probabilities[~tokens.in_word].sum())
                 heapq.heappush(waiting, _Place(-ends, next(numbers), word))
-        shares = np.where(allowed, shares, 0.0)
-        for token in np.argsort(-shares, kind="stable")[:_BRANCHES].tolist():
-            if shares[token] > 0.0:
+        probabilities = np.where(allowed, probabilities, 0.0)
+        for token in np.argsort(-probabilities, kind="stable")[:_BRANCHES].tolist():
+            if probabilities[token] > 0.0:
                 place = _Place(
-                    -share * float(shares[token]),
+                    -probability * float(probabilities[token]),
                     next(numbers),
                     spelled + tokens.contents[token],
                     token,
@@ -232,7 +240,7 @@ def _search(
                 )
                 heapq.heappush(waiting, place)
 
-    first = read_text(session, context)
+    first = read_text(model, context)
     if not beginning:
         total = 1.0
     branch(b"", 1.0, first, 0)
@@ -250,7 +258,7 @@ def _search(
         read += len(batch)
         for group in _alike(batch):
             before = [place.after for place in group if place.after is not None]
-            after = read_next(session, _joined(before), np.array([p.token for p in group]))
+            after = read_next(model, _joined(before), np.array([p.token for p in group]))
             for row, place in enumerate(group):
                 branch(place.spelled, -place.cost, after, row)
     for place in waiting:
@@ -261,9 +269,9 @@ def _search(
 
 def _readable(words: dict[bytes, float], total: float, count: int) -> list[tuple[str, float]]:
     found = []
-    for spelled, share in words.items():
+    for spelled, probability in words.items():
         try:
-            found.append((spelled.decode("utf-8"), share / total if total else 0.0))
+            found.append((spelled.decode("utf-8"), probability / total if total else 0.0))
         except UnicodeDecodeError:
             continue
     return sorted(found, key=lambda item: (-item[1], item[0]))[:count]

@@ -2,19 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-import onnxruntime
 
 from rnnkit.errors import RunError, UsageError
 from rnnkit.inference.decision import Decision, read_decision
-from rnnkit.inference.runtime import (
-    ModelFile,
-    check_vocabulary_size,
-    damaged_metadata,
-    open_model,
-)
+from rnnkit.inference.runtime import OnnxModel, check_vocabulary_size, open_model
 from rnnkit.inference.scores import check_finite, predicted_classes, softmax
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.runs.files import read_document
@@ -61,12 +54,10 @@ def load_classifier(run: RunDirectory, *, threads: int = 1) -> Classifier:
     """
     model = open_model(run, tasks=TASKS, threads=threads)
     encoder, classes = read_encoder(run)
-    check_vocabulary_size(run, model.facts, encoder.size)
-    if model.facts.get("classes") != list(classes):
-        if not isinstance(model.facts.get("classes"), list):
-            raise damaged_metadata(run)
+    check_vocabulary_size(run, model, encoder.size)
+    if model.metadata.classes != classes:
         raise RunError(
-            f"{run.onnx_model}: is for the classes {', '.join(map(str, model.facts['classes']))}, "
+            f"{run.onnx_model}: is for the classes {', '.join(model.metadata.classes or ())}, "
             f"but vocabulary.json has {', '.join(classes)}; the files do not belong together"
         )
     return Classifier(
@@ -161,15 +152,12 @@ def _batch_rows(lengths: np.ndarray) -> int:
     return max(1, int(np.searchsorted(tokens, TOKENS_AT_ONCE, side="right")))
 
 
-def _graph_runner(run: RunDirectory, model: ModelFile) -> RunGraph:
-    runtime: onnxruntime.InferenceSession = model.runtime
-    call: Callable[..., Any] = runtime.run
+def _graph_runner(run: RunDirectory, model: OnnxModel) -> RunGraph:
+    if model.state_sizes:
+        raise RunError(f"{run.onnx_model}: not a classifier of rnnkit (it reads recurrent states)")
 
     def run_graph(ids: np.ndarray) -> np.ndarray:
-        (logits,) = call(["logits"], {"ids": ids})
+        logits, _ = model.run_graph(ids, ())
         return logits
 
-    names = [node.name for node in runtime.get_inputs()], [n.name for n in runtime.get_outputs()]
-    if names != (["ids"], ["logits"]):
-        raise RunError(f"{run.onnx_model}: not a classifier of rnnkit (it reads {names[0]})")
     return run_graph

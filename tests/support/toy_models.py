@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from rnnkit.tasks.language_model.session import Session, States
+from rnnkit.inference.decoding import LanguageModel
+from rnnkit.inference.runtime import GenerationDefaults, States
 from rnnkit.text.cleaning import TextRules
 from rnnkit.text.vocabulary import MARKS, Vocabulary
 
@@ -25,12 +26,12 @@ def session_of(
     *,
     vocabulary: Vocabulary = LETTERS,
     context: int | None = None,
-) -> Session:
+) -> LanguageModel:
     """A session whose state is one number for every token."""
-    return Session(
+    return LanguageModel(
         vocabulary=vocabulary,
         context=context,
-        generation={},
+        generation=GenerationDefaults(),
         state_sizes=(vocabulary.size,),
         run_graph=run_graph,
     )
@@ -42,7 +43,7 @@ def elman(
     *,
     seed: int = 5,
     scale: float = 1.0,
-) -> Session:
+) -> LanguageModel:
     """A small Elman network with random weights: what it says depends on all that it has read."""
     rng = np.random.default_rng(seed)
     size = vocabulary.size
@@ -63,7 +64,7 @@ def elman(
     return session_of(run_graph, vocabulary=vocabulary, context=context)
 
 
-def successor(vocabulary: Vocabulary = LETTERS, **more: Any) -> Session:
+def successor(vocabulary: Vocabulary = LETTERS, **more: Any) -> LanguageModel:
     """A model sure that the next token is the next id, round and round."""
 
     def run_graph(ids: np.ndarray, states: States) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -74,12 +75,12 @@ def successor(vocabulary: Vocabulary = LETTERS, **more: Any) -> Session:
     return session_of(run_graph, vocabulary=vocabulary, **more)
 
 
-def script(text: str) -> Session:
+def script(text: str) -> LanguageModel:
     """A model of bytes that writes `text` whatever it reads, one byte a token."""
     data = text.encode()
 
     def run_graph(ids: np.ndarray, states: States) -> tuple[np.ndarray, list[np.ndarray]]:
-        # The first number of the state counts the tokens read; the prime is one token.
+        # The first number of the state counts the tokens read; the prompt is one token.
         state = states[0].copy()
         state[:, 0] += ids.shape[1]
         written = (state[:, 0].astype(int) - 1) % len(data)

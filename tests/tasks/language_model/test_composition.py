@@ -6,20 +6,20 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from toy_models import BYTES, LETTERS, WITH_UNKNOWN, WORDS, elman, script, session_of
 
 from rnnkit.errors import DataError
+from rnnkit.inference.decoding import LanguageModel
 from rnnkit.inference.sampling import SamplingOptions
 from rnnkit.tasks.language_model.composition import Composition
-from rnnkit.tasks.language_model.generate import read_prime
-from rnnkit.tasks.language_model.session import Session
+from rnnkit.tasks.language_model.generate import read_prompt
+from tests.support.toy_models import BYTES, LETTERS, WITH_UNKNOWN, WORDS, elman, script, session_of
 
 GREEDY = SamplingOptions(temperature=0.0)
 
 
-def compose(session: Session, prime: str = "a", **options: Any) -> Composition:
-    read = read_prime(session.vocabulary, prime)
-    return Composition(session, read, options=SamplingOptions(**options), seed=1)
+def compose(model: LanguageModel, prompt: str = "a", **options: Any) -> Composition:
+    read = read_prompt(model.vocabulary, prompt)
+    return Composition(model, read, options=SamplingOptions(**options), seed=1)
 
 
 @pytest.mark.parametrize("vocabulary", [LETTERS, WITH_UNKNOWN, WORDS])
@@ -29,8 +29,8 @@ def compose(session: Session, prime: str = "a", **options: Any) -> Composition:
 def test_candidates_are_those_of_the_text_read_anew(
     vocabulary: Any, context: int | None, changes: list[str]
 ) -> None:
-    session = elman(vocabulary, context)
-    composition = compose(session)
+    model = elman(vocabulary, context)
+    composition = compose(model)
     states = [(composition.text, composition.ids)]
     for change in changes:
         match change:
@@ -46,9 +46,9 @@ def test_candidates_are_those_of_the_text_read_anew(
                 assert (composition.text, composition.ids) == states[-1]
                 continue
         states.append((composition.text, composition.ids))
-    read = [*read_prime(vocabulary, "a").ids, *composition.ids]
+    read = [*read_prompt(vocabulary, "a").ids, *composition.ids]
     seen = np.array([read[-(context or len(read)) :]])
-    logits = session.step(seen, session.zero_states(1))[0][0, -1].astype(np.float64)
+    logits = model.step(seen, model.zero_states(1))[0][0, -1].astype(np.float64)
     if vocabulary.unknown_id is not None:
         logits[vocabulary.unknown_id] = -np.inf
     shares = np.exp(logits - logits.max()) / np.exp(logits - logits.max()).sum()
@@ -64,7 +64,7 @@ def test_candidates_have_the_probabilities_of_drawing_them() -> None:
     shares = {candidate.label: candidate.probability for candidate in candidates}
     draws = [next(composition.run(1)) for _ in range(2000) if composition.undo() or True]
     labels = [LETTERS.label(LETTERS.encode(text)[0]) for text in draws]
-    # Each draw but the first follows an undo, so all follow the prime.
+    # Each draw but the first follows an undo, so all follow the prompt.
     for label, share in shares.items():
         assert labels.count(label) / 2000 == pytest.approx(share, abs=0.05)
 
@@ -76,12 +76,12 @@ def test_at_temperature_0_there_is_still_a_choice() -> None:
     assert "".join(composition.run(1)) == LETTERS.decode([candidates[0].id])
 
 
-def test_the_penalty_sees_the_prime_and_everything_after_it() -> None:
+def test_the_penalty_sees_the_prompt_and_everything_after_it() -> None:
     def run_graph(ids: np.ndarray, states: Any) -> Any:
         return np.ones((*ids.shape, LETTERS.size), np.float32), [*states]
 
-    session = session_of(run_graph)
-    composition = compose(session, "abc", temperature=0.0, repetition_penalty=2.0)
+    model = session_of(run_graph)
+    composition = compose(model, "abc", temperature=0.0, repetition_penalty=2.0)
     written = "".join(composition.run(3))
     composition.write("f")
     written += "f" + "".join(composition.run(2))

@@ -84,7 +84,7 @@ def test_undo_takes_back_whole_changes(talk: Any) -> None:
     assert talk("+fox", "+ jumps", "1", "u 2", "q").stdout == "the fox\n"
     result = talk("+fox", "u 3", "u", "q")
     assert result.stdout == "the \n"
-    assert "That was all there was to undo." in result.stderr
+    assert "There are no more changes to undo." in result.stderr
     assert "There is nothing to undo." in result.stderr
 
 
@@ -109,7 +109,7 @@ def test_s_shows_the_whole_text_and_help_explains(talk: Any) -> None:
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("fox", "'fox' is no command. To write it yourself: +fox"),
+        ("fox", "'fox' is not a command. To write it yourself: +fox"),
         ("99", "There is no candidate 99; expected 1 to 8"),
         ("0", "There is no candidate 0"),
         ("go x", "go: expected a whole number of at least 1, found 'x'"),
@@ -122,8 +122,8 @@ def test_s_shows_the_whole_text_and_help_explains(talk: Any) -> None:
         ("p 2", "p: expected a number from 0 to 1"),
         ("p 0", "p: expected a number above 0"),
         ("n 0", "n: expected"),
-        ("q 3", "'q 3' is no command"),
-        ("²", "is no command"),
+        ("q 3", "'q 3' is not a command"),
+        ("²", "is not a command"),
     ],
 )
 def test_what_is_not_understood_is_explained(talk: Any, line: str, words: str) -> None:

@@ -6,7 +6,8 @@ from functools import partial
 import numpy as np
 import pytest
 
-from rnnkit.tasks.language_model.session import Session, States
+from rnnkit.inference.decoding import LanguageModel
+from rnnkit.inference.runtime import GenerationDefaults, States
 from rnnkit.tasks.language_model.suggest import Suggestions, suggest
 from rnnkit.text.cleaning import TextRules
 from rnnkit.text.stored import subword_vocabulary
@@ -25,7 +26,7 @@ WORDS = Vocabulary(RULES, "words", TOKENS, has_unknown=True)
 
 def session(
     vocabulary: Vocabulary, *, context: int | None = None, seed: int = 0, sharp: float = 1.5
-) -> Session:
+) -> LanguageModel:
     """A model whose next token depends on the last two, in the form of a state or of a window."""
     size = vocabulary.size
     table = np.random.default_rng(seed).normal(0.0, sharp, (97, size)).astype(np.float32)
@@ -40,16 +41,16 @@ def session(
             before = token
         return np.stack(logits, axis=1), [before[:, np.newaxis].astype(np.float32)]
 
-    return Session(
+    return LanguageModel(
         vocabulary=vocabulary,
         context=context,
-        generation={},
+        generation=GenerationDefaults(),
         state_sizes=(1,),
         run_graph=run_graph,
     )
 
 
-def softmax_after(model: Session, ids: list[int]) -> np.ndarray:
+def softmax_after(model: LanguageModel, ids: list[int]) -> np.ndarray:
     states = model.zero_states(1)
     if model.context is not None:
         ids = ids[-model.context :]
@@ -61,7 +62,7 @@ def softmax_after(model: Session, ids: list[int]) -> np.ndarray:
     return shares / shares.sum()
 
 
-def all_words(model: Session, context: str, beginning: str, longest: int) -> dict[str, float]:
+def all_words(model: LanguageModel, context: str, beginning: str, longest: int) -> dict[str, float]:
     """Every word of up to `longest` tokens that begins so, by its probability, unnormalised: the
     sum over all ways to cut it."""
     vocabulary = model.vocabulary
