@@ -1,11 +1,11 @@
-"""What the recurrent layers of every task have in common, and the base of all sections."""
+"""The base of all sections, types of fields, and the recurrent layers of every task."""
 
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 LARGEST = 2**31 - 1
-"""Largest whole number of any key: what counts tokens and steps is int32 further down."""
+"""Largest whole number of any key: token ids and steps are int32."""
 
 
 def _whole(value: object) -> object:
@@ -41,14 +41,14 @@ class RecurrentConfig(Section):
     """The recurrent layers."""
 
     cell: Cell = "gru"
-    """Recurrent cell: Elman's simple RNN, LSTM (Hochreiter and Schmidhuber 1997) or
-    GRU (Cho et al. 2014, reset gate after the matrix product as in cuDNN)."""
+    """Recurrent cell: Elman's simple RNN, LSTM (Hochreiter and Schmidhuber 1997) or GRU (Cho et al.
+    2014, reset gate after the matrix product as in cuDNN)."""
     units: PositiveInt | Annotated[tuple[PositiveInt, ...], Field(min_length=1)] = 256
-    """Size of the hidden state; one number for all layers or a list with one per layer."""
+    """Size of the hidden state; a number for all layers, or a list with one per layer."""
     layers: LayerCount | None = None
-    """Number of recurrent layers; when not given, one, or as many as `units` lists."""
+    """Number of recurrent layers; by default the length of the list in `units`, or 1."""
     activation: Literal["tanh", "relu"] | None = None
-    """Activation of `simple_rnn` (`tanh` when not given); the other cells have fixed ones."""
+    """Activation of `simple_rnn` (`tanh` by default); the other cells have fixed ones."""
     kernel_initializer: Literal[
         "glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "orthogonal"
     ] = "glorot_uniform"
@@ -56,12 +56,12 @@ class RecurrentConfig(Section):
     recurrent_initializer: Literal[
         "orthogonal", "identity", "glorot_uniform", "glorot_normal", "he_uniform", "he_normal"
     ] = "orthogonal"
-    """Initial values of the recurrent matrix. `identity` is for `simple_rnn` with ReLU
-    (Le, Jaitly and Hinton 2015)."""
+    """Initial values of the recurrent matrix. `identity` is for `simple_rnn` with ReLU (Le, Jaitly
+    and Hinton 2015)."""
     dropout: Fraction = 0.0
     """Dropout after every recurrent layer (Zaremba et al. 2014)."""
     dropout_mask: Literal["step", "sequence"] = "step"
-    """`step` draws a dropout mask for every time step, `sequence` one per sequence and window
+    """`step`: a new dropout mask at every time step; `sequence`: one for each sequence and window
     (Gal and Ghahramani 2016)."""
     recurrent_dropout: Fraction = 0.0
     """DropConnect on the recurrent matrix, one mask per batch (Merity et al. 2017)."""
@@ -70,8 +70,8 @@ class RecurrentConfig(Section):
     l2: NonNegativeFloat = 0.0
     """L2 penalty on all weight matrices, added to the loss."""
     normalization: Literal["none", "layer", "batch"] = "none"
-    """Normalisation after every recurrent layer: layer (Ba et al. 2016) or batch (Ioffe and
-    Szegedy 2015)."""
+    """Normalisation after every recurrent layer: layer (Ba et al. 2016) or batch (Ioffe and Szegedy
+    2015)."""
     residual: bool = False
     """Add a layer's input to its output, from the second layer on; needs equal sizes."""
 

@@ -1,4 +1,4 @@
-"""How a network is trained, whatever its task: optimizers, schedules, limits."""
+"""Keys of training that every task has: optimizers, schedules, limits."""
 
 from typing import Annotated, Any, Literal
 
@@ -80,12 +80,13 @@ Optimizer = Annotated[
 
 
 class ConstantSchedule(Section):
-    """The same learning rate all the way."""
+    """The same learning rate throughout."""
 
     kind: Literal["constant"] = "constant"
     """Which schedule."""
     warmup_steps: WarmupSteps = 0
-    """Steps in which the learning rate rises linearly from zero."""
+    """Steps during which the learning rate rises linearly from zero; at most half of `max_steps`
+    when they would outlast it."""
 
 
 class LinearSchedule(Section):
@@ -94,19 +95,21 @@ class LinearSchedule(Section):
     kind: Literal["linear"]
     """Which schedule."""
     warmup_steps: WarmupSteps = 0
-    """Steps in which the learning rate rises linearly from zero."""
+    """Steps during which the learning rate rises linearly from zero; at most half of `max_steps`
+    when they would outlast it."""
     final_fraction: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     """Learning rate at the end, as a fraction of the highest."""
 
 
 class CosineSchedule(Section):
-    """Half a cosine from the highest learning rate to `final_fraction` of it (Loshchilov and
-    Hutter 2017)."""
+    """Half a cosine from the highest learning rate to `final_fraction` of it (Loshchilov and Hutter
+    2017)."""
 
     kind: Literal["cosine"]
     """Which schedule."""
     warmup_steps: WarmupSteps = 0
-    """Steps in which the learning rate rises linearly from zero."""
+    """Steps during which the learning rate rises linearly from zero; at most half of `max_steps`
+    when they would outlast it."""
     final_fraction: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     """Learning rate at the end, as a fraction of the highest."""
 
@@ -117,11 +120,12 @@ class StepSchedule(Section):
     kind: Literal["step"]
     """Which schedule."""
     warmup_steps: WarmupSteps = 0
-    """Steps in which the learning rate rises linearly from zero."""
+    """Steps during which the learning rate rises linearly from zero; at most half of `max_steps`
+    when they would outlast it."""
     every_steps: PositiveInt
-    """Steps between two reductions."""
+    """Steps between reductions."""
     factor: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5
-    """What the learning rate is multiplied by."""
+    """Factor that multiplies the learning rate."""
 
 
 class PlateauSchedule(Section):
@@ -130,11 +134,12 @@ class PlateauSchedule(Section):
     kind: Literal["plateau"]
     """Which schedule."""
     warmup_steps: WarmupSteps = 0
-    """Steps in which the learning rate rises linearly from zero."""
+    """Steps during which the learning rate rises linearly from zero; at most half of `max_steps`
+    when they would outlast it."""
     patience: PositiveInt = 2
     """Evaluations without improvement before a reduction."""
     factor: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5
-    """What the learning rate is multiplied by."""
+    """Factor that multiplies the learning rate."""
 
 
 Schedule = Annotated[
@@ -144,51 +149,51 @@ Schedule = Annotated[
 
 
 class EarlyStopping(Section):
-    """End the run when the monitored score has stopped improving. It is taken on the validation
-    part, on the training part when nothing is held out."""
+    """End the run when the monitored score has stopped improving. The score is that of the
+    validation split, or of the training data when nothing is held out."""
 
     patience: PositiveInt = 5
     """Evaluations without improvement before the run ends."""
     minimum_improvement: NonNegativeFloat = 0.0
-    """By how much the monitored score must change for the better to count as an improvement: nats
-    for `monitor: loss`, a share between 0 and 1 for every other."""
+    """Smallest improvement of the monitored score that counts: in nats for `monitor: loss`, a
+    fraction between 0 and 1 for all others."""
 
 
 class TrainingConfig(Section):
-    """Training, whatever the task. The first of the limits that is reached ends the run."""
+    """Training of any task. The first of the limits that is reached ends the run."""
 
     batch_size: PositiveInt = 64
-    """Sequences, or texts, per step."""
+    """Sequences (language models) or texts (classifiers) per step."""
     max_epochs: PositiveInt | None = None
     """Passes over the training data. At least one of the three limits is needed."""
     max_steps: PositiveInt | None = None
     """Weight updates."""
     max_minutes: PositiveFloat | None = None
-    """Minutes in the training loop, evaluation included, start-up not. A run that ends by the
-    clock cannot be repeated bit for bit."""
+    """Minutes of training and evaluation, without start-up. A run that ends by time cannot be
+    repeated bit for bit."""
     precision: Literal["auto", "float32", "bfloat16"] = "float32"
-    """Operands of the matrix products in the recurrent layers: `bfloat16` rounds them to 8 bits,
-    on a CPU; states, gates, gradients and weights stay float32. `auto` does so where the
-    processor has instructions for it."""
+    """Data type of the matmul operands in the recurrent layers: `bfloat16` rounds them to 8 bits,
+    on a CPU; states, gates, gradients and weights stay float32. `auto` does so where the processor
+    has instructions for it."""
     optimizer: Optimizer = AdamWConfig()
     """Weight update rule."""
     schedule: Schedule = ConstantSchedule()
-    """Learning rate over time. `linear` and `cosine` need `max_epochs` or `max_steps`, which
-    fix their length."""
+    """Learning rate over time. `linear` and `cosine` need `max_epochs` or `max_steps`, which fix
+    their length."""
     clip_norm: PositiveFloat | None = None
     """Scale the gradient down to this global norm (Pascanu et al. 2013)."""
     clip_value: PositiveFloat | None = None
-    """Cut every entry of the gradient to this size, before `clip_norm`."""
+    """Clip every entry of the gradient to this size, before `clip_norm`."""
     weight_average: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
-    """Decay per step of an exponential moving average of the weights, which is then what is
-    evaluated and saved."""
+    """Decay per step of an exponential moving average of the weights, which are then evaluated and
+    saved."""
     evaluate_every_steps: PositiveInt | None = None
-    """Steps between evaluations; once per epoch when not given. The end of training is always
+    """Steps between evaluations; once per epoch by default. The end of training is always
     evaluated."""
     checkpoint_every_steps: PositiveInt = 1000
     """Steps between checkpoints; every evaluation writes one too."""
     early_stopping: EarlyStopping | None = None
-    """When to give up."""
+    """End training early."""
     monitor: Any = "loss"  # a Literal in each task; a checker wants equal types of fields
     """Score that decides which model is the best; each task has its own."""
 

@@ -19,9 +19,9 @@ from rnnkit.config.training import TrainingConfig
 
 
 class StreamWindows(Section):
-    """Contiguous streams: the text is cut into `batch_size` streams that are read side by side,
-    the hidden state is carried from window to window (truncated backpropagation through time),
-    and every step has a target."""
+    """Contiguous streams: the text is cut into `batch_size` parallel streams, the recurrent state
+    is passed from window to window (truncated backpropagation through time), and every step has a
+    target."""
 
     kind: Literal["stream"] = "stream"
     """Which kind of windows."""
@@ -44,105 +44,105 @@ Windows = Annotated[StreamWindows | SlidingWindows, Field(discriminator="kind")]
 
 
 class TextFilesConfig(Section):
-    """Which files, and how their text is cleaned."""
+    """Text files and how they are cleaned."""
 
     path: Files
-    """A text file, a glob pattern, or a list of them, relative to the configuration file.
-    Files are joined in the given order, those of one pattern in name order."""
+    """A text file, a glob pattern, or a list of them, relative to the configuration file. Files are
+    joined in the given order, those of one pattern by name."""
     encoding: Literal["utf-8", "latin-1", "cp1252"] = "utf-8"
-    """Encoding of the files; a UTF-8 byte order mark is recognised and dropped."""
+    """Encoding of the files; a UTF-8 byte order mark is removed."""
     newlines: Literal["normalize", "keep"] = "normalize"
     """`normalize` turns CRLF and CR into LF; `keep` leaves the text as it is."""
     normalization: Literal["none", "NFC", "NFD", "NFKC", "NFKD"] = "none"
     """Unicode normalisation form applied to the text."""
     lowercase: bool = False
-    """Lower-case the text before it is counted and encoded."""
+    """Convert the text to lower case."""
 
 
 Tokens = Literal["characters", "bytes"]
 
 
 class CharacterDataConfig(TextFilesConfig):
-    """The text and how it becomes token ids."""
+    """Text files and their tokens."""
 
     tokens: Tokens = "characters"
     """`characters`: one token per Unicode code point. `bytes`: one per UTF-8 byte, 256 in all."""
     minimum_count: PositiveInt = 1
-    """Characters seen less often than this become `<unk>`, which is never generated."""
+    """Characters that occur less often than this become `<unk>`, which is never generated."""
     validation_fraction: Fraction = 0.1
-    """Share of the text held out for validation, taken after the training part."""
+    """Fraction of the text held out for validation, taken after the training split."""
     test_fraction: Fraction = 0.0
-    """Share of the text held out for the test, taken from the end."""
+    """Fraction of the text held out for the test, taken from the end."""
     windows: Windows = StreamWindows()
-    """How the text is cut for training."""
+    """How the text is divided into training windows."""
 
 
 class WordDataConfig(TextFilesConfig):
-    """The text and how it becomes token ids. The vocabulary is chosen from the training part
-    alone, so that the words of the other parts are as unknown as those of any new text."""
+    """Text files and their tokens. The vocabulary comes from the training split alone, so that
+    unknown words are as frequent in the other splits as in new text."""
 
     tokens: Literal["words", "subwords"] = "words"
-    """`words`: words, signs and newlines, which can be joined into the same text again.
-    `subwords`: pieces of words by byte-pair encoding, in which nothing is unknown (Sennrich,
-    Haddow and Birch 2016; over bytes as Radford et al. 2019)."""
+    """`words`: words, punctuation and newlines, from which the text can be restored. `subwords`:
+    pieces of words by byte-pair encoding, without unknown tokens (Sennrich, Haddow and Birch 2016;
+    over bytes as Radford et al. 2019)."""
     layout: Literal["text", "sentences"] = "text"
-    """`text` is what people write. `sentences` is the layout of the Penn Treebank files of Mikolov
-    et al. (2010): one sentence a line, tokens between blanks read as they are, `<unk>` among them,
-    and an end of sentence for every line, so that perplexities compare with the literature."""
+    """`text`: ordinary text. `sentences`: the layout of the Penn Treebank files of Mikolov et al.
+    (2010): one sentence per line, tokens separated by spaces and kept as they are, `<unk>`
+    included, and an end of sentence for every line, so that perplexities are comparable with the
+    literature."""
     vocabulary_size: PositiveInt | None = 10000
-    """Most words kept, the frequent ones first; all others become `<unk>`, which is never
-    generated. `null` keeps every word. Of subwords, how many are learned at most, from 256."""
+    """Maximum number of words, the most frequent ones; all others become `<unk>`, which is never
+    generated. `null` keeps every word. For subwords, the maximum number learned, at least 256."""
     minimum_count: PositiveInt = 1
-    """Words seen less often than this in the training part become `<unk>`."""
+    """Words that occur less often than this in the training split become `<unk>`."""
     validation_path: Files | None = None
-    """Files held out for validation, in the same layout; `path` is then divided no further for
-    it, and `validation_fraction` has no say."""
+    """Files held out for validation, in the same layout; `validation_fraction` is then 0."""
     test_path: Files | None = None
     """Files held out for the test; `test_fraction` is then 0."""
     validation_fraction: Fraction = 0.1
-    """Share of the characters held out for validation, taken after the training part, up to the
+    """Fraction of the characters held out for validation, taken after the training split, up to the
     end of a line or word."""
     test_fraction: Fraction = 0.0
-    """Share of the characters held out for the test, taken from the end."""
+    """Fraction of the characters held out for the test, taken from the end."""
     windows: Windows = StreamWindows()
-    """How the text is cut for training."""
+    """How the text is divided into training windows."""
 
 
 class OneHotInput(Section):
-    """Each token as a vector with a single one."""
+    """A one-hot vector for each token."""
 
     kind: Literal["one_hot"]
-    """Which form the input takes."""
+    """Representation of the tokens."""
 
 
 class EmbeddingInput(Section):
-    """Each token as a learned vector."""
+    """A learned vector for each token."""
 
     kind: Literal["embedding"] = "embedding"
-    """Which form the input takes."""
+    """Representation of the tokens."""
     size: PositiveInt = 64
     """Length of the learned vector."""
 
 
 class PretrainedInput(Section):
-    """Each word as a vector from a file in the text format of GloVe (Pennington, Socher and
-    Manning 2014) or word2vec (Mikolov et al. 2013), also with .gz. Tokens that are not in it
-    start from random vectors with the mean and deviation of those that are."""
+    """A vector for each word, from a file in the text format of GloVe (Pennington, Socher and
+    Manning 2014) or word2vec (Mikolov et al. 2013), also with .gz. Tokens that are not in it start
+    from random vectors with the mean and deviation of those that are."""
 
     kind: Literal["pretrained"]
-    """Which form the input takes."""
+    """Representation of the tokens."""
     path: Text
     """The file, relative to the configuration file."""
     trainable: bool = False
-    """Go on training the vectors; `false` leaves them as they are."""
+    """Train the vectors further; `false` keeps them fixed."""
 
 
 class ScaledInput(Section):
-    """Each token as one number, its id divided by the vocabulary size, as in the classic
-    tutorials. A poor input for real use: it pretends that ids are ordered."""
+    """One number for each token, its id divided by the vocabulary size, as in the classic
+    tutorials. Not for real use: ids have no order."""
 
     kind: Literal["scaled"]
-    """Which form the input takes."""
+    """Representation of the tokens."""
 
 
 WeightValue = Annotated[float, Field(ge=-1e30, le=1e30)]
@@ -159,24 +159,25 @@ class LanguageModelConfig(RecurrentConfig):
     """The network: input form, recurrent layers, and the softmax layer over the vocabulary."""
 
     input: Input = EmbeddingInput()
-    """Form in which tokens enter the first layer."""
+    """Representation of the tokens for the first layer."""
     embedding_dropout: Fraction = 0.0
-    """Share of the tokens whose whole vector is dropped in training (Gal and Ghahramani 2016)."""
+    """Probability that the whole vector of a token is dropped in training (Gal and Ghahramani
+    2016)."""
     input_dropout: Fraction = 0.0
-    """Dropout of the single numbers that enter the first layer, with masks as `dropout_mask` says
-    (Zaremba et al. 2014)."""
+    """Dropout on the input of the first layer, with the masks of `dropout_mask` (Zaremba et al.
+    2014)."""
     tie_weights: bool = False
-    """Use the embedding matrix as the softmax matrix too, without a bias (Press and Wolf 2017);
-    needs an embedding as long as the last layer."""
+    """Use the embedding matrix for the softmax too, without a bias (Press and Wolf 2017); the
+    embedding must be as long as the last layer."""
     initial_weights: Annotated[dict[Text, InitialWeight], Field(min_length=1)] | None = None
-    """Weights to begin with instead of random ones, such as those of a textbook example:
-    `layer/weight` -> its numbers, a matrix as a list of rows. Names and layouts are those of
-    the saved model, `recurrent_0/kernel` a row for each input; what is not given begins at random.
-    `rnnkit inspect summary` lists names and shapes."""
+    """Initial values of weights, such as those of a textbook example: `layer/weight` and its
+    numbers, a matrix as a list of rows. Names and layouts are those of the saved model
+    (`recurrent_0/kernel` has a row for each input), listed by `rnnkit inspect summary`. Other
+    weights are initialized at random."""
 
 
 class SamplesConfig(Section):
-    """Text written during training, after every evaluation."""
+    """Text generated during training, after every evaluation."""
 
     temperatures: Annotated[tuple[NonNegativeFloat, ...], Field(min_length=1)] = (0.5, 1.0)
     """One sample for each; 0 is greedy."""
@@ -190,11 +191,10 @@ class LanguageTrainingConfig(TrainingConfig):
     """How the model is trained. The first of the limits that is reached ends the run."""
 
     monitor: Literal["loss", "accuracy"] = "loss"
-    """Score that decides which model is the best, when the `plateau` schedule lowers the learning
-    rate, and when early stopping gives up: the loss in nats per token, or the share of tokens
-    that are predicted."""
+    """Score that chooses the best model and controls the `plateau` schedule and early stopping: the
+    loss in nats per token, or the fraction of tokens predicted correctly."""
     samples: SamplesConfig | None = None
-    """Text to write during training."""
+    """Text generated during training."""
 
 
 class GenerationConfig(Section):
@@ -207,12 +207,13 @@ class GenerationConfig(Section):
     top_k: PositiveInt | None = None
     """Sample among the k most probable tokens (Fan et al. 2018)."""
     top_p: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
-    """Sample among the fewest tokens that hold this much probability (Holtzman et al. 2020)."""
+    """Sample among the most probable tokens that together have this probability (Holtzman et al.
+    2020)."""
     min_p: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
     """Drop tokens less probable than this fraction of the most probable (Nguyen et al. 2024)."""
     typical_p: Annotated[float, Field(gt=0.0, le=1.0)] | None = None
-    """Sample among the fewest tokens that hold this much probability, beginning with those whose
-    surprise is closest to the entropy (Meister et al. 2023)."""
+    """Sample among tokens that together have this probability, those whose surprise is closest to
+    the entropy first (Meister et al. 2023)."""
     repetition_penalty: Annotated[float, Field(ge=1.0, allow_inf_nan=False)] = 1.0
     """Divide positive (multiply negative) logits of the last 64 tokens by this (Keskar et al.
     2019); 1 is none."""
@@ -222,9 +223,9 @@ class LanguageEvaluationConfig(Section):
     """What `rnnkit evaluate` computes."""
 
     context_windows: tuple[PositiveInt, ...] = (64, 256)
-    """Lengths of the windows scored without context from before them."""
+    """Lengths of windows that are scored without preceding context."""
     bootstrap_samples: PositiveInt = 1000
-    """Resamples behind each 95 % interval."""
+    """Bootstrap samples for each 95 % interval."""
 
 
 class _LanguageConfig(Section):
@@ -237,7 +238,7 @@ class _LanguageConfig(Section):
     seed: Annotated[int, Field(ge=0, le=LARGEST)] = 0
     """Seed of every random draw: initial weights, shuffling, dropout, samples."""
     data: Any
-    """The text and how it becomes token ids."""
+    """Text files and their tokens."""
     model: LanguageModelConfig = LanguageModelConfig()
     """The network."""
     training: LanguageTrainingConfig
@@ -254,7 +255,7 @@ class CharGenerationConfig(_LanguageConfig):
     task: Literal["char_generation"]
     """What the model learns: to continue text, character by character."""
     data: CharacterDataConfig
-    """The text and how it becomes token ids."""
+    """Text files and their tokens."""
 
 
 class WordGenerationConfig(_LanguageConfig):
@@ -263,7 +264,7 @@ class WordGenerationConfig(_LanguageConfig):
     task: Literal["word_generation"]
     """What the model learns: to continue text, word by word."""
     data: WordDataConfig
-    """The text and how it becomes token ids."""
+    """Text files and their tokens."""
 
 
 LanguageConfig = CharGenerationConfig | WordGenerationConfig

@@ -24,8 +24,8 @@ DenseActivation = Literal["relu", "tanh", "sigmoid", "gelu", "linear"]
 
 
 class TableLayout(Section):
-    """Tables with one text per row. The format is told by the file's name: .csv, .tsv, .jsonl or
-    .ndjson, each also with .gz or .zip, and .parquet; any other name is read as CSV."""
+    """Tables with one text per row. The file name tells the format: .csv, .tsv, .jsonl or .ndjson,
+    each also with .gz or .zip, and .parquet; any other name is read as CSV."""
 
     kind: Literal["table"] = "table"
     """Which layout."""
@@ -34,23 +34,23 @@ class TableLayout(Section):
     label: Column = "label"
     """Column of the labels: its name, or its number from 0."""
     header: bool = True
-    """Whether the first row names the columns; without one they are given by number."""
+    """Whether the first row names the columns; otherwise they are given by number."""
     separator: Character | None = None
-    """Character between the columns of CSV; when not given, a tab for .tsv, else a comma."""
+    """Character between the columns of CSV; by default a tab for .tsv, else a comma."""
 
 
 class Sentiment140Layout(Section):
     """The original files of Sentiment140 (Go, Bhayani and Huang 2009): CSV without a header, six
-    columns, the label (0, 2 or 4) in the first and the text in the last. They are in latin-1,
-    which `encoding` has to say."""
+    columns, the label (0, 2 or 4) in the first and the text in the last. Set `encoding: latin-1`
+    for them."""
 
     kind: Literal["sentiment140"]
     """Which layout."""
 
 
 class FilesLayout(Section):
-    """A file for each class, one text per line; the label is the file's name without .txt, .gz
-    or .zip."""
+    """A file for each class, one text per line; the label is the file's name without .txt, .gz or
+    .zip."""
 
     kind: Literal["files"]
     """Which layout."""
@@ -69,17 +69,17 @@ Layout = Annotated[
 
 
 class WordTokens(Section):
-    """Words, and what else is written between spaces in tweets and reviews."""
+    """Words, punctuation and symbols of tweets and reviews."""
 
     kind: Literal["words"] = "words"
-    """What a token is."""
+    """Unit of the tokens."""
     lowercase: bool = True
-    """Lower-case the text."""
+    """Convert the text to lower case."""
     vocabulary_size: PositiveInt = 20000
-    """Most tokens kept, the frequent ones first, padding and `<unk>` not counted; all others are
-    read as `<unk>`."""
+    """Maximum number of tokens, the most frequent ones, without padding and `<unk>`; all others
+    become `<unk>`."""
     minimum_count: PositiveInt = 1
-    """Tokens seen less often than this in the training part become `<unk>`."""
+    """Tokens that occur less often than this in the training split become `<unk>`."""
     punctuation: bool = True
     """Punctuation, emoticons and emoji are tokens of their own; `false` drops them."""
     markup: Literal["keep", "strip"] = "strip"
@@ -95,104 +95,101 @@ class WordTokens(Section):
     emoji: Literal["keep", "drop"] = "keep"
     """Emoji."""
     elongations: Literal["keep", "shorten"] = "keep"
-    """Letters and marks repeated for emphasis; `shorten` leaves two of three or more:
-    sooooo -> soo, !!!! -> !!."""
+    """Letters and marks repeated for emphasis; `shorten` leaves two of three or more: sooooo ->
+    soo, !!!! -> !!."""
     stop_words: Literal["keep", "drop"] = "keep"
-    """English words without much meaning of their own (the, of, is); dropping needs the extra
-    `english`."""
+    """Frequent English function words (the, of, is); dropping needs the extra `english`."""
     lemmas: bool = False
-    """Replace English words by their dictionary form (films -> film); needs the extra
-    `english`."""
+    """Replace English words by their dictionary form (films -> film); needs the extra `english`."""
 
 
 class CharacterTokens(Section):
     """One token per Unicode code point."""
 
     kind: Literal["characters"]
-    """What a token is."""
+    """Unit of the tokens."""
     lowercase: bool = False
-    """Lower-case the text."""
+    """Convert the text to lower case."""
     minimum_count: PositiveInt = 1
-    """Characters seen less often than this in the training part become `<unk>`."""
+    """Characters that occur less often than this in the training split become `<unk>`."""
 
 
 class SubwordTokens(Section):
-    """Pieces of words by byte-pair encoding, learned from the training part (Sennrich, Haddow and
+    """Pieces of words by byte-pair encoding, learned from the training split (Sennrich, Haddow and
     Birch 2016)."""
 
     kind: Literal["subwords"]
-    """What a token is."""
+    """Unit of the tokens."""
     lowercase: bool = True
-    """Lower-case the text."""
+    """Convert the text to lower case."""
     vocabulary_size: PositiveInt = 8000
-    """Pieces learned at most."""
+    """Maximum number of pieces."""
 
 
 TextTokens = Annotated[WordTokens | CharacterTokens | SubwordTokens, Field(discriminator="kind")]
 
 
 class Fold(Section):
-    """One part of a stratified k-fold division as the test part; `rnnkit crossval` sets it."""
+    """One fold of a stratified division as the test split; set by `rnnkit crossval`."""
 
     number: PositiveInt
-    """Which part, from 1."""
+    """Number of the fold, from 1."""
     of: Annotated[int, Field(ge=2, le=LARGEST)]
-    """Parts in all."""
+    """Number of folds."""
 
 
 class ClassificationDataConfig(Section):
-    """The labelled texts and how they become token ids."""
+    """Labelled texts and their tokens."""
 
     path: Files
     """A file with labelled texts, a glob pattern, or a list of them, relative to the configuration
-    file; for `layout: {kind: folders}` the folder that holds one folder per class."""
+    file; for `layout: {kind: folders}` the folder with one folder per class."""
     test_path: Files | None = None
     """Official test files in the same layout; `test_fraction` is then 0."""
     layout: Layout = TableLayout()
-    """Where texts and labels stand in the files."""
+    """Where the files have texts and labels."""
     encoding: Text = "utf-8"
-    """Encoding of the files, any that Python knows."""
+    """Encoding of the files, any known to Python."""
     labels: Annotated[dict[Text, Text], Field(min_length=1)] | None = None
-    """Label in the data -> name of its class, in the order of the classes:
-    `{0: negative, 4: positive}`. Several labels may share a class. When not given, the classes are
-    the labels themselves, sorted."""
+    """Label in the data and name of its class, in the order of the classes: `{0: negative, 4:
+    positive}`. Several labels may share a class. By default the classes are the labels in sorted
+    order."""
     bad_rows: Literal["error", "drop"] = "error"
     """Rows with too many or too few columns, without a text, with a label outside `labels`, a
-    header repeated inside the data, bytes that are not in the encoding: end with a message, or
-    drop and count them."""
+    header repeated inside the data, bytes outside the encoding: stop with a message, or drop and
+    count them."""
     deduplicate: bool = True
-    """Keep the first of equal texts, and none of them when their labels contradict each other.
-    With `false`, equal texts in two splits are refused."""
+    """Keep the first of equal texts, or none when their labels differ. With `false`, equal texts in
+    two splits are refused."""
     split: Literal["stratified", "ordered"] = "stratified"
-    """`stratified` draws every split with the same shares of classes; `ordered` takes the rows as
-    they stand: training, validation, test."""
+    """`stratified`: random splits with equal fractions of the classes; `ordered`: training,
+    validation and test in the order of the rows."""
     validation_fraction: Fraction = 0.1
-    """Share of the texts held out for validation."""
+    """Fraction of the texts held out for validation."""
     test_fraction: Fraction = 0.0
-    """Share of the texts held out for the test."""
+    """Fraction of the texts held out for the test."""
     fold: Fold | None = None
-    """Hold out this part of a k-fold division for the test instead of a `test_fraction`. The
-    validation part is then a share of what remains."""
+    """Hold out this fold for the test instead of a `test_fraction`; `validation_fraction` is then
+    taken from the rest."""
     tokens: TextTokens = WordTokens()
-    """What the texts are cut into."""
+    """How texts are divided into tokens."""
     maximum_length: PositiveInt = 256
-    """Tokens of a text that the model reads at most."""
+    """Maximum number of tokens per text."""
     truncate: Literal["end", "start"] = "end"
-    """Side on which longer texts are cut off."""
+    """Side on which longer texts are truncated."""
 
 
 class LearnedEmbedding(Section):
-    """A vector for each token, learned from the start."""
+    """A learned vector for each token."""
 
     kind: Literal["learned"] = "learned"
-    """Where the vectors come from."""
+    """Source of the vectors."""
     size: PositiveInt = 64
     """Length of the vectors."""
     class_ratios: NonNegativeFloat = 0.0
-    """Begin the first number of every vector with this times the logarithm of how much more often
-    the token occurs in texts of one class than in others, as the features of Wang and Manning
-    (2012) are weighted; with more than two classes one number for each. The rest begins at
-    random."""
+    """Initialize the first number of every vector with this times the log-count ratio of the token
+    between the classes (Wang and Manning 2012); with more than two classes, one number for each.
+    The others are initialized at random."""
 
 
 class PretrainedEmbedding(Section):
@@ -201,11 +198,11 @@ class PretrainedEmbedding(Section):
     vectors with the mean and deviation of those that are."""
 
     kind: Literal["pretrained"]
-    """Where the vectors come from."""
+    """Source of the vectors."""
     path: Text
     """The file, relative to the configuration file."""
     trainable: bool = False
-    """Go on training the vectors; `false` leaves them as they are."""
+    """Train the vectors further; `false` keeps them fixed."""
 
 
 Embedding = Annotated[LearnedEmbedding | PretrainedEmbedding, Field(discriminator="kind")]
@@ -243,32 +240,30 @@ class ClassificationTrainingConfig(TrainingConfig):
     """How the model is trained. The first of the limits that is reached ends the run."""
 
     monitor: Literal["loss", "accuracy", "balanced_accuracy", "macro_f1", "roc_auc"] = "loss"
-    """Score that decides which model is the best, when the `plateau` schedule lowers the learning
-    rate, and when early stopping gives up. The loss is in nats per text, the others are shares
-    between 0 and 1. Without a validation part only `loss` and `accuracy` are known."""
+    """Score that chooses the best model and controls the `plateau` schedule and early stopping. The
+    loss is in nats per text, the others are fractions between 0 and 1. Without a validation split,
+    only `loss` and `accuracy` are available."""
     class_weights: Literal["none", "balanced"] = "none"
-    """`balanced` weighs a text with the inverse of its class's share, so that every class counts
-    the same in the loss."""
+    """`balanced` weights texts inversely to the frequency of their class, so that all classes count
+    equally in the loss."""
     label_smoothing: Fraction = 0.0
-    """Share of the target's probability that is spread evenly over all classes (Szegedy et al.
-    2016)."""
+    """Probability of the target that is spread evenly over all classes (Szegedy et al. 2016)."""
     init_from: Text | None = None
-    """Directory of a finished run, relative to the configuration file, whose embedding and
-    recurrent layers the training starts from (Dai and Le 2015); tokens are matched by their
-    text."""
+    """Directory of a finished run, relative to the configuration file. Training starts from its
+    embedding and recurrent layers (Dai and Le 2015); tokens are matched by their text."""
 
 
 class ClassificationEvaluationConfig(Section):
     """What `rnnkit evaluate` computes."""
 
     bootstrap_samples: PositiveInt = 1000
-    """Resamples behind each 95 % interval."""
+    """Bootstrap samples for each 95 % interval."""
     calibration_bins: PositiveInt = 15
-    """Intervals of confidence behind the expected calibration error (Guo et al. 2017)."""
+    """Bins of the expected calibration error (Guo et al. 2017)."""
 
 
 class ClassificationConfig(Section):
-    """A classifier: texts sorted into classes."""
+    """A classifier of texts."""
 
     version: Version
     """Version of this format."""
@@ -278,7 +273,7 @@ class ClassificationConfig(Section):
     seed: Annotated[int, Field(ge=0, le=LARGEST)] = 0
     """Seed of every random draw: splits, initial weights, shuffling, dropout, intervals."""
     data: ClassificationDataConfig
-    """The labelled texts and how they become token ids."""
+    """Labelled texts and their tokens."""
     model: ClassifierConfig = ClassifierConfig()
     """The network."""
     training: ClassificationTrainingConfig
