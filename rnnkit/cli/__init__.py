@@ -4,10 +4,12 @@ The command modules import click and the standard library when they are loaded a
 else inside their functions, so that `--help` and a wrong option are answered at once.
 """
 
+import difflib
 import errno
 import io
 import os
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -31,6 +33,9 @@ from rnnkit.errors import InterruptedTrainingError, RnnkitError, RunError
 BROKEN_PIPE_EXIT_CODE = 141
 """128 + SIGPIPE: what a shell reports of any program whose reader has gone."""
 
+CLOSE = 0.6
+"""Similarity from which another option is suggested."""
+
 INTERRUPTED_EXIT_CODE = InterruptedTrainingError.exit_code
 
 # The machine's trouble, not ours: a disk that is full or may not be written.
@@ -51,6 +56,9 @@ class Program(click.Group):
             if sys.stdout is not None:
                 sys.stdout.flush()  # while a full disk or a closed pipe can still be reported
             return result
+        except click.NoSuchOption as error:
+            error.possibilities = _close(error.option_name, error.possibilities or ())
+            raise
         except InterruptedTrainingError as error:
             click.echo(str(error), err=True)  # what the user wished for is no error
             ctx.exit(error.exit_code)
@@ -69,6 +77,16 @@ class Program(click.Group):
             _discard_stdout()
             _tell(_describe(error))
             ctx.exit(RunError.exit_code)
+
+
+def _close(option: str, possibilities: Iterable[str]) -> list[str]:
+    """Return the options that a user can have meant; click compares the dashes too."""
+    name = option.strip("-")
+    return [
+        possibility
+        for possibility in possibilities
+        if difflib.SequenceMatcher(None, name, possibility.strip("-")).ratio() >= CLOSE
+    ]
 
 
 def _tell(message: str) -> None:

@@ -6,6 +6,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
 LARGEST = 2**31 - 1
 """Largest whole number of any key: token ids and steps are int32."""
+SIZE_LIMIT = 1e30
+"""Largest size of a given weight, far from overflow; messages do not mention it."""
 
 
 def _whole(value: object) -> object:

@@ -9,7 +9,7 @@ from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 from pydantic.fields import FieldInfo
 
-from rnnkit.config.base import LARGEST, Section
+from rnnkit.config.base import LARGEST, SIZE_LIMIT, Section
 
 
 @dataclass(frozen=True)
@@ -115,25 +115,21 @@ def notation(annotation: Any) -> str:
     >>> notation(Annotated[int, Ge(1)] | Annotated[tuple[Annotated[int, Ge(1)], ...], MinLen(1)])
     '`int | list[int]`, at least 1'
     """
-    bounds = _bounds([limit for part in _parts(annotation) for limit in _peel(part)[1]])
-    needs = [words for words in (bounds.removeprefix(" of").strip(),) if words]
-    if any(isinstance(limit, MinLen) for part in _parts(annotation) for limit in _peel(part)[1]):
-        one = any(isinstance(limit, MaxLen) for p in _parts(annotation) for limit in _peel(p)[1])
+    limits = [limit for part in _parts(annotation) for limit in _peel(part)[1]]
+    needs = [_bounds(limits).removeprefix(" of").strip()]
+    if any(isinstance(limit, MinLen) for limit in limits):
+        one = any(isinstance(limit, MaxLen) for limit in limits)
         needs.append("one character" if one else "non-empty")
-    return ", ".join([f"`{_python_type(annotation)}`", *needs])
+    return ", ".join(filter(None, [f"`{_python_type(annotation)}`", *needs]))
 
 
 def _parts(annotation: Any) -> list[Any]:
     """The members of a union and the entries of its lists."""
-    found: list[Any] = []
     kind, _ = _peel(annotation)
-    members = get_args(kind) if get_origin(kind) in (Union, types.UnionType) else (annotation,)
-    for member in members:
-        found.append(member)
-        inner, _ = _peel(member)
-        if get_origin(inner) is tuple:
-            found += _parts(get_args(inner)[0])
-    return found
+    if get_origin(kind) in (Union, types.UnionType):
+        return [part for member in get_args(kind) for part in _parts(member)]
+    inside = _parts(get_args(kind)[0]) if get_origin(kind) is tuple else []
+    return [annotation, *inside]
 
 
 def _python_type(annotation: Any) -> str:
@@ -174,11 +170,11 @@ def _bounds(limits: list[Any]) -> str:
     words: list[str] = []
     for limit in limits:
         match limit:
-            case Ge(ge=bound):
+            case Ge(ge=bound) if bound != -SIZE_LIMIT:
                 words.append(f"of at least {bound:g}")
             case Gt(gt=bound):
                 words.append(f"above {bound:g}")
-            case Le(le=bound) if bound != LARGEST:
+            case Le(le=bound) if bound not in (LARGEST, SIZE_LIMIT):
                 words.append(f"up to {bound:g}")
             case Lt(lt=bound):
                 words.append(f"below {bound:g}")

@@ -22,7 +22,7 @@ from rnnkit.config.fields import (
     is_valid,
     section_shape,
 )
-from rnnkit.config.rules import Schema, Schemas
+from rnnkit.config.rules import Schemas
 from rnnkit.config.source import KeyPath, read_scalar, render_path, shorten
 
 Findings = dict[KeyPath, str]
@@ -113,10 +113,9 @@ def check(values: Mapping[str, Any], task: str, schemas: Schemas) -> tuple[Secti
             details = error.errors(include_url=False, include_input=False)
         places = [_locate(detail, schema.tree, remaining) for detail in details]
         if findings is None:
-            context = _Context(task, schema, schemas)
             findings = {}
             for place in places:
-                findings.setdefault(place.path, _message(place, context))
+                findings.setdefault(place.path, _message(place, task, schemas))
         for place in places:
             _repair(remaining, place.unusable)
 
@@ -143,13 +142,6 @@ class _Place:
     """Type of the value; None for unknown keys."""
     field: FieldInfo | None
     value: object
-
-
-@dataclass(frozen=True)
-class _Context:
-    task: str
-    schema: Schema
-    schemas: Schemas
 
 
 def _locate(detail: ErrorDetails, tree: type[Section], values: Mapping[str, Any]) -> _Place:
@@ -205,13 +197,13 @@ def _repair(values: dict[str, Any], path: KeyPath) -> None:
 # ------------------------------------------------------------------------------------ messages
 
 
-def _message(place: _Place, context: _Context) -> str:
+def _message(place: _Place, task: str, schemas: Schemas) -> str:
     shape = section_shape(place.field) if place.field is not None else None
     match place.error:
         case "extra_forbidden":
-            return _unknown_key(place, context)
+            return _unknown_key(place, task, schemas)
         case "missing":
-            return _missing_key(place, shape, context)
+            return _missing_key(place, shape, schemas[task].missing)
         case _ if place.path == ("version",):
             expected = "expected 1, the version of the format that this rnnkit reads"
             return f"{expected}, found {found(place.value)}"
@@ -223,10 +215,9 @@ def _message(place: _Place, context: _Context) -> str:
             return _wrong_value(place.value, place.annotation)
 
 
-def _unknown_key(place: _Place, context: _Context) -> str:
-    *parents, key = place.path
-    name = str(key)
-    if reason := context.schema.gone.get(render_path(place.path)):
+def _unknown_key(place: _Place, task: str, schemas: Schemas) -> str:
+    schema, name = schemas[task], str(place.path[-1])
+    if reason := schema.gone.get(render_path(place.path)):
         return reason
     homes = [tag for tag, other in place.others.items() if name in other.model_fields]
     if homes:
@@ -236,14 +227,14 @@ def _unknown_key(place: _Place, context: _Context) -> str:
     if "." in name:
         nested = ": {".join(name.split(".")) + ": ..." + "}" * name.count(".")
         return f"{message} Keys are nested in a file: {shorten(nested)}"
-    for other in context.schemas.values():
-        if other is not context.schema and place.path in _all_paths(other.tree, ()):
-            return f"is a key of task: {other.names[0]}; this is task: {context.task}"
+    for other in schemas.values():
+        if other is not schema and place.path in _all_paths(other.tree, ()):
+            return f"is a key of task: {other.names[0]}; this is task: {task}"
     if hint := suggest(name, place.section.model_fields):
         return message + hint
-    own = _all_paths(context.schema.tree, ())
-    if elsewhere := [p for p in own if p[-1] == name and p[:-1] != tuple(parents)]:
-        return f"{message} Did you mean '{render_path(elsewhere[0])}'?"
+    elsewhere = (path for path in _all_paths(schema.tree, ()) if path[-1] == name)
+    if path := next((path for path in elsewhere if path != place.path), None):
+        return f"{message} Did you mean '{render_path(path)}'?"
     beside = f" beside {place.beside}" if place.beside else ""
     return f"{message} Known here{beside}: {', '.join(place.section.model_fields)}"
 
@@ -256,9 +247,9 @@ def _all_paths(section: type[Section], path: KeyPath) -> Iterator[KeyPath]:
                 yield from _all_paths(variant, (*path, name))
 
 
-def _missing_key(place: _Place, shape: SectionShape | None, context: _Context) -> str:
+def _missing_key(place: _Place, shape: SectionShape | None, missing: Mapping[str, str]) -> str:
     path = render_path(place.path)
-    needed = {key: what for key, what in context.schema.missing.items() if key.startswith(path)}
+    needed = {key: what for key, what in missing.items() if key.startswith(path)}
     if path in needed:
         return f"missing; give {needed[path]}"
     match path:
@@ -300,7 +291,7 @@ def _wrong_value(value: object, annotation: Any) -> str:
         if allowed := choices(annotation):
             return message + (f".{hint}" if (hint := suggest(value.lower(), allowed)) else "")
         try:
-            if is_valid(read_scalar(value), annotation):
+            if value and is_valid(read_scalar(value), annotation):
                 return f"{message}; remove the quotes"
         except ValueError:
             pass

@@ -281,3 +281,17 @@ def test_ctrl_c_while_the_program_loads_shows_no_traceback() -> None:
         [sys.executable, "-c", INTERRUPTED_IMPORT], capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "\nInterrupted.\n")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "hint"),
+    [
+        (["generate", "--beem"], "Did you mean '--beams'?"),
+        (["inspect", "summary", "--jsn"], "Did you mean '--json'?"),
+        (["config", "check", "--quiet", "x.yaml"], ""),
+    ],
+)
+def test_only_close_options_are_suggested(arguments: list[str], hint: str) -> None:
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 2
+    assert result.stderr.strip().endswith(hint or f"No such option '{arguments[2]}'.")

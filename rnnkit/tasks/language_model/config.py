@@ -6,6 +6,7 @@ from pydantic import Field
 
 from rnnkit.config.base import (
     LARGEST,
+    SIZE_LIMIT,
     Files,
     Fraction,
     NonNegativeFloat,
@@ -145,7 +146,7 @@ class ScaledInput(Section):
     """Representation of the tokens."""
 
 
-WeightValue = Annotated[float, Field(ge=-1e30, le=1e30)]
+WeightValue = Annotated[float, Field(ge=-SIZE_LIMIT, le=SIZE_LIMIT)]
 WeightRow = Annotated[tuple[WeightValue, ...], Field(min_length=1)]
 InitialWeight = WeightRow | Annotated[tuple[WeightRow, ...], Field(min_length=1)]
 """A vector, or a matrix by its rows."""
