@@ -162,5 +162,5 @@ CHOOSING_CELLS = tuple(cell.name for cell in CELLS.values() if cell.activations)
 
 
 def cell_title(name: str | None) -> str | None:
-    """The cell's name in text for people; names of other things are returned unchanged."""
+    """Return the cell's name in text for people; other names are returned unchanged."""
     return CELLS[name].title if name in CELLS else name

@@ -1,12 +1,12 @@
-"""The time steps of Elman's layer on a GPU.
+"""Elman's recurrent layer on a GPU.
 
-Keras hands LSTM and GRU to cuDNN but runs this layer one operator after the other. cuDNN has it
-as well, and TensorFlow an operator for it with a gradient (`CudnnRNNV3`), which is called here;
-where that fails, XLA compiles our loop into one program.
+Keras runs LSTM and GRU with cuDNN but this layer one operator after the other. cuDNN has it as
+well, and TensorFlow an operator for it with a gradient (`CudnnRNNV3`), which is called here; where
+that fails, XLA compiles our loop into one program.
 
-Not every machine has a TensorFlow, a driver and a cuDNN that fit together, and what does not fit
-shows at the first step, or never. So a layer asks `choose_route` first: a small case of its own
-size goes through the routes, the fastest first, and the first with right results is taken.
+TensorFlow, driver and cuDNN of a machine may not fit together, which shows at the first step or
+never. So `choose_route` first runs a small case of the layer's size through the routes, the
+fastest first, and takes the first one with correct results.
 """
 
 import functools
@@ -25,9 +25,8 @@ from rnnkit.network.reference_cells import Recurrent, gradients_of_cell, run_cel
 Run = Callable[[tf.Tensor, tf.Tensor, Sequence[tf.Tensor], Activation], tf.Tensor]
 
 _TOLERANCE = 0.02
-"""Largest distance from the right result, relative to its norm. Tensor cores round the factors
-of a product to 11 bits (TF32), which makes about 0.0005; a matrix in the wrong place makes far
-more than this."""
+"""Largest distance from the correct result, relative to its norm. Tensor cores round operands to
+11 bits (TF32), which gives about 0.0005; a matrix in the wrong place gives far more than this."""
 
 
 @dataclass(frozen=True)
@@ -35,11 +34,11 @@ class Route:
     """One way to run the layer."""
 
     name: str
-    """For the line that says what a run computes with."""
+    """As environment.json records it."""
     run: Run
-    """With the arguments and the result of `kernel.simple_rnn`."""
+    """Has the arguments and the result of `kernel.simple_rnn`."""
     faults: tuple[str, ...] = ()
-    """What is wrong with the faster ones."""
+    """Faults of the faster routes."""
 
     def __str__(self) -> str:
         return f"{self.name} ({'; '.join(self.faults)})" if self.faults else self.name
@@ -47,7 +46,7 @@ class Route:
 
 @functools.cache
 def choose_route(*, features: int, units: int, activation: Activation) -> Route:
-    """The fastest route that computes a layer of this size correctly on this machine.
+    """Return the fastest route that computes a layer of this size correctly on this machine.
 
     Can be called while a graph is built; the trial runs once per size and outside of it.
     """
@@ -69,10 +68,10 @@ def simple_rnn(
     weights: Sequence[tf.Tensor],
     activation: Activation = "tanh",
 ) -> tf.Tensor:
-    """`kernel.simple_rnn` through cuDNN: only on a GPU, and in float32 whatever comes in.
+    """Compute `kernel.simple_rnn` with cuDNN, on a GPU only and always in float32.
 
-    (TensorFlow accepts bfloat16 here but computes in float32, so that saves nothing; in its source
-    of 2023 the backward pass even reads reserved memory then that nobody has written.)
+    (TensorFlow accepts bfloat16 here but computes in float32, which saves nothing; in its source of
+    2023 the backward pass then reads uninitialized memory.)
 
     Args:
         inputs: float[time, batch, features].
@@ -100,11 +99,11 @@ def simple_rnn(
 
 
 def parameter_vector(kernel: tf.Tensor, recurrent: tf.Tensor, bias: tf.Tensor) -> tf.Tensor:
-    """The weights as cuDNN reads them: one float32[parameters].
+    """Return the weights in the layout of cuDNN, float32[parameters].
 
-    The kernel, the recurrent kernel, the bias of the inputs and that of the recurrent product.
-    cuDNN multiplies matrices from the left, so both lie transposed; the layer has one bias, so
-    the other is zero.
+    These are kernel, recurrent kernel, bias of the inputs and bias of the recurrent product. cuDNN
+    multiplies matrices from the left, so both are transposed; the layer has one bias, so the other
+    is zero.
     """
     matrices = [tf.reshape(tf.transpose(matrix), [-1]) for matrix in (kernel, recurrent)]
     parts = [*matrices, tf.zeros_like(bias), bias]
@@ -117,10 +116,10 @@ def compiled_simple_rnn(
     weights: Sequence[tf.Tensor],
     activation: Activation = "tanh",
 ) -> tf.Tensor:
-    """`kernel.simple_rnn` compiled by XLA, arguments and result as there.
+    """Compute `kernel.simple_rnn` with a program compiled by XLA.
 
-    XLA compiles anew for every shape. Texts have hundreds of lengths; zeros after the last step,
-    up to a length of which there are few, change none of the steps before.
+    XLA compiles again for every shape, and texts have hundreds of lengths. Zeros after the last
+    step, up to one of a few lengths, change none of the steps before.
     """
     time = tf.shape(inputs)[0]
     with tf.device("CPU:0"):  # where lengths are needed
@@ -147,7 +146,7 @@ def _compiled_loop(activation: Activation) -> Any:
 
 
 def find_fault(run: Run, *, features: int, units: int, activation: Activation) -> str | None:
-    """What is wrong with `run` for a layer of this size; None when a small case has the right
+    """Return the fault of `run` for a layer of this size; None when a small case has correct
     hidden states and gradients."""
     case = _small_case(features, units)
     right = _by_definition(case, activation)
@@ -178,8 +177,11 @@ class _Case:
 
 
 def _small_case(features: int, units: int, *, time: int = 5, batch: int = 3) -> _Case:
-    """Biases well away from zero keep ReLU away from its kink, where rounding decides a slope,
-    and tanh away from its flat ends."""
+    """Return random numbers of this size.
+
+    Biases well away from zero keep ReLU away from its kink, where rounding decides a slope, and
+    tanh away from its flat ends.
+    """
     generator = np.random.default_rng(0)
     draw = generator.standard_normal
     return _Case(
@@ -208,7 +210,7 @@ def _by_definition(case: _Case, activation: Activation) -> dict[str, NDArray[np.
 
 
 def _through_tensorflow(run: Run, case: _Case, activation: Activation) -> list[np.ndarray]:
-    """The same in the same order from `run`, compiled as it is in training."""
+    """Return the results of `run` in the same order, compiled as in training."""
 
     @tf.function(autograph=False)
     def results(inputs: Any, state: Any, *weights: Any) -> list[Any]:

@@ -1,7 +1,6 @@
-"""A network that has not been trained: random weights by the definitions of Keras, in NumPy.
+"""Untrained networks: random weights with the distributions of Keras, in NumPy.
 
-The distributions are those that training begins with; the numbers are not, since Keras draws
-with TensorFlow's generators.
+The numbers are not those that training starts from, since Keras draws them with TensorFlow.
 """
 
 import zlib
@@ -74,7 +73,7 @@ def random_weights(spec: NetworkSpec, *, seed: int) -> dict[str, np.ndarray]:
                 weights[name] = draw.uniform(-EMBEDDING_LIMIT, EMBEDDING_LIMIT, shape)
             case "kernel" | "recurrent_kernel":
                 initializer = initializers.get(name, spec.kernel_initializer)
-                weights[name] = initialise(initializer, shape, draw)
+                weights[name] = draw_matrix(initializer, shape, draw)
             case "gamma" | "moving_variance":
                 weights[name] = np.ones(shape)
             case _:
@@ -87,8 +86,8 @@ def random_weights(spec: NetworkSpec, *, seed: int) -> dict[str, np.ndarray]:
     return weights
 
 
-def initialise(initializer: str, shape: Shape, draw: np.random.Generator) -> np.ndarray:
-    """A matrix, as the Keras initialiser of that name fills it.
+def draw_matrix(initializer: str, shape: Shape, draw: np.random.Generator) -> np.ndarray:
+    """Return a matrix filled as by the Keras initializer of that name.
 
     Glorot and Bengio 2010, He et al. 2015, Saxe et al. 2014 (orthogonal).
     """
@@ -116,7 +115,7 @@ def initialise(initializer: str, shape: Shape, draw: np.random.Generator) -> np.
 
 
 def _cut_normal(draw: np.random.Generator, shape: Shape) -> np.ndarray:
-    """Standard normal numbers; those beyond two are drawn again."""
+    """Return standard normal numbers; those beyond two are resampled."""
     numbers = draw.normal(size=shape)
     while (beyond := np.abs(numbers) > 2.0).any():
         numbers[beyond] = draw.normal(size=int(beyond.sum()))

@@ -219,7 +219,7 @@ def _add_cell(
     if layer.activation is not None:
         attributes["activations"] = [layer.activation.capitalize()]
     bias = graph.weight(f"{name}/bias")
-    if bias.ndim == 1:  # Keras has one bias, ONNX one for each of the two products
+    if bias.ndim == 1:  # Keras has one bias, ONNX one for each matrix
         bias = np.stack([bias, np.zeros_like(bias)])
     for letter, matrix in (("W", "kernel"), ("R", "recurrent_kernel")):
         value = _reorder_gates(graph.weight(f"{name}/{matrix}"), cell.onnx_gates)

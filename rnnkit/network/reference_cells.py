@@ -178,7 +178,7 @@ def _run(layer: Recurrent, inputs: np.ndarray, states: States | None) -> CellTra
 
 def _gradients(layer: Recurrent, trace: CellTrace, d_hidden: np.ndarray) -> CellGradients:
     batch, time, gates, units = trace.gates.shape
-    d_sums, d_products = np.empty_like(trace.gates), np.empty_like(trace.gates)
+    d_sums, d_from_state = np.empty_like(trace.gates), np.empty_like(trace.gates)
     totals = tuple(np.empty((batch, time, units)) for _ in trace.states)
     reaching = [np.zeros((batch, units)) for _ in trace.states]
     step = STEPS[layer.cell.name].backward
@@ -193,20 +193,20 @@ def _gradients(layer: Recurrent, trace: CellTrace, d_hidden: np.ndarray) -> Cell
         d = step(layer, at, tuple(reaching))
         for total, value in zip(totals, d.states, strict=True):
             total[:, t] = value
-        d_sums[:, t], d_products[:, t] = d.sums, d.products
+        d_sums[:, t], d_from_state[:, t] = d.sums, d.from_state
         reaching = list(d.before)
-        through = d.products.reshape(batch, gates * units) @ layer.recurrent_kernel.T
+        through = d.from_state.reshape(batch, gates * units) @ layer.recurrent_kernel.T
         reaching[0] = reaching[0] + through
     sums = d_sums.reshape(batch * time, gates * units)
-    products = d_products.reshape(batch * time, gates * units)
+    of_state = d_from_state.reshape(batch * time, gates * units)
     bias = sums.sum(axis=0)
     return CellGradients(
         states=totals,
         initial=tuple(reaching),
         inputs=(sums @ layer.kernel.T).reshape(trace.inputs.shape),
         kernel=trace.inputs.reshape(batch * time, -1).T @ sums,
-        recurrent_kernel=trace.before.reshape(batch * time, units).T @ products,
-        bias=np.stack([bias, products.sum(axis=0)]) if layer.bias.ndim == 2 else bias,
+        recurrent_kernel=trace.before.reshape(batch * time, units).T @ of_state,
+        bias=np.stack([bias, of_state.sum(axis=0)]) if layer.bias.ndim == 2 else bias,
     )
 
 
@@ -239,13 +239,13 @@ class StepGradients(NamedTuple):
     """Derivatives at one step.
 
     `states` are those by the states after the step along every path. `sums` are by W x + b and
-    `products` by U h + b_h, float64[batch, gates, units]. `before` are by the states before the
+    `from_state` by U h + b_h, float64[batch, gates, units]. `before` are by the states before the
     step, without the way through the recurrent matrix.
     """
 
     states: States
     sums: np.ndarray
-    products: np.ndarray
+    from_state: np.ndarray
     before: States
 
 
@@ -327,7 +327,7 @@ def _gru_gradients(layer: Recurrent, step: StepTrace, d_states: States) -> StepG
     return StepGradients(
         d_states,
         sums=np.stack([d_z, d_r, d_g], axis=1),
-        products=np.stack([d_z, d_r, d_g * r], axis=1),
+        from_state=np.stack([d_z, d_r, d_g * r], axis=1),
         before=(d_h * z,),
     )
 

@@ -8,7 +8,7 @@ import pytest
 
 from rnnkit.inspection.summary import summarize
 from rnnkit.network.cells import LSTM, SIMPLE_RNN
-from rnnkit.network.initializers import initialise, untrained, with_cell
+from rnnkit.network.initializers import draw_matrix, untrained, with_cell
 from rnnkit.network.keras import build_saved_model, weights_by_name
 from rnnkit.network.reference import build_network
 from rnnkit.tasks.language_model.config import LanguageModelConfig
@@ -50,7 +50,7 @@ INITIALIZERS = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "o
 @pytest.mark.parametrize("name", INITIALIZERS)
 @pytest.mark.parametrize("shape", [(60, 240), (240, 60)])
 def test_matrices_are_drawn_as_keras_draws_them(name: str, shape: tuple[int, int]) -> None:
-    ours = initialise(name, shape, np.random.default_rng(0))
+    ours = draw_matrix(name, shape, np.random.default_rng(0))
     initializer: Any = keras.initializers.get({"class_name": name, "config": {"seed": 1}})
     theirs = np.asarray(initializer(shape))
     assert ours.shape == theirs.shape
@@ -67,7 +67,7 @@ def test_matrices_are_drawn_as_keras_draws_them(name: str, shape: tuple[int, int
 
 @pytest.mark.parametrize("shape", [(5, 20), (20, 5), (6, 6)])
 def test_an_orthogonal_matrix_is_one(shape: tuple[int, int]) -> None:
-    matrix = initialise("orthogonal", shape, np.random.default_rng(0))
+    matrix = draw_matrix("orthogonal", shape, np.random.default_rng(0))
     small = matrix @ matrix.T if shape[0] < shape[1] else matrix.T @ matrix
     np.testing.assert_allclose(small, np.eye(min(shape)), atol=1e-12)
 

@@ -93,7 +93,7 @@ def shifted(first: tf.Tensor, states: tf.Tensor) -> tf.Tensor:
 
 
 class Matmuls:
-    """MatmulDtype of whole sequences, operands rounded as `products` says, results of `dtype`."""
+    """Matrix products of whole sequences: operands rounded to `matmul_dtype`, results `dtype`."""
 
     def __init__(self, matmul_dtype: MatmulDtype, dtype: tf.DType) -> None:
         self._dtype = dtype
