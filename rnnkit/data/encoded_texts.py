@@ -39,7 +39,7 @@ class EncodedTexts:
         return np.diff(self.offsets)
 
     def row(self, index: int) -> NDArray[np.int32]:
-        """The ids of one text, int32[tokens of it]; a view."""
+        """Return the ids of one text, int32[tokens of it], as a view."""
         return self.ids[self.offsets[index] : self.offsets[index + 1]]
 
 
@@ -104,7 +104,7 @@ def _join(rows: Sequence[Sequence[int]]) -> NDArray[np.int32]:
 
 @dataclass(frozen=True, eq=False)
 class TextBatchPlan:
-    """All batches of `lengths`: int[rows], tokens of each text.
+    """Batches by number of texts with `lengths`: int[rows], their tokens.
 
     The texts of an epoch are shuffled, put together in pools of 50 batches, sorted by length
     within a pool and cut into batches, which are shuffled again: a batch holds little padding
@@ -123,7 +123,7 @@ class TextBatchPlan:
         return -(-len(self.lengths) // self.batch_size)
 
     def rows(self, epoch: int, index: int) -> NDArray[np.int64]:
-        """Which texts batch `index` (from 0) of `epoch` holds: int64[batch]."""
+        """Return the indices of the texts in batch `index` (from 0) of `epoch`: int64[batch]."""
         if not 0 <= index < self.batches_per_epoch:
             raise IndexError(f"batch {index} of {self.batches_per_epoch}")
         if epoch not in self._orders:
@@ -174,9 +174,9 @@ class TextBatchPlan:
 def evaluation_batches(
     encoded: EncodedTexts, batch_size: int
 ) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int32]]]:
-    """Every text once, short ones first: indices int64[batch] and ids int32[batch, time].
+    """Yield every text once, short ones first: indices int64[batch], ids int32[batch, time].
 
-    The indices are what brings predictions back into the order of the texts.
+    The indices bring predictions back into the order of the texts.
     """
     order = np.argsort(encoded.lengths, kind="stable")
     for start in range(0, len(order), batch_size):
@@ -185,7 +185,7 @@ def evaluation_batches(
 
 
 def padded_rows(encoded: EncodedTexts, rows: NDArray[np.int64]) -> NDArray[np.int32]:
-    """The ids of some texts, int32[rows, time], with 0 behind the shorter ones.
+    """Return the ids of some texts, int32[rows, time], with 0 after the shorter ones.
 
     `[[5, 6], [7]]` -> `[[5, 6], [7, 0]]`
     """

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnkit.data.opening import UNDECODED
+from rnnkit.data.splits import counted
 from rnnkit.errors import DataError
 from rnnkit.tables.columns import shorten
 from rnnkit.tables.layouts import (
@@ -257,7 +258,7 @@ class _Reading:
         return new[codes], tuple(labels[code] for code in order)
 
     def refusal(self) -> DataError:
-        """The error for rows that cannot be used: one line for each kind of fault."""
+        """Return the error for rows that cannot be used, one line for each kind of fault."""
         lines = []
         for kind, found in self.faults.items():
             place = self._place(found.path, found.first.row)
@@ -274,7 +275,7 @@ class _Reading:
 
     def _list_unmapped(self) -> str:
         common = self.unmapped.most_common(_SHOWN_LABELS)
-        listed = ", ".join(f"{shorten(label)} in {_rows(rows)}" for label, rows in common)
+        listed = ", ".join(f"{shorten(label)} in {counted(rows, 'row')}" for label, rows in common)
         more = len(self.unmapped) - len(common)
         more_text = f" and {more:,} other labels" if more > 0 else ""
         return f"Labels that data.labels does not have: {listed}{more_text}"
@@ -297,27 +298,28 @@ class _Reading:
                 assert_never(self.source.layout.kind)
 
     def describe_faults(self) -> list[str]:
-        """A note about the rows that were dropped."""
+        """Return a note about the rows that were dropped."""
         if not self.faults:
             return []
-        parts = []
+        lines = []
         for kind, found in self.faults.items():
             place = self._place(found.path, found.first.row)
-            part = f"{found.rows:,} {FAULTS[kind]} (first: {place})"
+            line = f"{found.rows:,} {FAULTS[kind]} (first: {place})"
             if kind == "unmapped":
                 common = self.unmapped.most_common(_SHOWN_LABELS)
-                part += ": " + ", ".join(f"{shorten(label)} {rows:,}" for label, rows in common)
-            parts.append(part)
-        return [f"Rows left out: {'; '.join(parts)}."]
+                line += ": " + ", ".join(f"{shorten(label)} {rows:,}" for label, rows in common)
+            lines.append(line)
+        return [f"Rows left out: {'; '.join(lines)}."]
 
     def describe_mojibake(self) -> list[str]:
-        """A note about texts that were decoded wrongly at some time."""
+        """Return a note about texts that were decoded wrongly at some time."""
         if not self.mojibake:
             return []
         path, row, shown = self.mojibake[0]
         place = self._place(path, row)
+        look = "text looks" if self.mojibake_rows == 1 else "texts look"
         return [
-            f"{self.mojibake_rows:,} texts look as if their encoding was mistaken once ({shown!r}; "
+            f"{self.mojibake_rows:,} {look} as if decoded in a wrong encoding once ({shown!r}; "
             f"first: {place}). Is data.encoding: {self.source.encoding} right?"
         ]
 
@@ -329,10 +331,6 @@ def _sort_key(labels: Sequence[str]) -> Callable[[int], tuple[float, str]]:
     except ValueError:
         values = [0.0] * len(labels)
     return lambda code: (values[code], labels[code])
-
-
-def _rows(number: int) -> str:
-    return "1 row" if number == 1 else f"{number:,} rows"
 
 
 def _listed(files: Sequence[Path]) -> str:

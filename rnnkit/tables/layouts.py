@@ -177,7 +177,7 @@ def _labelled_chunk(table: Table, chunk: Chunk, text_at: Place, label_at: Place)
 
 
 def _read_lines(path: Path, *, encoding: str) -> Iterator[LabelledChunk]:
-    """Every line that is not blank is a text; a row is a line."""
+    """Read every line that is not blank as a text; a row is a line."""
     label = label_of_file(path)
     for chunk in read_table(path, "lines", TableOptions(encoding)).chunks:
         lines = zip(chunk.numbers, chunk.rows, strict=True)
@@ -221,7 +221,7 @@ def _find_folders(patterns: Sequence[str]) -> list[Path]:
 
 
 def _files_of_classes(folders: Sequence[Path]) -> tuple[Path, ...]:
-    """The files of every class folder in `folders`, by name; hidden ones are passed over."""
+    """Return the files of every class folder in `folders`, by name, without hidden ones."""
     found: list[Path] = []
     for folder in folders:
         with naming(folder):

@@ -7,7 +7,7 @@ Training and predicting read with the same rules:
   line breaks makes the line of an editor another one than the row; `line_of_row` finds it.
 - Everything in CSV and TSV is text: a tweet that says `NA`, `null` or `1e5` says just that.
 - A blank line is passed over; in a table of one column an empty line is an empty cell.
-- A row that cannot be used is a `Fault`, and reading goes on behind it. The caller decides whether
+- A row that cannot be used is a `Fault`, and reading continues after it. The caller decides whether
   a fault ends everything or is counted.
 
 Memory does not grow with the file.
@@ -316,7 +316,7 @@ def _delimited_items(
 def _records(text: Iterable[str], separator: str) -> Iterator[tuple[list[str] | str, int]]:
     """Yield rows, or what is wrong with them, and the lines, from 1, on which they begin.
 
-    A blank line is a row without cells. After a row that breaks, reading goes on in the next line.
+    A blank line is a row without cells. After a row that breaks, the next line is read.
     """
     reader = csv.reader(text, delimiter=separator, strict=True)
     while True:
@@ -332,7 +332,7 @@ def _records(text: Iterable[str], separator: str) -> Iterator[tuple[list[str] | 
             elif "field limit" in str(error):
                 yield f"a cell of more than {LARGEST_CELL:,} characters, over {lines:,} lines", line
             else:
-                yield "text stands behind a closing quotation mark (inside a cell write two)", line
+                yield "there is text after a closing quotation mark (inside a cell write two)", line
 
 
 @contextmanager

@@ -24,10 +24,10 @@ WriteRow = Callable[[int, Row, Sequence[str | float]], None]
 
 
 def output_format(path: Path) -> OutputFormat:
-    """Return the format that the name of a file to be written tells.
+    """Return the format that the name of an output file stands for.
 
     Raises:
-        UsageError: it tells none, or one that holds no columns.
+        UsageError: it stands for none, or for one without columns.
     """
     file_format = None if path.suffix.lower() == ".zip" else format_of(path)
     if file_format in ("csv", "tsv", "jsonl"):

@@ -19,14 +19,14 @@ RunGraph = Callable[[np.ndarray], np.ndarray]
 Progress = Callable[[int, int], None]
 
 TOKENS_AT_ONCE = 16384
-"""Ids in one batch, padding included: enough for large products, little enough for the caches."""
+"""Ids in one batch, padding included: enough for large matrices, few enough for the caches."""
 
 ROWS_AT_ONCE = 512
 
 
 @dataclass(frozen=True)
 class Classifier:
-    """Texts to one of `classes`.
+    """A classifier of texts into `classes`.
 
     `run_graph` takes ids int64[batch, time], padded with 0 on the right, and returns logits
     float32[batch, classes].
@@ -38,7 +38,7 @@ class Classifier:
     run_graph: RunGraph
 
     def choose(self, probabilities: np.ndarray) -> np.ndarray:
-        """The class of each row of float64[rows, classes] by the run's decision: int64[rows]."""
+        """Return the class of each row of float64[rows, classes] by the decision: int64[rows]."""
         return predicted_classes(
             probabilities,
             threshold=self.decision.threshold,
@@ -69,7 +69,7 @@ def load_classifier(run: RunDirectory, *, threads: int = 1) -> Classifier:
 
 
 def with_threshold(classifier: Classifier, threshold: float) -> Classifier:
-    """The classifier with another threshold, on the class of its own decision.
+    """Return the classifier with another threshold, on the class of its own decision.
 
     Raises:
         UsageError: there are more than two classes.
@@ -85,7 +85,7 @@ def with_threshold(classifier: Classifier, threshold: float) -> Classifier:
 
 
 def read_encoder(run: RunDirectory) -> tuple[TextEncoder, tuple[str, ...]]:
-    """The encoder and the classes of a run.
+    """Return the vocabulary and the classes of a run.
 
     Raises:
         RunError: the vocabulary is missing or damaged.
@@ -101,7 +101,7 @@ def read_encoder(run: RunDirectory) -> tuple[TextEncoder, tuple[str, ...]]:
 
 
 def predict_probabilities(classifier: Classifier, texts: Sequence[str]) -> np.ndarray:
-    """Probabilities of the classes for every text, float64[texts, classes]."""
+    """Return the probabilities of the classes for every text, float64[texts, classes]."""
     logits = classify(classifier, classifier.encoder.encode_many(texts))
     return softmax(logits, classifier.decision.temperature)
 
@@ -112,7 +112,7 @@ def classify(
     *,
     progress: Progress = lambda done, total: None,
 ) -> np.ndarray:
-    """Logits float32[rows, classes] of encoded texts, in their order.
+    """Return logits float32[rows, classes] of encoded texts, in their order.
 
     Rows are sorted by length and read in batches, so that little of a batch is padding. A row
     without ids is read as one unknown token. `progress(done, total)` is called with rows.
@@ -135,7 +135,7 @@ def classify(
 
 
 def pad(rows: Sequence[Sequence[int]] | Sequence[np.ndarray]) -> np.ndarray:
-    """Rows of ids side by side: `[[5, 6], []]` -> `[[5, 6], [1, 0]]`, int64[rows, time]."""
+    """Join rows of ids: `[[5, 6], []]` -> `[[5, 6], [1, 0]]`, int64[rows, time]."""
     ids = np.full((len(rows), max([1, *map(len, rows)])), PAD, dtype=np.int64)
     for row, target in zip(rows, ids, strict=True):
         if len(row):
@@ -146,7 +146,7 @@ def pad(rows: Sequence[Sequence[int]] | Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _batch_rows(lengths: np.ndarray) -> int:
-    """How many of the next rows, with rising `lengths` int64[rows], make one batch; at least 1."""
+    """Return how many of the next rows, with rising `lengths` int64[rows], make one batch."""
     lengths = np.maximum(lengths[:ROWS_AT_ONCE], 1)
     tokens = lengths * np.arange(1, len(lengths) + 1)
     return max(1, int(np.searchsorted(tokens, TOKENS_AT_ONCE, side="right")))

@@ -41,7 +41,7 @@ _WORDING = Wording(text="--column", header="--no-header", separator="--separator
 
 @dataclass(frozen=True, eq=False)
 class Predictions:
-    """The classes of some texts.
+    """Predicted classes of texts.
 
     `labels` int64[texts] are indices of classes, `probabilities` float64[texts, classes], `empty`
     bool[texts] marks texts in which nothing could be read.

@@ -23,7 +23,7 @@ from rnnkit.tasks.text_classification.data import (
     read_texts,
     split_texts,
 )
-from rnnkit.text.encoder import UNKNOWN, TextEncoder
+from rnnkit.text.encoder import UNKNOWN
 
 DATA = Path(__file__).parents[3] / "data"
 SENTIMENT140 = {"kind": "sentiment140"}
@@ -531,9 +531,8 @@ def test_the_second_time_nothing_is_read_or_tokenized(
     with monkeypatch.context() as patch:
         for module, name in ((layouts, "read_table"), (layouts, "open_text")):
             patch.setattr(module, name, never)
-        for name in ("encode_whole", "tokenize_whole"):
-            patch.setattr(TextEncoder, name, never)
-        patch.setattr(data, "fit_encoder", never)
+        for name in ("encode_texts", "fit_encoder", "read_labelled"):
+            patch.setattr(data, name, never)
         second = prepare_texts(settings)
     assert contents(second) == contents(first)
     assert "reused from" in second.notes[-1]
