@@ -20,6 +20,7 @@ from rnnkit.views.formats import count, percent, shorten, signed
 from rnnkit.views.plot import Axis, Bars, Figure, Line, Panel
 from rnnkit.views.view import (
     Block,
+    Cell,
     Column,
     Only,
     Pair,
@@ -37,6 +38,7 @@ _CLASSES_DRAWN = 4
 _TITLE_SHOWN = 60
 _LABELLED = 60
 _LABEL_SHOWN = 14
+_UNKNOWN = "unknown to the model"
 
 
 def attributions_view(
@@ -176,14 +178,14 @@ def _blocks(one: Attributions, classes: Sequence[str], *, name: str) -> tuple[Bl
 def _tokens_table(one: Attributions, explained: str) -> Table:
     columns = [Column("token", "left"), Column(f"adds to {explained}")]
     columns += [Column("standard error")] if one.is_sampled else []
-    columns += [Column("cut after it"), Column("", "left")]
+    columns += [Column("cut after it"), Column("", "left", on="terminal")]
     rows = [
         (
-            token.token,
+            Cell(token.token, below="" if token.is_known else _UNKNOWN),
             signed(token.change),
             *((f"{token.error:.4f}",) if one.is_sampled else ()),
             f"{after:.3f}",
-            "" if token.is_known else "unknown to the model",
+            "" if token.is_known else _UNKNOWN,
         )
         for token, after in zip(one.tokens, one.course[:, one.explained].tolist(), strict=True)
     ]
@@ -218,7 +220,12 @@ def _picture(one: Attributions, classes: Sequence[str]) -> Figure:
         colour=None,
     )
     names = ("", *(shorten(token.token, _LABEL_SHOWN) for token in one.tokens))
-    x = Axis(names=names) if len(one.tokens) <= _LABELLED else Axis("tokens read", unit="integer")
+    high = len(one.tokens) + 0.5
+    x = (
+        Axis(names=names, low=-0.5, high=high)
+        if len(one.tokens) <= _LABELLED
+        else Axis("tokens read", unit="integer", low=-0.5, high=high)
+    )
     return Figure(
         "attributions",
         (

@@ -22,6 +22,9 @@ _BAR = 24
 _SMALLEST = 1e-300
 _MOST_LETTERS = 30
 
+_FEW = 4
+"""Curves whose table has room beside the figure."""
+
 TRENDS: dict[Trend, str] = {
     "vanishes": "it vanishes",
     "fades": "it fades",
@@ -122,7 +125,7 @@ def shown_distances(state: StateProfile) -> list[int]:
 def show_gradients(study: GradientStudy) -> View:
     """Return the view of gradients over the distance they have come."""
     first = study.profiles[0]
-    figure = _figure(study)
+    figure, trends = _figure(study), _trends(study)
     cells = list(dict.fromkeys(_cell_title(profile.cell) for profile in study.profiles))
     windows = "windows" if first.warm_up else "pieces of text"
     printed = [f"{one.name} ({one.cell}; {one.origin})" for one in study.profiles]
@@ -132,7 +135,7 @@ def show_gradients(study: GradientStudy) -> View:
         Section("", printed="\n".join(printed), on="terminal"),
         Section(
             "Gradients over time",
-            (Pair((figure,), (_trends(study),)),),
+            (Pair((figure,), (trends,)),) if len(study.states) <= _FEW else (figure, trends),
             "The norm of dL/dh, the gradient of the loss of one prediction by the hidden state so "
             "many steps before it; dL/dc for the cell state of an LSTM. A straight line is a "
             "constant factor per step.",
@@ -147,7 +150,7 @@ def show_gradients(study: GradientStudy) -> View:
         sections += [
             Section("", printed=f"{first.name}: {words}" if named else words, on="terminal"),
             Section(
-                f"Clipping: {first.name}" if named else "Clipping",
+                f"Clipping: {first.name.rpartition('/')[2]}" if named else "Clipping",
                 (_clipping(study.clipping),),
                 words,
                 printed="",

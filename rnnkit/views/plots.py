@@ -203,7 +203,7 @@ def _paint(canvas: Any, axes: Any, panel: Panel, palette: Palette) -> None:
     series = 0
     for mark in panel.marks:
         _paint_mark(axes, mark, palette, series)
-        series += isinstance(mark, Line) and mark.kind == "series" and mark.colour is None
+        series += isinstance(mark, Line) and mark.kind == "series"
         series += isinstance(mark, Histogram)
     _set_axis(axes, "x", panel.x, palette)
     _set_axis(axes, "y", panel.y, palette)
@@ -276,7 +276,7 @@ def _paint_line(axes: Any, line: Line, palette: Palette, series: int) -> None:
     match line.kind:
         case "series":
             axes.plot(
-                x, y, color=colour, linestyle=_DASHES[place % len(_DASHES)], label=label,
+                x, y, color=colour, linestyle=_DASHES[series % len(_DASHES)], label=label,
                 marker="o" if len(points) <= _FEW_POINTS else "", markersize=3.5,
             )  # fmt: skip
         case "faint":
@@ -378,14 +378,15 @@ def _set_axis(axes: Any, which: str, axis: Axis, palette: Palette) -> None:
             drawn.set_minor_locator(NullLocator())
         case _:
             assert_never(axis.scale)
-    if axis.low is not None or axis.high is not None:
-        set_limits(axis.low, axis.high)
     if axis.names:
         names = [one_line(name) for name in axis.names]
         drawn.set_ticks(range(len(names)), names)
-        if which == "x" and (len(names) > _FEW_POINTS or max(map(len, names)) > 3):
+        if which == "x" and max(map(len, names)) > (3 if len(names) <= _FEW_POINTS else 1):
             drawn.set_tick_params(rotation=90)
+        set_limits(axis.low, axis.high)
         return
+    if axis.low is not None or axis.high is not None:
+        set_limits(axis.low, axis.high)
     if axis.unit == "integer":
         drawn.set_major_locator(MaxNLocator(nbins=6, integer=True))
     _set_numbers(drawn, axis)
