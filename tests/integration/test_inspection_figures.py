@@ -56,6 +56,10 @@ class Tokens:
 
     token_of = label
 
+    @property
+    def vocabulary(self) -> "Tokens":
+        return self
+
 
 VOCABULARY: Any = Tokens()
 LANGUAGE = LanguageModelConfig.model_validate(
