@@ -143,7 +143,7 @@ def test_a_language_model_has_no_verdict(
     made = make_model_run("the quick brown fox\n" * 40)
     result = attributions(run_cli, made, "the")
     assert result.exit_code == 5
-    assert "expected one of sentiment" in result.stderr
+    assert "is a run of task" in result.stderr
 
 
 def test_colours_on_a_terminal(
