@@ -109,12 +109,12 @@ class Text:
     def of(cls, task: Task) -> "Text":
         """One pass over the training part."""
         from rnnkit.data.batches import BatchPlan
-        from rnnkit.tasks.language_model.data import prepare
+        from rnnkit.tasks.language_model.data import prepare, windows_of
 
         config = task.config()
         prepared = prepare(config)
         ids = prepared.split("train")
-        plan = BatchPlan(config.data.windows, len(ids), task.batch, 0)
+        plan = BatchPlan(windows_of(config), len(ids), task.batch, 0)
         batches = (plan.batch(ids, 0, index) for index in range(plan.batches_per_epoch - 1))
         return cls(tuple(batches), prepared.vocabulary.size)
 

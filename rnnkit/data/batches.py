@@ -1,29 +1,48 @@
-"""Batches of windows by number: any batch of any epoch can be asked for, nothing is remembered.
+"""Batches of windows by number: a function of (plan, epoch, index), without any state.
 
 A training run that is resumed therefore needs two integers, the epoch and the index.
 """
 
+import math
 import mmap
 from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, assert_never
+from functools import cached_property, lru_cache
+from typing import Literal, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnkit.data.permutation import permute
-from rnnkit.data.windows import StreamLayout, count_sliding, lay_streams
+from rnnkit.data.splits import Splits, counted
+from rnnkit.errors import DataError
 
-if TYPE_CHECKING:
-    from rnnkit.tasks.language_model.config import Windows
-
+_ROUNDS = 8
 _RELEASE_EVERY_ROWS = 1024
 _RELEASE_ABOVE_BYTES = 64 * 2**20
 
 
+@dataclass(frozen=True)
+class Windows:
+    """The parts of a text that a model reads.
+
+    `stream`: contiguous windows of `length` steps, one behind the other, with a target at every
+    step; the recurrent state continues from window to window. `sliding`: windows that begin at
+    every `stride`-th token, each with one target, the token after it.
+    """
+
+    kind: Literal["stream", "sliding"]
+    length: int
+    stride: int = 1
+
+    @property
+    def context(self) -> int | None:
+        """Tokens that a prediction sees: the length of sliding windows, None where the recurrent
+        state continues without end."""
+        return self.length if self.kind == "sliding" else None
+
+
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Inputs and what should be predicted from them."""
+    """Inputs and the targets to predict from them."""
 
     inputs: NDArray[np.int32]
     """int32[batch, time]"""
@@ -32,23 +51,46 @@ class Batch:
     weights: NDArray[np.float32]
     """float32 like `targets`: 1, or 0 where the target is counted in another place."""
     starts_stream: bool
-    """The recurrent state begins at zero here instead of going on from the batch before."""
+    """Whether the recurrent state begins at zero instead of continuing from the batch before."""
+
+
+@dataclass(frozen=True)
+class StreamLayout:
+    """Positions of `batch_size` parallel streams in a text.
+
+    Ten tokens have nine targets; in two streams they are read as (target positions)
+
+        stream 0: 1 2 3 4 5        starts [0, 5], shortest 4, longer 1, longest 5
+        stream 1: 6 7 8 9
+    """
+
+    starts: NDArray[np.int64]
+    """int64[batch]: position of each stream's first input token."""
+    shortest: int
+    """Targets in the shorter streams."""
+    longer: int
+    """Number of streams with one target more; they are the first ones."""
+
+    @property
+    def longest(self) -> int:
+        """Targets in the longest stream."""
+        return self.shortest + (self.longer > 0)
 
 
 @dataclass(frozen=True)
 class BatchPlan:
     """All batches of a text of `tokens` tokens.
 
-    Streams: row i of every batch goes on where row i of the one before stopped. The last batch
-    of an epoch is as short as the streams end; where some streams have one target more than
-    others, the others show a token of their neighbour with weight 0.
+    Streams: row i of every batch continues row i of the one before. The last batch of an epoch is
+    shorter, as the streams end; where some streams have one target more than others, the others
+    repeat a token of their neighbour with weight 0.
     Sliding windows: in another order each epoch. The last batch is filled up from the beginning
     of that order, with weight 0.
 
     Raises DataError when the text is too short for one window, or for `batch_size` streams.
     """
 
-    windows: "Windows"
+    windows: Windows
     tokens: int
     batch_size: int
     seed: int = 0
@@ -66,10 +108,10 @@ class BatchPlan:
             case "sliding":
                 return -(-self._starts // self.batch_size)
             case _:
-                assert_never(self.windows)
+                assert_never(self.windows.kind)
 
     def batch(self, ids: NDArray[np.unsignedinteger], epoch: int, index: int) -> Batch:
-        """Batch `index` (from 0) of `epoch`, cut out of `ids`: unsigned[tokens]."""
+        """Return batch `index` (from 0) of `epoch` from `ids`: unsigned[tokens]."""
         if len(ids) != self.tokens:
             raise ValueError(f"the plan is for {self.tokens} tokens, these are {len(ids)}")
         if not 0 <= index < self.batches_per_epoch:
@@ -82,7 +124,7 @@ class BatchPlan:
             case "sliding":
                 return self._sliding_batch(np.asarray(ids), epoch, index)
             case _:
-                assert_never(self.windows)
+                assert_never(self.windows.kind)
 
     @cached_property
     def _streams(self) -> StreamLayout:
@@ -90,7 +132,6 @@ class BatchPlan:
 
     @cached_property
     def _starts(self) -> int:
-        assert self.windows.kind == "sliding"
         return count_sliding(self.tokens, length=self.windows.length, stride=self.windows.stride)
 
     @property
@@ -117,7 +158,6 @@ class BatchPlan:
         )
 
     def _sliding_batch(self, ids: NDArray[np.unsignedinteger], epoch: int, index: int) -> Batch:
-        assert self.windows.kind == "sliding"
         places = np.arange(index * self.batch_size, (index + 1) * self.batch_size)
         weights = (places < self._starts).astype(np.float32)[:, None]
         order = permute(places % self._starts, size=self._starts, seed=self.seed, epoch=epoch)
@@ -132,10 +172,10 @@ class BatchPlan:
 
 
 def _release_pages(ids: NDArray[np.unsignedinteger]) -> None:
-    """Give the pages of a memory-mapped array back to the system, which keeps them cached.
+    """Return the pages of a memory-mapped array to the system, which keeps them cached.
 
     Otherwise every page ever read counts as resident memory of this process, in the end the
-    whole text. Reading one window maps up to 64 KiB or more around it, hence a limit in rows.
+    whole text. Reading one window maps 64 KiB or more around it, hence a limit in rows.
     """
     owner: object = ids
     read_only_file = False
@@ -145,3 +185,130 @@ def _release_pages(ids: NDArray[np.unsignedinteger]) -> None:
         owner = owner.base
     if read_only_file and isinstance(owner, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
         owner.madvise(mmap.MADV_DONTNEED)
+
+
+def lay_streams(tokens: int, batch_size: int) -> StreamLayout:
+    """Divide the `tokens - 1` targets among `batch_size` contiguous streams.
+
+    Raises DataError when there are fewer targets than streams.
+    """
+    if tokens - 1 < batch_size:
+        raise DataError(
+            f"A text of {counted(tokens, 'token')} has {max(tokens - 1, 0):,} to predict, too few "
+            f"for {counted(batch_size, 'stream')}. Lower training.batch_size or use a longer text."
+        )
+    shortest, longer = divmod(tokens - 1, batch_size)
+    streams = np.arange(batch_size, dtype=np.int64)
+    return StreamLayout(streams * shortest + np.minimum(streams, longer), shortest, longer)
+
+
+def count_sliding(tokens: int, *, length: int, stride: int) -> int:
+    """Count the windows `start .. start+length-1` with a token after them, `start` a multiple
+    of `stride`. Raises DataError when there is none."""
+    if tokens <= length:
+        raise DataError(
+            f"A text of {counted(tokens, 'token')} holds no window of {length:,} with a token "
+            "after it. Lower data.windows.length or use a longer text."
+        )
+    return (tokens - 1 - length) // stride + 1
+
+
+def check_windows(
+    splits: Splits,
+    *,
+    windows: Windows,
+    batch_size: int,
+    validation_fraction: float | None,
+    test_fraction: float | None,
+) -> None:
+    """Raise DataError when a split is too short for its windows. A fraction is None where the split
+    has files of its own."""
+    train = len(splits.train)
+    total = train + len(splits.validation) + len(splits.test)
+    held_out = "" if train == total else f" (of {counted(total, 'token')} in all)"
+    if train <= windows.length:
+        raise DataError(
+            f"The training text has {counted(train, 'token')}{held_out}, but a window of "
+            f"data.windows.length {windows.length:,} and the token after it need "
+            f"{windows.length + 1:,}. Lower data.windows.length"
+            f"{_or_hold_out_less(held_out)} or use a longer text."
+        )
+    match windows.kind:
+        case "stream":
+            if train - 1 < batch_size:
+                raise DataError(
+                    f"The training text has {counted(train, 'token')}{held_out}, too few for "
+                    f"training.batch_size {batch_size:,} streams, which need at least "
+                    f"{batch_size + 1:,}. Lower training.batch_size"
+                    f"{_or_hold_out_less(held_out)} or use a longer text."
+                )
+            needed = 2
+        case "sliding":
+            needed = windows.length + 1
+        case _:
+            assert_never(windows.kind)
+    for name, fraction, length in (
+        ("validation", validation_fraction, len(splits.validation)),
+        ("test", test_fraction, len(splits.test)),
+    ):
+        if fraction is None and length < needed:
+            raise DataError(
+                f"The {name} text (data.{name}_path) has {counted(length, 'token')}, but at least "
+                f"{needed:,} are needed. Use a longer one."
+            )
+        if fraction and length < needed:
+            raise DataError(
+                f"The {name} text has {counted(length, 'token')} (data.{name}_fraction "
+                f"{fraction:g} of {total:,}), but at least {needed:,} are needed. Raise "
+                f"data.{name}_fraction, set it to 0 for none, or use a longer text."
+            )
+
+
+def _or_hold_out_less(held_out: str) -> str:
+    return ", hold out less (data.validation_fraction, data.test_fraction)" if held_out else ""
+
+
+# A pseudo-random order of any number of windows that needs no memory: a Feistel network whose two
+# halves count modulo `a` and `b` (as in format-preserving encryption) permutes `0 .. a*b-1`. With
+# `a*b` just above `size`, a result outside is permuted again until it falls inside ("cycle
+# walking"), which is rare and keeps the mapping one to one.
+
+
+def permute(positions: NDArray[np.int64], *, size: int, seed: int, epoch: int) -> NDArray[np.int64]:
+    """Return the original places of `positions` of a shuffled order.
+
+    `positions`: int64[n] in `0 .. size-1`. Returns int64[n] in the same range; over all
+    positions it is a permutation, another one for each `seed` and `epoch`.
+    """
+    keys = _round_keys(seed, epoch)
+    rows = math.isqrt(size - 1) + 1
+    columns = -(-size // rows)
+    result = _rounds(positions.astype(np.uint64), rows, columns, keys)
+    while (outside := result >= size).any():
+        result[outside] = _rounds(result[outside], rows, columns, keys)
+    return result.astype(np.int64)
+
+
+@lru_cache(maxsize=8)
+def _round_keys(seed: int, epoch: int) -> tuple[np.uint64, ...]:
+    return tuple(np.random.SeedSequence((seed, epoch)).generate_state(_ROUNDS, np.uint64))
+
+
+def _rounds(
+    values: NDArray[np.uint64], rows: int, columns: int, keys: tuple[np.uint64, ...]
+) -> NDArray[np.uint64]:
+    """One pass of the network over uint64[n] values below `rows * columns`."""
+    left, right = np.divmod(values, np.uint64(columns))
+    moduli = (np.uint64(rows), np.uint64(columns))
+    for index in range(0, _ROUNDS, 2):
+        left = (left + _mix(right, keys[index]) % moduli[0]) % moduli[0]
+        right = (right + _mix(left, keys[index + 1]) % moduli[1]) % moduli[1]
+    return left * np.uint64(columns) + right
+
+
+def _mix(values: NDArray[np.uint64], key: np.uint64) -> NDArray[np.uint64]:
+    """Scramble 64 bits (the finisher of MurmurHash3); overflow wraps around as intended."""
+    mixed = values ^ key
+    mixed = (mixed ^ (mixed >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
+    mixed = (mixed ^ (mixed >> np.uint64(33))) * np.uint64(0xC4CEB9FE1A85EC53)
+    return mixed ^ (mixed >> np.uint64(33))

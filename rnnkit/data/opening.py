@@ -1,8 +1,7 @@
 """Opening text files of any encoding, compressed or not, so that a wrong one is named.
 
 Bytes that are not text in the encoding do not stop the reading: Python's `surrogateescape` turns
-them into lone surrogates (U+DC80 to U+DCFF), which are found in the text they stand in. Whoever
-reads can therefore name the row.
+them into lone surrogates (U+DC80 to U+DCFF), so that readers of tables can name the row.
 """
 
 import gzip
@@ -15,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from rnnkit.data.sources import UTF8_BOM, naming
+from rnnkit.data.files import UTF8_BOM, naming
 from rnnkit.errors import DataError
 
 COMPRESSED = (".gz", ".zip")
@@ -26,8 +25,9 @@ _SAMPLE_BYTES = 64 * 1024
 _MOST_CONTROL = 0.1
 _CONTROLS = bytes(set(range(32)) - set(b"\b\t\n\v\f\r\x1b")) + b"\x7f"
 _WIDE = ("utf16", "utf32", "utf-16", "utf-32", "utf_16", "utf_32")
+_GZIP = b"\x1f\x8b"
 _KNOWN_FORMATS = (
-    (b"\x1f\x8b", "gzip-compressed data", "Give it a name that ends in .gz"),
+    (_GZIP, "gzip-compressed data", "Give it a name that ends in .gz"),
     (b"PK\x03\x04", "a ZIP archive or an Excel workbook", "Save the table as CSV"),
     (b"PAR1", "a Parquet file", "Give it a name that ends in .parquet"),
     (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "Save the table as CSV"),
@@ -39,13 +39,13 @@ _KNOWN_FORMATS = (
 
 
 def bare_name(path: Path) -> str:
-    """The file's name without `.gz` or `.zip`: `tweets.csv.gz` -> `tweets.csv`."""
+    """Return the file's name without `.gz` or `.zip`: `tweets.csv.gz` -> `tweets.csv`."""
     return path.stem if path.suffix.lower() in COMPRESSED else path.name
 
 
 @contextmanager
 def open_text(path: Path, *, encoding: str) -> Iterator[io.TextIOWrapper]:
-    """The decompressed text of `path`, newlines as they are in the file.
+    """Open the decompressed text of `path`, newlines unchanged.
 
     A UTF-8 byte order mark is dropped. Undecodable bytes become lone surrogates (see above).
     Raises DataError, also while the text is read, for a file that is missing, unreadable, empty,
@@ -111,15 +111,12 @@ def _only_member(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
 
 @contextmanager
 def _naming_damage(path: Path, encoding: str) -> Iterator[None]:
-    """Turn what decompressing and decoding say into a DataError."""
+    """Turn errors of decompressing and decoding into a DataError."""
     with naming(path):
         try:
             yield
         except gzip.BadGzipFile:
-            raise DataError(
-                f"{path} is not gzip-compressed, whatever its name says. Rename it without .gz, "
-                "or get it again."
-            ) from None
+            raise _bad_gzip(path) from None
         except zipfile.BadZipFile:
             raise DataError(
                 f"{path} is not a ZIP archive, or a damaged one. Rename it without .zip, or get "
@@ -134,6 +131,20 @@ def _naming_damage(path: Path, encoding: str) -> Iterator[None]:
             raise DataError(
                 f"{path} is not {encoding}: {error}. Set data.encoding to what it was saved in."
             ) from None
+
+
+def _bad_gzip(path: Path) -> DataError:
+    with path.open("rb") as file:
+        is_gzip = file.read(len(_GZIP)) == _GZIP
+    if is_gzip:
+        return DataError(
+            f"{path} is damaged: its checksum is wrong, or bytes that are not gzip-compressed "
+            "follow the compressed text. Get it again, or decompress it and name the result."
+        )
+    return DataError(
+        f"{path} is not gzip-compressed, though its name ends in {path.suffix}. Rename it without "
+        f"{path.suffix}, or get it again."
+    )
 
 
 def check_sample(path: Path, sample: bytes, *, encoding: str) -> None:
@@ -162,19 +173,19 @@ def check_sample(path: Path, sample: bytes, *, encoding: str) -> None:
         )
     if (nul := sample.find(b"\0")) >= 0:
         raise DataError(
-            f"{path} is no text file: byte {nul:,} is NUL. If it is UTF-16, set "
+            f"{path} is not a text file: byte {nul:,} is NUL. If it is UTF-16, set "
             "data.encoding: utf-16"
         )
     controls = len(sample) - len(sample.translate(None, _CONTROLS))
     if controls > _MOST_CONTROL * len(sample):
         raise DataError(
-            f"{path} is no text file: {controls:,} of its first {len(sample):,} bytes are "
+            f"{path} is not a text file: {controls:,} of its first {len(sample):,} bytes are "
             "control characters. Extract the text from it first."
         )
 
 
 def describe_undecoded(text: str, *, encoding: str) -> str:
-    r"""What cannot be decoded in `text`, with the encoding that would work.
+    r"""Return the problem of an undecodable `text`, with an encoding that would work.
 
     `"caf\udce9"` read as UTF-8 -> `byte E9 is not utf-8 (set data.encoding: latin-1 ...)`
     """
@@ -182,13 +193,13 @@ def describe_undecoded(text: str, *, encoding: str) -> str:
     assert found is not None
     code = ord(found[0])
     if not 0xDC80 <= code <= 0xDCFF:
-        return f"U+{code:04X} is half of a surrogate pair, no character"
+        return f"U+{code:04X} is half of a surrogate pair, not a character"
     raw = bytes(ord(character) - 0xDC00 for character in UNDECODED.findall(text))
     return f"byte {code - 0xDC00:02X} is not {encoding} (set data.encoding, perhaps {_guess(raw)})"
 
 
 def _guess(raw: bytes) -> str:
-    """The encoding that single bytes above 7F are probably in."""
+    """Return the probable encoding of single bytes above 7F."""
     try:
         raw.decode("utf-8")
         return "utf-8"

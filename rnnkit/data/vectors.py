@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnkit.data.sources import UTF8_BOM, naming
+from rnnkit.data.files import UTF8_BOM, naming
 from rnnkit.errors import DataError
 
 _LONGEST_LINE = 1 << 20

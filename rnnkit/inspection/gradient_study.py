@@ -7,7 +7,6 @@ from typing import TypeVar, assert_never
 
 import numpy as np
 
-from rnnkit.data.windows import context_length
 from rnnkit.errors import DataError, UsageError
 from rnnkit.inspection.profiles import (
     Clipping,
@@ -29,6 +28,7 @@ from rnnkit.inspection.subject import (
 from rnnkit.network.cells import CELLS, CellSpec
 from rnnkit.network.initializers import untrained, with_cell
 from rnnkit.network.reference import build_network
+from rnnkit.tasks.language_model.data import windows_of
 
 Item = TypeVar("Item")
 
@@ -161,12 +161,12 @@ def _language_view(
         )
         for subject, text in zip(subjects, texts, strict=True)
     )
-    training, windows = first.config.training, first.config.data.windows
+    training, windows = first.config.training, windows_of(first.config)
     clipping = clipping_of(
         first.network,
         texts[0].ids,
         training,
-        context=context_length(windows),
+        context=windows.context,
         length=windows.length,
         clip_norm=training.clip_norm if options.clip_norm is None else options.clip_norm,
         frozen=("embedding/embeddings",) if has_frozen_embeddings(first) else (),

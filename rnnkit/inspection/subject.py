@@ -6,7 +6,6 @@ Without TensorFlow and ONNX Runtime: the weights come from the best checkpoint.
 from dataclasses import dataclass
 from pathlib import Path
 
-from rnnkit.data.windows import context_length
 from rnnkit.errors import RunError
 from rnnkit.inference.decision import read_decision
 from rnnkit.network.initializers import untrained
@@ -16,6 +15,7 @@ from rnnkit.runs.checkpoint import read_weights
 from rnnkit.runs.directory import RunDirectory, verify_files
 from rnnkit.runs.files import read_document
 from rnnkit.tasks.language_model.config import LanguageConfig
+from rnnkit.tasks.language_model.data import windows_of
 from rnnkit.tasks.language_model.network import language_network
 from rnnkit.tasks.task import load_config
 from rnnkit.tasks.text_classification.config import ClassificationConfig
@@ -77,7 +77,7 @@ def open_run(run: RunDirectory) -> Subject:
         vocabulary = read_vocabulary(read_document(run.vocabulary, "vocabulary"))
     except ValueError as error:
         raise RunError(f"{run.vocabulary}: damaged: {error}") from error
-    context = context_length(config.data.windows)
+    context = windows_of(config).context
     spec = language_network(
         config.model,
         vocabulary_size=vocabulary.size,
@@ -148,7 +148,7 @@ def open_config(path: Path) -> Subject:
 
     prepared = prepare(config)
     vocabulary = prepared.vocabulary
-    context, vectors = context_length(config.data.windows), prepared.vectors
+    context, vectors = windows_of(config).context, prepared.vectors
     spec = language_network(
         config.model,
         vocabulary_size=vocabulary.size,

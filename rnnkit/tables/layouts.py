@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, assert_never
 
+from rnnkit.data.files import find_files, naming
 from rnnkit.data.opening import COMPRESSED, bare_name, open_text
-from rnnkit.data.sources import find_files, naming
 from rnnkit.errors import DataError
 from rnnkit.tables.columns import Wording, find_column
 from rnnkit.tables.read import (

@@ -55,8 +55,10 @@ CASES = {
     "no text": data("text.txt", "does not exist", "data.path", text=None),
     "empty text": data("text.txt", "empty", text=b""),
     "text of a byte order mark": data("text.txt", "empty", text=b"\xef\xbb\xbf"),
-    "binary file": data("text.txt", "no text file", text=b"\x7fELF\x02\x01\x00\x00" + bytes(500)),
-    "control characters": data("text.txt", "no text file", text=bytes(range(1, 32)) * 40),
+    "binary file": data(
+        "text.txt", "not a text file", text=b"\x7fELF\x02\x01\x00\x00" + bytes(500)
+    ),
+    "control characters": data("text.txt", "not a text file", text=bytes(range(1, 32)) * 40),
     "one character": data("text.txt", "1 character", text=b"a"),
     "two characters": data("2 tokens", "data.windows.length", text=b"ab"),
     "latin-1 as utf-8": data(
@@ -459,7 +461,7 @@ def test_bad_options_of_generate(
     [
         (None, "does not exist"),
         (b"", "empty"),
-        (b"\0\1\2" * 100, "no text file"),
+        (b"\0\1\2" * 100, "not a text file"),
         (b"a", "at least two"),
         ("Gruß".encode(), "--unseen"),
         ("Gruß".encode("latin-1"), "DF is not utf-8"),

@@ -15,7 +15,7 @@ import pytest
 from rnnkit.data import cache
 from rnnkit.errors import DataError
 from rnnkit.tasks.language_model.config import CharGenerationConfig
-from rnnkit.tasks.language_model.data import Prepared, prepare
+from rnnkit.tasks.language_model.data import LanguageData, prepare
 
 TEXT = "hello world\n" * 20
 
@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def run(folder: Path, *paths: str, **data: Any) -> Prepared:
+def run(folder: Path, *paths: str, **data: Any) -> LanguageData:
     names = [str(folder / path) for path in paths or ("x.txt",)]
     content = {
         "version": 1,
@@ -44,7 +44,7 @@ def entry(folder: Path) -> Path:
     return found
 
 
-def assert_same(first: Prepared, second: Prepared) -> None:
+def assert_same(first: LanguageData, second: LanguageData) -> None:
     assert (first.ids == second.ids).all()
     assert first.ids.dtype == second.ids.dtype
     assert first.vocabulary == second.vocabulary

@@ -1,48 +1,28 @@
-"""From the `data` section of a configuration to token ids, splits and vocabulary."""
+"""Data of a language model: from the `data` section to ids, splits, vocabulary and vectors."""
 
-import hashlib
-import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, assert_never
+from typing import assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnkit.data.cache import ArrayWriter, Json, cached
-from rnnkit.data.encode import CorpusFacts, PartFacts, id_dtype
-from rnnkit.data.recipe import Recipe, character_recipe, word_recipe
-from rnnkit.data.sources import (
-    FileIdentity,
-    SourceFile,
-    changed_file,
-    find_files,
-    identify,
-)
+from rnnkit.config.base import layer_sizes
+from rnnkit.data.batches import Windows, check_windows
+from rnnkit.data.corpus import CHUNK_BYTES, open_corpus
+from rnnkit.data.counting import CorpusSource, CorpusStats
+from rnnkit.data.files import FileIdentity, SourceFile, find_files, identify
 from rnnkit.data.splits import SplitName, Splits, split_contiguous
-from rnnkit.data.windows import check_splits
-from rnnkit.data.word_vectors import read_word_vectors
+from rnnkit.data.vectors import read_vectors
+from rnnkit.errors import ConfigError
+from rnnkit.tasks.language_model.config import LanguageConfig
 from rnnkit.tasks.language_model.notes import describe_corpus
-from rnnkit.text.stored import read_vocabulary
+from rnnkit.text.cleaning import TextRules
 from rnnkit.text.vocabulary import Vocabulary
 
-if TYPE_CHECKING:
-    from rnnkit.tasks.language_model.config import LanguageConfig
-
-CHUNK_BYTES = 2**20
-"""How much of a file is in memory at a time."""
-
 
 @dataclass(frozen=True, eq=False)
-class _Corpus:
-    ids: NDArray[np.unsignedinteger]
-    facts: CorpusFacts
-    fingerprint: str
-
-
-@dataclass(frozen=True, eq=False)
-class Prepared:
+class LanguageData:
     """A text ready for training."""
 
     ids: NDArray[np.unsignedinteger]
@@ -54,71 +34,78 @@ class Prepared:
     characters: int
     """Characters in the whole text after cleaning."""
     notes: tuple[str, ...]
-    """What the user should know, one sentence or two each."""
+    """Messages for the user, one sentence or two each."""
     files: tuple[SourceFile, ...]
     vectors: NDArray[np.float32] | None = None
     """Pretrained vectors, float32[vocabulary, width]."""
 
     def split(self, name: SplitName) -> NDArray[np.unsignedinteger]:
-        """The ids of one part, unsigned[tokens of it]; a view, nothing is copied."""
-        part: range = getattr(self.splits, name)
-        return self.ids[part.start : part.stop]
+        """Return the ids of one split, unsigned[tokens of it]; a view, nothing is copied."""
+        positions: range = getattr(self.splits, name)
+        return self.ids[positions.start : positions.stop]
 
 
 def prepare(
-    config: "LanguageConfig", *, cache_dir: Path | None = None, chunk_bytes: int = CHUNK_BYTES
-) -> Prepared:
+    config: LanguageConfig, *, cache_dir: Path | None = None, chunk_bytes: int = CHUNK_BYTES
+) -> LanguageData:
     """Read, clean, count and encode the text of `config.data`, or take it from the cache.
 
-    The vocabulary of characters is that of the whole text, that of words and subwords comes from
-    the training part alone. Files are cleaned one by one and joined without anything between
+    The vocabulary of characters is that of the whole text, that of words and subwords is chosen
+    from the training split alone. Files are cleaned one by one and joined without anything between
     them; of words and subwords, each begins with a new line. Memory does not grow with the text,
     only with the number of different words.
 
     Raises DataError for files that are missing or no text, and for a text that is too short for
-    the windows, the batch size or the held-out parts of this configuration.
+    the windows, the batch size or the held-out splits of this configuration.
     """
     data = config.data
-    files, notes = _find_parts(config)
+    files, notes = _find_split_files(config)
     identities = tuple(
         tuple(identify(path, encoding=data.encoding) for path in paths) for paths in files
     )
-    match config.task:
-        case "char_generation":
-            recipe = character_recipe(config, identities[0], chunk_bytes=chunk_bytes)
-        case "word_generation":
-            recipe = word_recipe(config, identities, chunk_bytes=chunk_bytes)
-        case _:
-            assert_never(config)
-    entry, cache_note = _open_corpus(recipe, cache_dir)
-    facts = entry.facts
-    splits = _splits(config, facts)
-    check_splits(
+    corpus = open_corpus(_corpus_source(config, identities, chunk_bytes), folder=cache_dir)
+    stats = corpus.stats
+    splits = _splits(config, stats)
+    check_windows(
         splits,
-        windows=data.windows,
+        windows=windows_of(config),
         batch_size=config.training.batch_size,
         validation_fraction=None if files[1] else data.validation_fraction,
         test_fraction=None if files[2] else data.test_fraction,
     )
-    vectors, vector_notes = read_word_vectors(config, facts.vocabulary)
-    return Prepared(
-        ids=entry.ids,
-        vocabulary=facts.vocabulary,
+    vectors, vector_notes = _read_word_vectors(config, stats.vocabulary)
+    return LanguageData(
+        ids=corpus.ids,
+        vocabulary=stats.vocabulary,
         splits=splits,
-        fingerprint=entry.fingerprint,
-        characters=facts.characters,
-        notes=(*notes, *describe_corpus(facts), *vector_notes, cache_note),
-        files=facts.files,
+        fingerprint=corpus.fingerprint,
+        characters=stats.characters,
+        notes=(*notes, *describe_corpus(stats), *vector_notes, corpus.note),
+        files=stats.files,
         vectors=vectors,
     )
 
 
-def _patterns(path: "str | tuple[str, ...] | None") -> tuple[str, ...]:
+def windows_of(config: LanguageConfig) -> Windows:
+    """Return the windows of a configuration."""
+    windows = config.data.windows
+    match windows.kind:
+        case "stream":
+            return Windows("stream", windows.length)
+        case "sliding":
+            return Windows("sliding", windows.length, windows.stride)
+        case _:
+            assert_never(windows)
+
+
+def _patterns(path: str | tuple[str, ...] | None) -> tuple[str, ...]:
     return () if path is None else (path,) if isinstance(path, str) else path
 
 
-def _find_parts(config: "LanguageConfig") -> tuple[tuple[tuple[Path, ...], ...], tuple[str, ...]]:
-    """The files of the training, validation and test part, and notes about them."""
+def _find_split_files(
+    config: LanguageConfig,
+) -> tuple[tuple[tuple[Path, ...], ...], tuple[str, ...]]:
+    """Return the files of the training, validation and test split, and notes about them."""
     others = (None, None)
     if config.task == "word_generation":
         others = (config.data.validation_path, config.data.test_path)
@@ -127,65 +114,81 @@ def _find_parts(config: "LanguageConfig") -> tuple[tuple[tuple[Path, ...], ...],
     return tuple(paths for paths, _ in found), tuple(note for _, notes in found for note in notes)
 
 
-def _splits(config: "LanguageConfig", facts: CorpusFacts) -> Splits:
-    if facts.parts:
-        return Splits(*(range(part.start, part.start + part.tokens) for part in facts.parts))
+def _corpus_source(
+    config: LanguageConfig, files: tuple[tuple[FileIdentity, ...], ...], chunk_bytes: int
+) -> CorpusSource:
+    match config.task:
+        case "char_generation":
+            data = config.data
+            return CorpusSource(
+                files=files[:1],
+                kind=data.tokens,
+                rules=TextRules(data.newlines, data.normalization, data.lowercase),
+                encoding=data.encoding,
+                minimum_count=data.minimum_count,
+                chunk_bytes=chunk_bytes,
+            )
+        case "word_generation":
+            data = config.data
+            return CorpusSource(
+                files=files,
+                kind=data.tokens,
+                rules=TextRules(data.newlines, data.normalization, data.lowercase),
+                encoding=data.encoding,
+                vocabulary_size=data.vocabulary_size,
+                minimum_count=data.minimum_count,
+                layout=data.layout,
+                validation_fraction=0.0 if data.validation_path else data.validation_fraction,
+                test_fraction=0.0 if data.test_path else data.test_fraction,
+                chunk_bytes=chunk_bytes,
+            )
+        case _:
+            assert_never(config)
+
+
+def _splits(config: LanguageConfig, stats: CorpusStats) -> Splits:
+    if stats.splits:
+        return Splits(*(range(one.start, one.start + one.tokens) for one in stats.splits))
     return split_contiguous(
-        facts.tokens,
+        stats.tokens,
         validation_fraction=config.data.validation_fraction,
         test_fraction=config.data.test_fraction,
     )
 
 
-def _open_corpus(recipe: Recipe, cache_dir: Path | None) -> tuple[_Corpus, str]:
-    """The encoded text from the cache or newly encoded, and a note saying which."""
+def _read_word_vectors(
+    config: LanguageConfig, vocabulary: Vocabulary
+) -> tuple[NDArray[np.float32] | None, tuple[str, ...]]:
+    """Return float32[vocabulary, width] and a note; nothing where the input is of another kind.
 
-    def build(write: ArrayWriter) -> Json:
-        facts = recipe.count()
-        digest = hashlib.sha256(_json(facts.vocabulary.to_dict()))
-        pieces = _checked(recipe.encode(facts), facts, digest)
-        write("ids", pieces, dtype=id_dtype(facts.vocabulary.size), length=facts.tokens)
-        document = asdict(facts) | {"vocabulary": facts.vocabulary.to_dict()}
-        return {"facts": document, "fingerprint": digest.hexdigest()}
-
-    entry = cached(recipe.key(), build, folder=cache_dir)
-    facts = _at_present_paths(_facts_from_dict(entry.document["facts"]), recipe.sources)
-    return _Corpus(entry.arrays["ids"], facts, entry.document["fingerprint"]), entry.note
-
-
-def _checked(
-    pieces: Iterator[NDArray[np.unsignedinteger]], facts: CorpusFacts, digest: "hashlib._Hash"
-) -> Iterator[NDArray[np.unsignedinteger]]:
-    position = 0
-    for piece in pieces:
-        position += len(piece)
-        if position > facts.tokens:
-            break
-        digest.update(piece.data)
-        yield piece
-    if position != facts.tokens:
-        raise changed_file(Path(facts.files[0].path))
-
-
-def _facts_from_dict(content: Mapping[str, Any]) -> CorpusFacts:
-    return CorpusFacts(
-        **{
-            **content,
-            "vocabulary": read_vocabulary(content["vocabulary"]),
-            "files": tuple(SourceFile(**file) for file in content["files"]),
-            "parts": tuple(PartFacts(**part) for part in content["parts"]),
-        }
+    A word has its own vector, or else that of its lower-case form, which is all that most files
+    have. Others, `<unk>` and the marks among them, have random ones like those found. Raises
+    DataError for a broken file, ConfigError when its vectors cannot be the softmax matrix.
+    """
+    form = config.model.input
+    if form.kind != "pretrained" or vocabulary.kind != "words":
+        return None, ()
+    words = [vocabulary.decode((i,)) or vocabulary.token_of(i) for i in range(vocabulary.size)]
+    wanted = list(dict.fromkeys([*words, *(word.lower() for word in words)]))
+    read = read_vectors(form.path, wanted)
+    row_of = {word: row for row, word in enumerate(wanted)}
+    rows = [row_of[word] for word in words]
+    lower = [row_of[word.lower()] for word in words]
+    chosen = np.where(read.found[rows], rows, np.where(read.found[lower], lower, rows))
+    _check_width(config, read.width)
+    found = int(read.found[chosen].sum())
+    note = (
+        f"Vectors of {read.width:,} numbers: {found:,} of {vocabulary.size:,} tokens have one, "
+        f"in lower case where not as written."
     )
+    return read.matrix[chosen], (note,)
 
 
-def _json(content: object) -> bytes:
-    return json.dumps(content, sort_keys=True, separators=(",", ":")).encode("ascii")
-
-
-def _at_present_paths(facts: CorpusFacts, sources: Sequence[FileIdentity]) -> CorpusFacts:
-    """The same content may lie under other names now."""
-    files = (
-        replace(file, path=str(source.path))
-        for file, source in zip(facts.files, sources, strict=True)
-    )
-    return replace(facts, files=tuple(files))
+def _check_width(config: LanguageConfig, width: int) -> None:
+    last = layer_sizes(config.model)[-1]
+    if config.model.tie_weights and last != width:
+        raise ConfigError(
+            f"model.tie_weights needs vectors as long as the last layer; those of "
+            f"model.input.path have {width:,} numbers and units is {last:,}. Make them equal or "
+            "remove tie_weights."
+        )

@@ -6,7 +6,7 @@ from typing import Literal, get_args
 
 import numpy as np
 
-from rnnkit.data.encode_files import EncodedText, encode_files
+from rnnkit.data.corpus import EncodedText, encode_files
 from rnnkit.data.splits import SplitName
 from rnnkit.errors import DataError
 from rnnkit.runs.directory import RunDirectory

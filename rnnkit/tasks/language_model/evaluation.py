@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnnkit.data.extents import TokenExtents
+from rnnkit.data.text_counts import TokenCounts
 from rnnkit.errors import DataError
 from rnnkit.inference.decoding import LanguageModel
 from rnnkit.inference.intervals import LEAST_BLOCKS, Totals, estimate
@@ -239,7 +239,7 @@ class _Scorer:
     """Scores of single predictions, in tokens and in what they stand for."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
-        self._extents = TokenExtents(vocabulary)
+        self._extents = TokenCounts(vocabulary)
 
     def score(self, logits: np.ndarray, before: np.ndarray, targets: np.ndarray) -> _Scores:
         """Losses in nats, hits, characters and words that begin, float64[...] like `targets`.

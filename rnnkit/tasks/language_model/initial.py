@@ -6,7 +6,7 @@ import numpy as np
 
 from rnnkit.network.spec import NetworkSpec, check_given_weights
 from rnnkit.tasks.language_model.config import LanguageConfig
-from rnnkit.tasks.language_model.data import Prepared, prepare
+from rnnkit.tasks.language_model.data import LanguageData, prepare
 from rnnkit.tasks.language_model.network import language_network
 from rnnkit.tasks.language_model.samples import sample_prompt
 from rnnkit.training.task import Learning, TrainingData
@@ -45,7 +45,7 @@ def prepare_training(config: LanguageConfig, *, is_new: bool) -> TrainingData:
     )
 
 
-def initial_weights(config: LanguageConfig, prepared: Prepared) -> dict[str, np.ndarray]:
+def initial_weights(config: LanguageConfig, prepared: LanguageData) -> dict[str, np.ndarray]:
     """Return what replaces random initial weights, by name, such as `recurrent_0/kernel`.
 
     Raises:
@@ -57,7 +57,7 @@ def initial_weights(config: LanguageConfig, prepared: Prepared) -> dict[str, np.
     return weights if vectors is None else {**weights, "embedding/embeddings": vectors}
 
 
-def _network(config: LanguageConfig, prepared: Prepared) -> NetworkSpec:
+def _network(config: LanguageConfig, prepared: LanguageData) -> NetworkSpec:
     return language_network(
         config.model,
         vocabulary_size=prepared.vocabulary.size,

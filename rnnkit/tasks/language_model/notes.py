@@ -1,35 +1,35 @@
-"""What the user should know about a text, one sentence or two each."""
+"""Notes about a corpus for the user, one sentence or two each."""
 
-from rnnkit.data.encode import CorpusFacts, PartFacts
+from rnnkit.data.counting import CorpusStats, SplitStats
 from rnnkit.text.vocabulary import Vocabulary
 
 _LITTLE_KNOWN = 0.8
 
 
-def describe_corpus(facts: CorpusFacts) -> list[str]:
-    """Notes about what cleaning and counting met."""
+def describe_corpus(stats: CorpusStats) -> list[str]:
+    """Return notes about newlines, rare characters or words, and damaged ones."""
     notes = []
-    if with_bom := sum(file.has_bom for file in facts.files):
+    if with_bom := sum(file.has_bom for file in stats.files):
         notes.append(f"{_files(with_bom, 'begins', 'begin')} with a byte order mark, not read.")
     styles = {
-        "CRLF": sum(file.crlf > 0 for file in facts.files),
-        "CR": sum(file.cr > 0 for file in facts.files),
-        "LF": sum(file.lf > 0 for file in facts.files),
+        "CRLF": sum(file.crlf > 0 for file in stats.files),
+        "CR": sum(file.cr > 0 for file in stats.files),
+        "LF": sum(file.lf > 0 for file in stats.files),
     }
     if styles["CRLF"] or styles["CR"]:
         found = ", ".join(f"{style} in {_files(n)}" for style, n in styles.items() if n)
-        kept = facts.vocabulary.cleaning.newlines == "keep"
+        kept = stats.vocabulary.cleaning.newlines == "keep"
         notes.append(f"Newlines: {found}; {'kept as they are' if kept else 'all read as LF'}.")
-    if facts.vocabulary.kind == "words":
-        notes += _about_words(facts, facts.vocabulary)
-    elif facts.rare:
+    if stats.vocabulary.kind == "words":
+        notes += _about_words(stats, stats.vocabulary)
+    elif stats.rare:
         notes.append(
-            f"{facts.rare:,} rare characters ({facts.rare_occurrences:,} of "
-            f"{facts.characters:,}) became <unk>."
+            f"{stats.rare:,} rare characters ({stats.rare_occurrences:,} of "
+            f"{stats.characters:,}) became <unk>."
         )
-    if facts.damaged_characters:
+    if stats.damaged_characters:
         notes.append(
-            f"The text holds U+FFFD {facts.damaged_characters:,} times: an earlier conversion "
+            f"The text holds U+FFFD {stats.damaged_characters:,} times: an earlier conversion "
             "replaced what it could not read."
         )
     return notes
@@ -39,36 +39,36 @@ def _files(number: int, one: str = "", more: str = "") -> str:
     return f"1 file {one}".rstrip() if number == 1 else f"{number:,} files {more}".rstrip()
 
 
-def _about_words(facts: CorpusFacts, vocabulary: Vocabulary) -> list[str]:
-    training = facts.parts[0]
+def _about_words(stats: CorpusStats, vocabulary: Vocabulary) -> list[str]:
+    training = stats.splits[0]
     shares = [
-        f"{_known(part)} of the {name} tokens"
-        for name, part in zip(("training", "validation", "test"), facts.parts, strict=True)
-        if part.tokens
+        f"{_known(split)} of the {name} tokens"
+        for name, split in zip(("training", "validation", "test"), stats.splits, strict=True)
+        if split.tokens
     ]
     words = vocabulary.words
     line = (
-        f"Vocabulary: {len(words):,} of the {len(words) + facts.rare:,} different words of the "
-        f"training part; it covers {', '.join(shares)}."
+        f"Vocabulary: {len(words):,} of the {len(words) + stats.rare:,} different words of the "
+        f"training split; it covers {', '.join(shares)}."
     )
-    if any(_known_share(part) < _LITTLE_KNOWN for part in facts.parts if part.tokens):
+    if any(_known_fraction(split) < _LITTLE_KNOWN for split in stats.splits if split.tokens):
         line += " A larger vocabulary or subwords would cover more."
     notes = [line]
-    unknown = sum(part.unknown for part in facts.parts[1:])
+    unknown = sum(split.unknown for split in stats.splits[1:])
     if unknown and not training.unknown:
         notes.append(
-            f"{unknown:,} held-out words are unknown, and the training part has no <unk> to learn "
+            f"{unknown:,} held-out words are unknown, and the training split has no <unk> to learn "
             "from, since every word of it is kept: the score counts each as next to impossible. "
             "data.minimum_count: 2 reads words that occur once as <unk>."
         )
     return notes
 
 
-def _known_share(part: PartFacts) -> float:
-    return 1.0 - part.unknown / part.tokens
+def _known_fraction(split: SplitStats) -> float:
+    return 1.0 - split.unknown / split.tokens
 
 
-def _known(part: PartFacts) -> str:
-    if not part.unknown:
+def _known(split: SplitStats) -> str:
+    if not split.unknown:
         return "all"
-    return f"{min(100 * _known_share(part), 99.9):.1f} %"
+    return f"{min(100 * _known_fraction(split), 99.9):.1f} %"

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rnnkit.data.decoding import read_pieces
+from rnnkit.data.pieces import read_pieces
 from rnnkit.errors import DataError, UsageError
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.runs.files import read_document
-from rnnkit.tasks.language_model.data import CHUNK_BYTES, Prepared, prepare
+from rnnkit.tasks.language_model.data import CHUNK_BYTES, LanguageData, prepare
 from rnnkit.tasks.language_model.suffix_automaton import TooLargeError, build, compare
 from rnnkit.text.vocabulary import REPLACEMENT, Vocabulary
 
@@ -32,7 +32,7 @@ Progress = Callable[[int, int], None]
 class TrainingText:
     """The text that a run was trained on, and how it was read."""
 
-    prepared: Prepared
+    prepared: LanguageData
     encoding: str
 
 

@@ -8,13 +8,12 @@ import numpy as np
 import tensorflow as tf
 
 from rnnkit.data.batches import BatchPlan
-from rnnkit.data.extents import TextExtent, text_extent
-from rnnkit.data.windows import context_length
+from rnnkit.data.text_counts import TextCounts, count_text
 from rnnkit.network.keras import build_training_model
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.runs.records import Sample
-from rnnkit.tasks.language_model.config import LanguageConfig, SlidingWindows
-from rnnkit.tasks.language_model.data import Prepared
+from rnnkit.tasks.language_model.config import LanguageConfig
+from rnnkit.tasks.language_model.data import LanguageData, windows_of
 from rnnkit.tasks.language_model.network import language_network
 from rnnkit.tasks.language_model.samples import write_samples
 from rnnkit.training.execution import Execution
@@ -29,7 +28,7 @@ class LanguageModelling:
     def __init__(
         self,
         config: LanguageConfig,
-        prepared: Prepared,
+        prepared: LanguageData,
         *,
         execution: Execution,
         prompt: Sequence[int] = (),
@@ -48,12 +47,12 @@ class LanguageModelling:
         self._prompt, self._initial_weights = prompt, weights or {}
         self._ids = prepared.split("train")
         self._plan = BatchPlan(
-            windows=config.data.windows,
+            windows=windows_of(config),
             tokens=len(self._ids),
             batch_size=config.training.batch_size,
             seed=config.seed,
         )
-        self._context = context_length(config.data.windows)
+        self._context = windows_of(config).context
         self._spec = language_network(
             config.model,
             vocabulary_size=prepared.vocabulary.size,
@@ -91,9 +90,9 @@ class LanguageModelling:
         ids = self._prepared.split("validation")
         if not len(ids):
             return {}
-        windows = self._config.data.windows
+        windows = windows_of(self._config)
         streams = self._config.training.batch_size
-        if not isinstance(windows, SlidingWindows):
+        if windows.kind == "stream":
             streams = min(streams, max(1, (len(ids) - 1) // windows.length))
         plan = BatchPlan(windows=windows, tokens=len(ids), batch_size=streams, seed=0)
         # Added up where they are computed: reading them would make a GPU wait at every batch.
@@ -119,11 +118,11 @@ class LanguageModelling:
         return units
 
     @cached_property
-    def _extent(self) -> TextExtent:
+    def _extent(self) -> TextCounts:
         """That of the text that is scored."""
         validation = self._prepared.split("validation")
         ids = validation if len(validation) else self._ids
-        return text_extent(self._prepared.vocabulary, ids)
+        return count_text(self._prepared.vocabulary, ids)
 
     def samples(self, step: int) -> list[Sample]:
         """Return texts generated at this step, where they are wanted."""

@@ -8,14 +8,16 @@ import numpy as np
 from rnnkit.errors import DataError
 from rnnkit.runs.records import Sample
 from rnnkit.tasks.language_model.config import LanguageConfig, SamplesConfig
-from rnnkit.tasks.language_model.data import Prepared
+from rnnkit.tasks.language_model.data import LanguageData
 from rnnkit.text.vocabulary import Vocabulary
 
 if TYPE_CHECKING:  # step.py imports TensorFlow; the prompt is checked before that
     from rnnkit.training.step import Learner
 
 
-def sample_prompt(config: LanguageConfig, prepared: Prepared) -> tuple[list[int], tuple[str, ...]]:
+def sample_prompt(
+    config: LanguageConfig, prepared: LanguageData
+) -> tuple[list[int], tuple[str, ...]]:
     """Return the token ids that samples start from, none when no samples are wanted, and notes.
 
     A prompt that the vocabulary cannot express (the configuration of another text) is replaced by

@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 
 from rnnkit.data.cache import ArrayWriter, Entry, cached
 from rnnkit.data.encoded_texts import EncodedTexts, encode_texts
+from rnnkit.data.files import changed_file, naming
 from rnnkit.data.profile import VectorStats, describe_texts, profile_texts, profile_vectors
-from rnnkit.data.sources import changed_file, naming
 from rnnkit.data.splits import (
     SplitIndices,
     SplitName,

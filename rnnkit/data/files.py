@@ -1,4 +1,4 @@
-"""Which files make up the text, and whether they look like text at all."""
+"""The files of a text: finding them, checking that they are text, noticing changes."""
 
 import glob
 import hashlib
@@ -28,17 +28,17 @@ _CONTROLS = bytes(set(range(32)) - set(_TEXT_CONTROLS)) + b"\x7f"
 
 @dataclass(frozen=True)
 class SourceFile:
-    """One text file and what was found in it."""
+    """A text file and its counts."""
 
     path: str
     bytes: int
     sha256: str
     has_bom: bool
-    """Began with a UTF-8 byte order mark, which is not part of the text."""
+    """Whether it begins with a UTF-8 byte order mark, which is not part of the text."""
     characters: int
     """Characters after cleaning."""
     lf: int
-    """Newlines of Unix, as they stand in the file."""
+    """Newlines of Unix in the file."""
     crlf: int
     """Newlines of Windows."""
     cr: int
@@ -47,7 +47,7 @@ class SourceFile:
 
 @dataclass(frozen=True)
 class FileIdentity:
-    """Which file it was when it was looked at, and what was in it."""
+    """A file at the time when it was checked: place, time of change and content."""
 
     path: Path
     bytes: int
@@ -57,10 +57,10 @@ class FileIdentity:
 
 
 def find_files(patterns: Sequence[str]) -> tuple[tuple[Path, ...], tuple[str, ...]]:
-    """The files that `patterns` (paths or glob patterns) stand for, and notes about them.
+    """Return the files of `patterns` (paths or glob patterns), and notes about them.
 
     Files come in the order of the patterns, those of one pattern by name; one that is named
-    twice is taken once. A pattern may match folders too, which are passed over.
+    twice is taken once. Folders that a pattern matches are skipped.
     Raises DataError for what does not exist.
     """
     found: dict[Path, None] = {}
@@ -77,7 +77,7 @@ def find_files(patterns: Sequence[str]) -> tuple[tuple[Path, ...], tuple[str, ..
 
 def _matches(pattern: str) -> list[Path]:
     if "\0" in pattern:
-        raise DataError(f"{pattern!r} is no path: it holds a NUL character.")
+        raise DataError(f"{pattern!r} is not a path: it holds a NUL character.")
     with naming(pattern):
         if os.path.lexists(pattern) or not glob.has_magic(pattern):
             return [Path(pattern)]
@@ -127,7 +127,7 @@ def _read_beginning(path: Path) -> tuple[bytes, os.stat_result]:
             )
         if not stat.S_ISREG(status.st_mode):
             raise DataError(
-                f"{path} is no regular file, and it has to be read more than once. Save its "
+                f"{path} is not a regular file, and it has to be read more than once. Save its "
                 "text to a file first."
             )
         with path.open("rb") as file:
@@ -153,21 +153,21 @@ def _check_beginning(path: Path, sample: bytes, *, encoding: str) -> None:
     controls = len(sample) - len(sample.translate(None, _CONTROLS))
     if controls > _MOST_CONTROL * len(sample):
         raise DataError(
-            f"{path} is no text file: {controls:,} of its first {len(sample):,} bytes are "
+            f"{path} is not a text file: {controls:,} of its first {len(sample):,} bytes are "
             "control characters. Extract the text from it first."
         )
 
 
 def binary_file(path: Path, offset: int, surroundings: bytes) -> DataError:
-    """The error for a NUL byte at `offset`, found in `surroundings`."""
+    """Return the error for a NUL byte at `offset`, found in `surroundings`."""
     even, odd = surroundings[::2].count(0), surroundings[1::2].count(0)
     if (even == 0 or odd == 0) and 5 * (even + odd) > len(surroundings) and even + odd > 1:
         return DataError(
-            f"{path} is no UTF-8 text: every second byte is NUL, as in UTF-16. Convert it: "
+            f"{path} is not UTF-8 text: every second byte is NUL, as in UTF-16. Convert it: "
             f"iconv -f UTF-16{'LE' if even == 0 else 'BE'} -t UTF-8 {path.name} > converted.txt"
         )
     return DataError(
-        f"{path} is no text file: byte {offset:,} is NUL. Extract the text from it first."
+        f"{path} is not a text file: byte {offset:,} is NUL. Extract the text from it first."
     )
 
 
@@ -188,7 +188,7 @@ def check_unchanged(identity: FileIdentity) -> None:
 
 
 def changed_file(path: Path) -> DataError:
-    """The error for a file that another process writes to."""
+    """Return the error for a file that another process writes to."""
     return DataError(
         f"{path} changed while it was being read. Start again when nothing writes to it."
     )
@@ -196,7 +196,7 @@ def changed_file(path: Path) -> DataError:
 
 @contextmanager
 def naming(path: Path | str) -> Iterator[None]:
-    """Turn what the operating system says about `path` into a DataError."""
+    """Turn an error of the operating system about `path` into a DataError."""
     try:
         yield
     except FileNotFoundError:

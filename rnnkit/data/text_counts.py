@@ -1,4 +1,4 @@
-"""How many characters and words tokens stand for in the text that they make.
+"""Characters and words of tokens in the text that they make.
 
 So that models of characters, bytes, subwords and words can be compared: bits per character and
 perplexity per word do not depend on what the tokens are.
@@ -18,8 +18,8 @@ _WHITESPACE = b" \t\n\v\f\r"
 
 
 @dataclass(frozen=True)
-class TextExtent:
-    """What a text has from its second token on: those that are predicted."""
+class TextCounts:
+    """Counts of a text from its second token on: the tokens that are predicted."""
 
     tokens: int
     characters: int
@@ -55,12 +55,12 @@ def _spell(content: bytes) -> _Spelling:
     )
 
 
-class TokenExtents:
+class TokenCounts:
     """Characters and words that begin with a token, given the one before it.
 
-    Words are what stands between spaces, tabs and newlines. The space that a word brings belongs
-    to it. `<unk>` counts as one character, and as the word that it is: what it stands for is not
-    spelled, so scores per character are those of a text with a single sign for every unknown word.
+    Words are everything between spaces, tabs and newlines. The space before a word belongs to it.
+    `<unk>` counts as one word of one character: scores per character are those of a text with a
+    single character for every unknown word.
     """
 
     def __init__(self, vocabulary: Vocabulary) -> None:
@@ -78,20 +78,20 @@ class TokenExtents:
     def count(
         self, before: NDArray[np.integer], ids: NDArray[np.integer]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Characters and words, float64[...] like `ids`; `before` are the tokens before them."""
+        """Return characters and words, float64[...] like `ids`, which follow `before`."""
         spaced = ~(self._joins_right[before] | self._joins_left[ids])
         begins = self._starts_word[ids] & (spaced | self._ends_space[before])
         return self._characters[ids] + spaced, self._words[ids] + begins
 
 
-def text_extent(vocabulary: Vocabulary, ids: NDArray[np.unsignedinteger]) -> TextExtent:
-    """The extent of `ids`, unsigned[tokens], possibly memory-mapped."""
-    extents = TokenExtents(vocabulary)
+def count_text(vocabulary: Vocabulary, ids: NDArray[np.unsignedinteger]) -> TextCounts:
+    """Count the text of `ids`, unsigned[tokens], possibly memory-mapped."""
+    counts = TokenCounts(vocabulary)
     characters = words = 0.0
     for start in range(1, len(ids), _TOKENS_AT_ONCE):
         here = np.asarray(ids[start : start + _TOKENS_AT_ONCE])
         before = np.asarray(ids[start - 1 : start - 1 + len(here)])
-        more = extents.count(before, here)
+        more = counts.count(before, here)
         characters += float(more[0].sum())
         words += float(more[1].sum())
-    return TextExtent(len(ids) - 1, int(characters), int(words))
+    return TextCounts(len(ids) - 1, int(characters), int(words))

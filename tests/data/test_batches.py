@@ -9,12 +9,9 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from rnnkit.data import batches
-from rnnkit.data.batches import BatchPlan
-from rnnkit.data.permutation import permute
+from rnnkit.data.batches import BatchPlan, Windows, check_windows, permute
 from rnnkit.data.splits import split_contiguous
-from rnnkit.data.windows import check_splits
 from rnnkit.errors import DataError
-from rnnkit.tasks.language_model.config import SlidingWindows, StreamWindows, Windows
 
 fractions = st.sampled_from([0.0, 0.1, 0.05, 0.3, 0.25, 1 / 3, 0.45])
 
@@ -24,8 +21,8 @@ def positions(tokens: int) -> np.ndarray:
     return np.arange(tokens, dtype=np.uint32)
 
 
-def sliding(length: int, stride: int = 1) -> SlidingWindows:
-    return SlidingWindows(kind="sliding", length=length, stride=stride)
+def sliding(length: int, stride: int = 1) -> Windows:
+    return Windows("sliding", length, stride)
 
 
 @given(st.integers(0, 10_000), fractions, fractions)
@@ -62,7 +59,7 @@ def test_streams_cover_every_target_once_and_go_on_where_they_left_off(
     tokens: int, batch_size: int, length: int
 ) -> None:
     assume(tokens > batch_size)
-    plan = BatchPlan(StreamWindows(length=length), tokens, batch_size, 0)
+    plan = BatchPlan(Windows("stream", length=length), tokens, batch_size, 0)
     ids = positions(tokens)
     targets: Counter[int] = Counter()
     expected_next = None
@@ -155,7 +152,7 @@ def test_a_huge_order_needs_no_memory_for_it() -> None:
     assert order.max() < size
 
 
-@pytest.mark.parametrize("windows", [StreamWindows(length=5), sliding(5)])
+@pytest.mark.parametrize("windows", [Windows("stream", length=5), sliding(5)])
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.uint32])
 def test_batches_are_the_same_whenever_they_are_asked_for(windows: Windows, dtype: type) -> None:
     ids = (np.arange(300) % 256).astype(dtype)
@@ -183,7 +180,7 @@ def test_memory_mapped_ids_give_the_same_batches(
         mapped_part, part = mapped[100:], ids[100:].copy()
         if mode == "c":
             mapped_part[3] = part[3] = 255
-        plan = BatchPlan(StreamWindows(length=64), len(part), 8, 0)
+        plan = BatchPlan(Windows("stream", length=64), len(part), 8, 0)
         for index in range(plan.batches_per_epoch):
             batch = plan.batch(mapped_part, 0, index)
             assert not isinstance(batch.inputs, np.memmap)
@@ -193,8 +190,8 @@ def test_memory_mapped_ids_give_the_same_batches(
 @pytest.mark.parametrize(
     ("windows", "tokens", "batch_size", "problem"),
     [
-        (StreamWindows(length=4), 8, 8, "8 tokens has 7 to predict, too few for 8 streams"),
-        (StreamWindows(length=4), 0, 1, "0 tokens has 0 to predict, too few for 1 stream"),
+        (Windows("stream", length=4), 8, 8, "8 tokens has 7 to predict, too few for 8 streams"),
+        (Windows("stream", length=4), 0, 1, "0 tokens has 0 to predict, too few for 1 stream"),
         (sliding(8), 8, 1, "8 tokens holds no window of 8"),
     ],
 )
@@ -208,11 +205,32 @@ def test_a_text_that_is_too_short_has_no_plan(
 @pytest.mark.parametrize(
     ("windows", "tokens", "batch_size", "validation", "test", "problem"),
     [
-        (StreamWindows(length=64), 64, 1, 0.0, 0.0, "64 tokens, but a window of .* 64 .* need 65"),
+        (
+            Windows("stream", length=64),
+            64,
+            1,
+            0.0,
+            0.0,
+            "64 tokens, but a window of .* 64 .* need 65",
+        ),
         (sliding(64), 100, 1, 0.4, 0.0, r"60 tokens \(of 100 tokens in all\).*hold out less"),
-        (StreamWindows(length=4), 64, 64, 0.0, 0.0, "too few for training.batch_size 64 streams"),
-        (StreamWindows(length=4), 10, 2, 0.1, 0.0, "validation text has 1 token .* at least 2 "),
-        (StreamWindows(length=4), 10, 2, 0.0, 0.1, "test text has 1 token .* at least 2 "),
+        (
+            Windows("stream", length=4),
+            64,
+            64,
+            0.0,
+            0.0,
+            "too few for training.batch_size 64 streams",
+        ),
+        (
+            Windows("stream", length=4),
+            10,
+            2,
+            0.1,
+            0.0,
+            "validation text has 1 token .* at least 2 ",
+        ),
+        (Windows("stream", length=4), 10, 2, 0.0, 0.1, "test text has 1 token .* at least 2 "),
         (sliding(3), 30, 2, 0.1, 0.0, "validation text has 3 tokens .* at least 4 "),
     ],
 )
@@ -221,7 +239,7 @@ def test_splits_that_are_too_short_are_named(
 ) -> None:
     splits = split_contiguous(tokens, validation_fraction=validation, test_fraction=test)
     with pytest.raises(DataError, match=problem):
-        check_splits(
+        check_windows(
             splits,
             windows=windows,
             batch_size=batch_size,
@@ -231,7 +249,7 @@ def test_splits_that_are_too_short_are_named(
 
 
 def test_a_batch_that_is_not_there_is_our_bug() -> None:
-    plan = BatchPlan(StreamWindows(length=4), 20, 2, 0)
+    plan = BatchPlan(Windows("stream", length=4), 20, 2, 0)
     with pytest.raises(IndexError):
         plan.batch(positions(20), 0, plan.batches_per_epoch)
     with pytest.raises(ValueError, match="20 tokens"):

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from rnnkit.data.batches import BatchPlan
-from rnnkit.data.encode_files import encode_files
+from rnnkit.data.corpus import encode_files
 from rnnkit.errors import DataError
 from rnnkit.tasks.language_model.config import CharGenerationConfig
-from rnnkit.tasks.language_model.data import Prepared, prepare
+from rnnkit.tasks.language_model.data import LanguageData, prepare, windows_of
 from rnnkit.text import cleaning
 from rnnkit.text.cleaning import TextRules
 from rnnkit.text.vocabulary import Vocabulary
@@ -38,7 +38,7 @@ def configure(path: Path | list[Path], *, batch_size: int = 1, **data: Any) -> C
     )
 
 
-def prepare_text(folder: Path, text: str, **data: Any) -> Prepared:
+def prepare_text(folder: Path, text: str, **data: Any) -> LanguageData:
     path = folder / "x.txt"
     path.write_bytes(text.encode())
     return prepare(configure(path, **data))
@@ -130,7 +130,7 @@ def test_the_real_text_has_the_known_numbers() -> None:
     assert prepared.characters == len(prepared.ids) == 1115394
     text = SHAKESPEARE.read_text(encoding="utf-8")
     assert prepared.vocabulary.decode(prepared.split("train")[:5000].tolist()) == text[:5000]
-    plan = BatchPlan(configure(SHAKESPEARE).data.windows, 1003854, 64, 0)
+    plan = BatchPlan(windows_of(configure(SHAKESPEARE)), 1003854, 64, 0)
     assert plan.batch(prepared.split("train"), 0, 0).inputs.shape == (64, 1)
 
 
@@ -236,7 +236,7 @@ def test_unseen_characters_of_another_text_are_counted(tmp_path: Path) -> None:
     assert encoded.ids.tolist() == [0, 2, 0, 3, 2, 1, 0]
     assert encoded.unseen == {"x": 1, "é": 2}
     strange = Vocabulary(TextRules(), "characters", ("x", "y"))
-    with pytest.raises(DataError, match=r"other\.txt: only 1 of 7 characters are known"):
+    with pytest.raises(DataError, match=r"other\.txt: the model knows only 1 of 7 characters"):
         encode_files([str(path)], strange, "utf-8")
 
 
@@ -245,5 +245,5 @@ def test_encoding_a_text_that_is_none_fails_by_name(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"no\.txt does not exist"):
         encode_files([str(tmp_path / "no.txt")], vocabulary, "utf-8")
     (tmp_path / "binary").write_bytes(b"a\0b")
-    with pytest.raises(DataError, match="binary is no text file"):
+    with pytest.raises(DataError, match="binary is not a text file"):
         encode_files([str(tmp_path / "binary")], vocabulary, "utf-8")

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from rnnkit.data.encode_files import encode_files
-from rnnkit.data.extents import text_extent
-from rnnkit.data.word_pieces import divide
+from rnnkit.data.corpus import encode_files
+from rnnkit.data.pieces import divide
+from rnnkit.data.text_counts import count_text
 from rnnkit.errors import ConfigError, DataError
 from rnnkit.tasks.language_model.config import WordGenerationConfig
-from rnnkit.tasks.language_model.data import Prepared, prepare
+from rnnkit.tasks.language_model.data import LanguageData, prepare
 from rnnkit.tasks.task import parse_config
 
 SETTINGS = """\
@@ -37,12 +37,12 @@ def config(folder: Path, *overrides: str, text: str | None = POEM) -> WordGenera
     return made
 
 
-def ready(folder: Path, *overrides: str, text: str | None = POEM, **options: Any) -> Prepared:
+def ready(folder: Path, *overrides: str, text: str | None = POEM, **options: Any) -> LanguageData:
     made = config(folder, *overrides, text=text)
     return prepare(made, cache_dir=folder / "cache", **options)
 
 
-def text_of(prepared: Prepared) -> str:
+def text_of(prepared: LanguageData) -> str:
     parts = (prepared.split(name).tolist() for name in ("train", "validation", "test"))
     return "".join(map(prepared.vocabulary.decode, parts))
 
@@ -56,6 +56,8 @@ EVERYTHING = ("data.vocabulary_size=null", "data.validation_fraction=0")
     st.integers(1, 40),
     st.booleans(),
 )
+@example("the the the the the the      ", 1, True)  # ends with whitespace
+@example("the the the the the the      ", 40, False)
 def test_the_ids_are_the_text_whatever_the_pieces(
     tmp_path: Path, text: str, chunk_bytes: int, subwords: bool
 ) -> None:
@@ -65,6 +67,7 @@ def test_the_ids_are_the_text_whatever_the_pieces(
     assert prepared.vocabulary.decode(prepared.ids.tolist()) == text
     assert prepared.ids.tolist() == prepared.vocabulary.encode(text)
     assert prepared.characters == len(text)
+    assert len(prepared.split("train")) == len(prepared.ids)
 
 
 @pytest.mark.parametrize("kind", [(), SUBWORDS], ids=["words", "subwords"])
@@ -85,7 +88,7 @@ def test_every_part_is_a_text_of_its_own(
         known = prepared.vocabulary.decode(ids.tolist())
         assert known.startswith("Line")
         assert known.endswith("\n")
-        lengths.append(text_extent(prepared.vocabulary, ids).characters)
+        lengths.append(count_text(prepared.vocabulary, ids).characters)
     if kind:  # nothing is unknown
         assert text_of(prepared) == POEM
         # The division is that of the characters, up to the end of a line.
@@ -228,7 +231,7 @@ def test_other_files_in_an_existing_vocabulary(tmp_path: Path) -> None:
     ("text", "overrides", "message"),
     [
         ("same same same same", (), "nothing but 'same'"),
-        ("one", EVERYTHING[1:], "has 1 words"),
+        ("one", EVERYTHING[1:], "has 1 word;"),
         ("a b c d e f g h i j", ("data.minimum_count=2",), "Lower it"),
         ("a b c d e fghij", ("data.validation_fraction=0.01",), "The validation text has 0"),
         ("a b c d e", ("training.batch_size=9",), "too few for"),
@@ -296,7 +299,20 @@ def test_the_extent_of_a_text_is_that_of_its_characters_and_words(tmp_path: Path
     for kind in (EVERYTHING, (*SUBWORDS, EVERYTHING[1])):
         prepared = ready(tmp_path, *kind, text=text)
         first = prepared.vocabulary.decode(prepared.ids[:1].tolist())
-        extent = text_extent(prepared.vocabulary, prepared.ids)
+        extent = count_text(prepared.vocabulary, prepared.ids)
         assert extent.tokens == len(prepared.ids) - 1
         assert extent.characters == len(text) - len(first)
         assert extent.words == len(text.split()) - 1
+
+
+@pytest.mark.parametrize("fraction", ["0", "0.2"])
+def test_no_split_gets_the_whitespace_at_the_end_of_another(tmp_path: Path, fraction: str) -> None:
+    """Neither for one text nor where files are joined by newlines that they lack."""
+    (tmp_path / "b.txt").write_text("of b the last words   ")
+    paths = f"data.path=[{tmp_path / 'text.txt'}, {tmp_path / 'b.txt'}]"
+    text = POEM + "the end"
+    prepared = ready(tmp_path, paths, f"data.validation_fraction={fraction}", text=text)
+    assert len(prepared.split("test")) == 0
+    last = "train" if fraction == "0" else "validation"
+    known = prepared.vocabulary.decode(prepared.split(last).tolist())
+    assert known.endswith("   ")

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnkit.data.decoding import read_pieces
-from rnnkit.data.sources import check_unchanged, find_files, identify
+from rnnkit.data.files import check_unchanged, find_files, identify
+from rnnkit.data.pieces import read_pieces
 from rnnkit.errors import DataError
 from rnnkit.text.cleaning import TextRules
 
@@ -83,11 +83,11 @@ def holding(content: bytes) -> Callable[[Path], object]:
     [
         (lambda path: None, "utf-8", "does not exist"),
         (make_folder, "utf-8", r"is a folder.*x\.txt/\*\.txt"),
-        (make_pipe, "utf-8", "no regular file"),
+        (make_pipe, "utf-8", "not a regular file"),
         (holding(b""), "utf-8", "is empty"),
         (holding(b"\xef\xbb\xbf"), "utf-8", "is empty"),
         (holding(b"abc\0def"), "utf-8", "byte 3 is NUL"),
-        (holding(b"\x7fELF\x01\x02\x03\x04"), "utf-8", "no text file: 5 of its first 8 bytes"),
+        (holding(b"\x7fELF\x01\x02\x03\x04"), "utf-8", "not a text file: 5 of its first 8 bytes"),
         (holding("text".encode("utf-16")), "utf-8", "of UTF-16.*iconv -f UTF-16 -t UTF-8 x.txt"),
         (holding("text".encode("utf-32")), "latin-1", "of UTF-32.*iconv -f UTF-32"),
         (holding("text".encode("utf-16-le")), "utf-8", "iconv -f UTF-16LE"),
