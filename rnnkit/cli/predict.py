@@ -20,7 +20,6 @@ from rnnkit.cli.text_arguments import check_encoding, is_typed, run_and_texts, s
 from rnnkit.errors import UsageError
 
 if TYPE_CHECKING:
-    from rnnkit.runs.directory import RunDirectory
     from rnnkit.tasks.text_classification.classifier import Classifier
     from rnnkit.tasks.text_classification.predict import Tally
 
@@ -131,20 +130,36 @@ def command(
     if threshold is not None:
         classifier = with_threshold(classifier, threshold)
 
+    pieces = stdin_pieces(encoding) if reads_stdin else iter([texts])
+    started = time.monotonic()
     if source is not None:
-        _write_table(directory, classifier, source, output, asked, encoding=encoding)
+        from rnnkit.tables.read import TableOptions
+        from rnnkit.tasks.text_classification.predict_table import own_data, predict_file
+
+        with progress_bar("predicting") as progress:
+            tally = predict_file(
+                classifier,
+                source,
+                output,
+                own=own_data(directory),
+                options=TableOptions(encoding, header, _character(separator)),
+                column=column,
+                note=lambda line: click.echo(printable(line), err=True),
+                progress=progress,
+            )
+        _tell_written(tally, output, time.monotonic() - started)
     elif output is not None:
-        pieces = stdin_pieces(encoding) if reads_stdin else iter([texts])
-        _write_texts(classifier, pieces, output)
+        from rnnkit.tasks.text_classification.predict_table import predict_texts
+
+        tally = predict_texts(classifier, pieces, output)
+        _tell_written(tally, output, time.monotonic() - started)
     elif as_json:
-        if reads_stdin:
-            texts = [line for piece in stdin_pieces(encoding) for line in piece]
         from rnnkit.tasks.text_classification.predict import prediction_document
 
+        texts = [text for piece in pieces for text in piece]
         run_path = str(directory.path)
         print_json(prediction_document(classifier, texts, run=run_path, explained=explain))
     else:
-        pieces = stdin_pieces(encoding) if reads_stdin else iter([texts])
         alone = not reads_stdin and len(texts) == 1
         _show(classifier, pieces, alone=alone, every=probabilities, explained=explain)
 
@@ -177,8 +192,13 @@ def _check_options(
         raise UsageError("--force is about an --output that exists already; there is none.")
     if output is not None and (explain or as_json):
         raise UsageError("--output writes a table; --explain and --json print to the screen.")
-    if asked["separator"] is not None and len(asked["separator"].replace("\\t", "\t")) != 1:
+    if asked["separator"] is not None and len(_character(asked["separator"]) or "") != 1:
         raise UsageError(f"--separator {asked['separator']!r}: expected one character, or \\t.")
+
+
+def _character(separator: str | None) -> str | None:
+    r"""Return the separator, a tab for `\t`."""
+    return separator and separator.replace("\\t", "\t")
 
 
 # -------------------------------------------------------------------------------- texts and lines
@@ -221,92 +241,17 @@ def _explain(classifier: "Classifier", text: str, label: int) -> None:
     click.echo(render_section(section, colour=has_colour()))
 
 
-def _write_texts(classifier: "Classifier", pieces: Iterator[list[str]], output: Path) -> None:
-    from rnnkit.tables.write import output_format, replacing, row_writer
-    from rnnkit.tasks.text_classification.predict import Tally, added_columns, write_predictions
+def _tell_written(tally: "Tally", output: Path | None, seconds: float) -> None:
+    if output is not None:
+        from rnnkit.views.formats import count
 
-    added = added_columns(classifier.classes, ["text"])
-    tally = Tally()
-    started = time.monotonic()
-    with replacing(output) as stream:
-        kind = output_format(output)
-        write = row_writer(stream, kind, columns=["text"], width=1, added=added)
-        for texts in pieces:
-            numbers = range(tally.rows + 1, tally.rows + len(texts) + 1)
-            rows = [[text] for text in texts]
-            write_predictions(classifier, numbers, rows, texts, write=write, tally=tally)
-    _tell_written(tally, output, time.monotonic() - started)
-
-
-# ------------------------------------------------------------------------------------------ tables
-
-
-def _write_table(
-    directory: "RunDirectory",
-    classifier: "Classifier",
-    source: Path,
-    output: Path | None,
-    asked: dict[str, Any],
-    *,
-    encoding: str,
-) -> None:
-    import contextlib
-
-    from rnnkit.tables.read import TableOptions
-    from rnnkit.tables.write import output_format, replacing, row_writer
-    from rnnkit.tasks.text_classification.predict import (
-        added_columns,
-        open_input,
-        own_data,
-        predict_table,
-        text_place,
-    )
-
-    own = own_data(directory)
-    separator = asked["separator"] and asked["separator"].replace("\\t", "\t")
-    options = TableOptions(encoding, header=asked["header"] is None, separator=separator)
-    table = open_input(source, options, own)
-    place = text_place(table, asked["column"], own=own.text)
-    added = added_columns(classifier.classes, table.columns or ())
-    if added[0] != "label":
-        click.echo(f"The table has a column label already; {added[0]} is new.", err=True)
-    if table.columns is None:
-        names = printable(", ".join(added))
-        click.echo(f"The new columns at the end are {names}.", err=True)
-    started = time.monotonic()
-    with contextlib.ExitStack() as stack:
-        progress = stack.enter_context(progress_bar("predicting"))
-
-        def after_chunk(position: int) -> None:
-            progress(position, table.size)
-            if output is None:
-                sys.stdout.flush()
-
-        stream = stack.enter_context(replacing(output)) if output is not None else sys.stdout
-        kind = output_format(output) if output is not None else "csv"
-        tally = predict_table(
-            classifier,
-            table,
-            place,
-            write=row_writer(stream, kind, columns=table.columns, width=table.width, added=added),
-            drop_bad_rows=own.drop_bad_rows,
-            after_chunk=after_chunk,
-        )
-    if output is None:
-        _tell_left_out(tally)
-    else:
-        _tell_written(tally, output, time.monotonic() - started)
-
-
-def _tell_written(tally: "Tally", output: Path, seconds: float) -> None:
-    from rnnkit.data.splits import counted
-
-    counts = ", ".join(f"{count:,} {printable(name)}" for name, count in tally.counts.items())
-    rate = tally.rows / max(seconds, 1e-3)
-    rows = counted(tally.rows, "row")
-    click.echo(f"{rows} in {seconds:.1f} s ({rate:,.0f} a second): {counts or 'none'}", err=True)
+        counts = ", ".join(f"{rows:,} {printable(name)}" for name, rows in tally.counts.items())
+        rate = tally.rows / max(seconds, 1e-3)
+        told = f"{count(tally.rows, 'row')} in {seconds:.1f} s ({rate:,.0f} a second)"
+        click.echo(f"{told}: {counts or 'none'}", err=True)
     _tell_left_out(tally)
-    click.echo(str(output))
+    if output is not None:
+        click.echo(str(output))
 
 
 def _tell_left_out(tally: "Tally") -> None:

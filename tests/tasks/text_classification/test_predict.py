@@ -13,13 +13,13 @@ from rnnkit.errors import DataError, RunError, UsageError
 from rnnkit.inference.decision import Decision
 from rnnkit.tables import read as reader
 from rnnkit.tables.read import TableOptions, cell_at, read_table
-from rnnkit.tables.write import row_writer
 from rnnkit.tasks.text_classification import classifier as classifier_module
 from rnnkit.tasks.text_classification.classifier import Classifier, classify, pad, with_threshold
-from rnnkit.tasks.text_classification.predict import (
+from rnnkit.tasks.text_classification.predict import predict
+from rnnkit.tasks.text_classification.predict_table import (
+    OwnData,
     added_columns,
-    predict,
-    predict_table,
+    predict_file,
     text_place,
 )
 from rnnkit.text.encoder import PAD, UNKNOWN, TextEncoder
@@ -87,13 +87,9 @@ def test_batches_of_any_size_agree(texts: list[str], rows: int, tokens: int) -> 
 
 
 def as_csv(path: Path) -> str:
-    stream = io.StringIO()
-    classifier = recurrent_classifier()
-    table = read_table(path, "csv", TableOptions())
-    added = added_columns(classifier.classes, ["text"])
-    write = row_writer(stream, "csv", columns=["text"], width=1, added=added)
-    predict_table(classifier, table, 0, write=write)
-    return stream.getvalue()
+    output = path.with_name("out.csv")
+    predict_file(recurrent_classifier(), path, output, own=OwnData(), options=TableOptions())
+    return output.read_bytes().decode()
 
 
 @given(TEXTS, st.integers(1, 7), st.integers(1, 50))
