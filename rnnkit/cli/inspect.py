@@ -60,7 +60,7 @@ def _open(target: str | None, *, runs_dir: Path) -> "Subject":
 
 
 def _is_config(target: str) -> bool:
-    """Whether a configuration file is meant: a run of that name would be a folder."""
+    """Return whether a configuration file is meant: a run of that name would be a folder."""
     path = Path(target)
     return path.suffix in (".yaml", ".yml") and not path.is_dir()
 
@@ -141,7 +141,7 @@ def forward(
 ) -> None:
     """Show every number on the way from a text to a prediction.
 
-    For each token: the input vector x, the products W x and U h with the matrices, the sums that
+    For each token: the input vector x, W x and U h, the sums that
     go into the activations, the gates, the new state h, the logits and their softmax, and what
     was predicted beside what comes next in the text. A classifier is followed through the words
     of a text to the probabilities of its classes.
@@ -173,7 +173,7 @@ def forward(
     "files",
     multiple=True,
     metavar="FILE",
-    help="Look at this text [default: the validation part of the run's own text]. Of a "
+    help="Read this text [default: the validation split of the run's own text]. Of a "
     "classifier, every line is a text.",
 )
 @click.option(
@@ -195,8 +195,8 @@ def forward(
     "compared",
     multiple=True,
     metavar="RUN|cells",
-    help="Put another run or configuration beside it; repeatable. `cells` stands for fresh "
-    "networks of the same size with each of the three cells.",
+    help="Compare with another run or configuration; repeatable. `cells` are untrained "
+    "networks of the same size with each of the cells.",
 )
 @click.option(
     "--recurrent-scale",
@@ -255,7 +255,7 @@ def gradients(
     if text is not None and files:
         raise UsageError("--text and --file both give the text to look at; use one.")
     check_files(html_path=html_path, png_path=png_path)
-    # Products of single steps are small: handing them from thread to thread takes longer.
+    # The matrices of single steps are small: handing them from thread to thread takes longer.
     keep_numpy_to_one_thread()
     from rnnkit.inspection.gradient_study import GradientOptions
     from rnnkit.inspection.gradients import gradients_view

@@ -74,7 +74,7 @@ _OWN_OPTIONS = {
     "rank_files",
     metavar="FILE",
     multiple=True,
-    help="Rank on this UTF-8 text [default: the validation part of the run].",
+    help="Rank on this UTF-8 text [default: the validation split of the run].",
 )
 @click.option(
     "--rank-tokens",
@@ -172,13 +172,13 @@ def _read(path: Path) -> str:
     type=click.Choice(["shapley", "leave-one-out", "integrated-gradients"]),
     default="shapley",
     show_default=True,
-    help="How the probability is shared out among the tokens.",
+    help="How the probability is attributed to the tokens.",
 )
 @click.option(
     "--class",
     "class_name",
     metavar="NAME",
-    help="Share out the probability of this class [default: the one decided for].",
+    help="Explain the probability of this class [default: the one decided for].",
 )
 @click.option(
     "--pairs",
@@ -218,8 +218,8 @@ def attributions(
     """Show which words of a text made the decision, and how it formed.
 
     Texts are arguments or the lines of standard input. The first argument is RUN if there is a run
-    of that name. Every token gets what it adds to the probability of the class, and beside it
-    stands the probability of the text cut after the token.
+    of that name. For every token, the answer has what it adds to the probability of the class, and
+    the probability of the text cut after it.
 
     shapley: what a token adds on average over all orders in which the tokens could be put in. The
     values add up to the difference between the text and an empty one; those of more than 10 tokens

@@ -24,7 +24,7 @@ Worth = Callable[[Sequence[Sequence[int]]], np.ndarray]
 
 
 def exact_shapley(ids: Sequence[int], worth: Worth) -> np.ndarray:
-    """The Shapley value of every token, float64[tokens], from all 2**tokens subsets.
+    """Compute the Shapley value of every token, float64[tokens], from all 2**tokens subsets.
 
     A token is worth the mean, over all orders, of what it adds to those before it; all orders in
     which the same subset S stands before it make |S|! (n - |S| - 1)! of the n!.
@@ -78,7 +78,7 @@ def sampled_shapley(
 def _added(
     ids: Sequence[int], order: np.ndarray, worth: Worth, empty: float, whole: float
 ) -> np.ndarray:
-    """What each token adds when the tokens come in this `order`, float64[tokens]."""
+    """Compute what each token adds in this `order` of tokens, float64[tokens]."""
     inner = worth(list(_growing(ids, order))) if len(ids) > 1 else np.empty(0)
     steps = np.diff(np.concatenate([[empty], inner, [whole]]))
     added = np.empty(len(ids))
@@ -87,7 +87,7 @@ def _added(
 
 
 def _growing(ids: Sequence[int], order: np.ndarray) -> Iterator[list[int]]:
-    """The subsets between the empty and the whole text, each in the order of the text."""
+    """Yield the subsets between the empty and the whole text, each in the order of the text."""
     is_in = np.zeros(len(ids), dtype=bool)
     for place in order[:-1]:
         is_in[place] = True
@@ -117,7 +117,7 @@ def integrated_gradients(
     temperature: float = 1.0,
     points: int,
 ) -> PathIntegral:
-    """What each of `ids` int64[tokens] adds to the probability of class `label`.
+    """Compute what each of `ids` int64[tokens] adds to the probability of class `label`.
 
     The word vectors grow along a straight line from zero (as many tokens, none of which says
     anything) to those of the text; the gradient on the way, times the vector, is what the token
@@ -137,7 +137,7 @@ def integrated_gradients(
 
 
 def _gradient(network: Network, vectors: np.ndarray, label: int, temperature: float) -> np.ndarray:
-    """Of the probability of `label` by `vectors` float64[tokens, size]: the same shape."""
+    """Differentiate the probability of `label` by `vectors`: float64[tokens, size]."""
     trace = run(network, inputs=vectors[np.newaxis])
     p = softmax(trace.logits / temperature)
     d_logits = p[:, label] * ((np.arange(p.shape[1]) == label) - p) / temperature

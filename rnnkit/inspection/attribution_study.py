@@ -83,8 +83,8 @@ class Attributions:
     token, which the classifier reads as one unknown word. `label` is the class it decides for and
     `explained` the class whose probability is attributed. `baseline` is the probability of that
     class for what the method compares the text with, which is `compared_with`; leave-one-out has
-    None and "". `course` float64[tokens, classes] are the probabilities of the text cut after each
-    token. `is_sampled` tells that the changes are estimates.
+    None and "". `after_each` float64[tokens, classes] are the probabilities of the text cut after
+    each token. `is_sampled` tells that the changes are estimates.
     """
 
     text: str
@@ -95,7 +95,7 @@ class Attributions:
     baseline: float | None
     compared_with: str
     tokens: tuple[Attribution, ...]
-    course: np.ndarray
+    after_each: np.ndarray
     is_sampled: bool
 
     @property
@@ -145,7 +145,7 @@ def attribute(
     ids = classifier.encoder.encode(text)[: len(names)]
     read = _reader(classifier)
     probabilities = read([ids, [], *(ids[:end] for end in range(1, len(ids) + 1))])
-    whole, empty, course = probabilities[0], probabilities[1], probabilities[2:]
+    whole, empty, after_each = probabilities[0], probabilities[1], probabilities[2:]
     label = int(classifier.choose(whole[np.newaxis])[0])
     explained = label if explained is None else explained
     none = _Changes(np.empty(0), np.empty(0))
@@ -164,7 +164,7 @@ def attribute(
                 names, changes.changes, changes.errors, ids, strict=True
             )
         ),
-        course=course,
+        after_each=after_each,
         is_sampled=changes.is_sampled,
     )
 
@@ -207,7 +207,7 @@ def _attributed(
 
 
 def _reader(classifier: Classifier) -> Callable[[Sequence[Sequence[int]]], np.ndarray]:
-    """Texts as ids to probabilities float64[texts, classes]."""
+    """Return a function from texts as ids to probabilities float64[texts, classes]."""
 
     def read(texts: Sequence[Sequence[int]]) -> np.ndarray:
         return softmax(classify(classifier, texts), classifier.decision.temperature)
@@ -216,7 +216,7 @@ def _reader(classifier: Classifier) -> Callable[[Sequence[Sequence[int]]], np.nd
 
 
 def class_index(classifier: Classifier, name: str | None) -> int | None:
-    """The index of the class called `name`; None for None.
+    """Return the index of the class called `name`; None for None.
 
     Raises:
         UsageError: there is no such class.

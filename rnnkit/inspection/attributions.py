@@ -88,7 +88,7 @@ def show_attributions(
     sections = [
         Section(
             shorten(" ".join(one.text.split()) or "(no text)", _TITLE_SHOWN),
-            _blocks(one, classes, name=f"course-{index}"),
+            _blocks(one, classes, name=f"curves-{index}"),
             lead=verdict(one, classes),
             printed=_printed(one, classes, alone=len(found) == 1),
             indent=2,
@@ -187,7 +187,7 @@ def _tokens_table(one: Attributions, explained: str) -> Table:
             f"{after:.3f}",
             "" if token.is_known else _UNKNOWN,
         )
-        for token, after in zip(one.tokens, one.course[:, one.explained].tolist(), strict=True)
+        for token, after in zip(one.tokens, one.after_each[:, one.explained].tolist(), strict=True)
     ]
     return table(columns, rows, caption="The tokens in their order")
 
@@ -252,7 +252,7 @@ def _lines(one: Attributions, classes: Sequence[str]) -> tuple[Line, ...]:
     # is seen as well.
     lines = []
     for colour, index in enumerate(drawn, start=2):
-        after = [float(one.empty[index]), *one.course[:, index].tolist()]
+        after = [float(one.empty[index]), *one.after_each[:, index].tolist()]
         lines.append(Line(shorten(classes[index]), range(len(after)), after, colour=colour))
     return tuple(lines)
 
@@ -332,7 +332,7 @@ def _document(
                         "known": token.is_known,
                         "probabilities_after": dict(zip(classes, after, strict=True)),
                     }
-                    for token, after in zip(one.tokens, one.course.tolist(), strict=True)
+                    for token, after in zip(one.tokens, one.after_each.tolist(), strict=True)
                 ],
             }
             for one in found

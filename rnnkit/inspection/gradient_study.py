@@ -103,7 +103,7 @@ def study_gradients(
 
 
 def fresh(subject: Subject, cell: CellSpec) -> Subject:
-    """The network of `subject` with this cell, before any training; pretrained vectors stay."""
+    """Build the network of `subject` with this cell, untrained but for pretrained vectors."""
     seed, network = subject.config.seed, subject.network
     changed = untrained(
         with_cell(network.spec, cell),
@@ -125,7 +125,7 @@ def _is_pretrained(subject: Subject) -> bool:
 
 
 def _scaled(subject: Subject, scale: float) -> Subject:
-    """The same with every recurrent matrix multiplied by `scale`."""
+    """Return the subject with every recurrent matrix multiplied by `scale`."""
     if scale == 1.0:
         return subject
     weights = {
@@ -282,6 +282,6 @@ def _lines(path: Path) -> list[str]:
 
 
 def _spread(items: Sequence[Item], most: int) -> list[Item]:
-    """At most `most` of the items, evenly spread."""
+    """Return at most `most` of the items, evenly spread."""
     places = np.linspace(0, len(items) - 1, min(most, len(items))).astype(np.int64)
     return [items[int(place)] for place in np.unique(places)]

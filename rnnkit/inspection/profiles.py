@@ -77,7 +77,7 @@ class StateProfile:
 
 @dataclass(frozen=True, eq=False)
 class Profile:
-    """The gradients of one network: of every layer, the first one first."""
+    """Gradients of one network, layer by layer."""
 
     name: str
     cell: str
@@ -127,7 +127,7 @@ class Reach:
 
 
 def usual_distance(context: int | None, tokens: int, *, wanted: int = 50) -> int:
-    """How far back to look: `wanted` steps, or as many as a window or the text has."""
+    """Return how far back to look: `wanted` steps, or as many as a window or the text has."""
     most = tokens - 2 if context is None else min(context - 1, tokens - 2)
     return max(1, min(wanted, most))
 
@@ -142,7 +142,7 @@ def profile_of(
     origin: str,
     progress: Progress = lambda done, total: None,
 ) -> Profile:
-    """The gradients of a language model on windows spread evenly over a text.
+    """Compute the gradients of a language model on windows spread evenly over a text.
 
     Each window is read for `distance` steps and predicts one token. A model that carries its
     state has read as much of the text before, where there is as much; through that nothing
@@ -162,7 +162,9 @@ def profile_of(
     """
     steps = reach.distance + 1
     if reach.context == 1:
-        raise DataError("The model sees one token at a time, so there is no way back to look at.")
+        raise DataError(
+            "The model sees one token at a time, so there is no earlier state to differentiate."
+        )
     if reach.context is not None and steps > reach.context:
         raise DataError(
             f"The model sees {reach.context} tokens at a time, so gradients reach "
@@ -200,7 +202,7 @@ def classifier_profile_of(
     origin: str,
     progress: Progress = lambda done, total: None,
 ) -> Profile:
-    """The gradients of a classifier: of the loss of the class that it decides for.
+    """Compute the gradients of a classifier: of the loss of the class that it decides for.
 
     The distance is counted from the step at which a direction has read the whole text. Norms at
     a distance are means over the texts that are so long; where no text is, the profile ends.
@@ -219,7 +221,7 @@ def classifier_profile_of(
     """
     longest = max((len(ids) for ids in texts), default=0)
     if longest < 2:
-        raise DataError("No text has two tokens, so there is no way back to look at.")
+        raise DataError("No text has two tokens, so there is no earlier state to differentiate.")
     steps = min(distance + 1, longest)
     total: dict[tuple[str, StateKind], np.ndarray] = {}
     counts = np.zeros(steps)
@@ -250,7 +252,7 @@ def clipping_of(
     clip_norm: float | None,
     frozen: tuple[str, ...] = (),
 ) -> Clipping:
-    """What one weight update would see of a batch from `ids`, and what clipping leaves of it.
+    """Compute the gradient of one weight update on a batch from `ids`, before and after clipping.
 
     The batch has up to `training.batch_size` windows of `length`, as in training; the loss is its
     mean in nats per token, without dropout and penalties on weights. As in training, clip_value
@@ -295,7 +297,7 @@ def clipping_of(
 def _clipped(
     gradients: Mapping[str, np.ndarray], *, value: float | None, norm: float | None
 ) -> Mapping[str, np.ndarray]:
-    """Every number cut off at `value`, then all of them scaled to the common `norm`."""
+    """Cut off every number at `value`, then scale all of them to the common `norm`."""
     if value is not None:
         gradients = {name: np.clip(found, -value, value) for name, found in gradients.items()}
     if norm is not None:
@@ -313,7 +315,7 @@ def _norm_of_each(gradients: Mapping[str, np.ndarray]) -> dict[str, float]:
 
 
 def _starts(tokens: int, length: int, most: int) -> np.ndarray:
-    """Where windows of `length` begin: spread evenly, without two at the same place."""
+    """Return where windows of `length` begin: spread evenly, no two at the same place."""
     places = tokens - length + 1
     return np.unique(np.linspace(0, places - 1, min(most, places)).astype(np.int64))
 
@@ -326,7 +328,7 @@ def _cut(ids: np.ndarray, starts: np.ndarray, length: int) -> np.ndarray:
 def _window_norms(
     network: Network, windows: np.ndarray, warm_up: int
 ) -> dict[tuple[str, StateKind], np.ndarray]:
-    """Norms of the gradients of the last prediction: float64[windows, distances]."""
+    """Compute norms of the gradients of the last prediction: float64[windows, distances]."""
     before = run(network, windows[:, :warm_up], last_only=True) if warm_up else None
     trace = run(network, windows[:, warm_up:-1], last_only=True, before=before)
     d_logits = softmax(trace.logits)
@@ -337,7 +339,7 @@ def _window_norms(
 def _norms(
     layers: Sequence[Layer], found: Sequence[Sequence[CellGradients]]
 ) -> dict[tuple[str, StateKind], np.ndarray]:
-    """By layer and kind, float64[batch, distances], from the last step that was read back."""
+    """Return norms by layer and kind, float64[batch, distances], from the last step read backwards."""
     norms: dict[tuple[str, StateKind], np.ndarray] = {}
     for layer, cells in zip(layers, found, strict=True):
         for cell, part in zip(layer.cells, cells, strict=True):
@@ -351,7 +353,7 @@ def _norms(
 def _weight_gradients(
     network: Network, windows: np.ndarray, *, last_only: bool
 ) -> list[tuple[str, np.ndarray]]:
-    """Of the summed loss of all targets."""
+    """Compute the gradients of the summed loss of all targets."""
     trace = run(network, windows[:, :-1], last_only=last_only)
     targets = windows[:, -1:] if last_only else windows[:, 1:]
     d_logits = softmax(trace.logits)

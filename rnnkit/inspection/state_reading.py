@@ -38,7 +38,7 @@ class StateArray:
 def find_state(
     session: LanguageModel, *, cell: CellSpec, layer: int | None, kind: StateKind
 ) -> StateArray:
-    """The array that holds the `kind` of state of `layer` (from 0; None is the last one).
+    """Find the array that holds the `kind` of state of `layer` (from 0; None is the last one).
 
     Raises:
         UsageError: the network has no such layer, or no cell state.
@@ -78,7 +78,7 @@ def check_kind(kind: StateKind, cell: CellSpec) -> None:
 
 
 def text_states(session: LanguageModel, ids: Sequence[int], state: StateArray) -> np.ndarray:
-    """The state after each of `ids`, float32[tokens, units], read from a zero state.
+    """Read `ids` from a zero state and return the state after each, float32[tokens, units].
 
     A cell state c is returned as tanh(c), which is what the LSTM lets out of it (Karpathy et
     al. 2016 show the same). A model trained on sliding windows reads, for each token, the
@@ -101,7 +101,7 @@ def long_text_states(
     *,
     progress: Progress = lambda done, total: None,
 ) -> tuple[np.ndarray, slice]:
-    """The states of a long text, in pieces side by side, and for which of the tokens.
+    """Read a long text in pieces side by side and return states, and of which tokens they are.
 
     Returns float32[tokens counted, units] and the slice of `ids` unsigned[tokens] that was
     counted. Each piece begins WARM_UP tokens before those that count, so every state knows at
@@ -125,7 +125,7 @@ def long_text_states(
 def classifier_states(
     network: Network, ids: Sequence[int], *, layer: int, kind: StateKind
 ) -> np.ndarray:
-    """The state of a classifier's `layer` at each of `ids`, float32[tokens, units].
+    """Return the state of a classifier's `layer` at each of `ids`, float32[tokens, units].
 
     Of a bidirectional layer the units that read forwards come first. Those that read backwards
     have, at a token, read it and all that follow. A cell state c is returned as tanh(c).
@@ -153,7 +153,7 @@ def _stream(
     skip: int,
     progress: Progress = lambda done, total: None,
 ) -> np.ndarray:
-    """States float32[rows, time - skip, units] of `rows` int64[rows, time], token by token."""
+    """Read `rows` int64[rows, time] token by token: float32[rows, time - skip, units]."""
     count, time = rows.shape
     found = np.empty((count, time - skip, state.units), dtype=np.float32)
     states: Sequence[np.ndarray] = session.zero_states(count)
@@ -174,7 +174,7 @@ def _windows(
     context: int,
     progress: Progress = lambda done, total: None,
 ) -> np.ndarray:
-    """The state after the window that ends with each token, float32[tokens, units]."""
+    """Return the state after the window that ends with each token, float32[tokens, units]."""
     found = np.empty((len(tokens), state.units), dtype=np.float32)
     for end in range(1, min(context, len(tokens) + 1)):
         found[end - 1] = _read(session, tokens[np.newaxis, :end])[state.index][0]

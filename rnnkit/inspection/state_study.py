@@ -50,7 +50,7 @@ class StateChoice:
 
 @dataclass(frozen=True)
 class RankingText:
-    """The text to rank units on: files, or else the validation part of the run's own text.
+    """The text to rank units on: files, or else the validation split of the run's own text.
 
     Where there is no such text, or too little, that is an error if the ranking `is_required`, and
     else there is no ranking, and a note that says why.
@@ -100,7 +100,7 @@ class StateStudy:
     notes: tuple[str, ...]
 
     def direction(self, unit: int) -> str:
-        """The direction in which `unit` reads, "" in a layer with one alone."""
+        """Return the direction in which `unit` reads, "" in a layer with only one."""
         if not self.is_bidirectional:
             return ""
         return "forward" if unit < self.width // 2 else "backward"
@@ -109,7 +109,7 @@ class StateStudy:
 def choose_units(
     states: np.ndarray, asked: Sequence[int], ranking: Ranking | None, *, most: int
 ) -> tuple[ShownUnit, ...]:
-    """The units to show of `states` float32[tokens, units].
+    """Choose the units to show of `states` float32[tokens, units].
 
     Those `asked` for, or else those of the strongest findings of the `ranking`, or else, where
     there is none, those that vary most over the text: at most `most`.
@@ -143,10 +143,10 @@ def study_language_run(
     ranking_text: RankingText | None,
     progress: Progress = lambda done, total: None,
 ) -> StateStudy:
-    """The states of a language model over `text`, and a ranking unless `ranking_text` is None.
+    """Read `text` with a language model, and rank its units unless `ranking_text` is None.
 
     Without `text`, the beginning of the second half of the ranking text is shown: the half that
-    units were not chosen on. Without both, that of the validation part.
+    units were not chosen on. Without both, that of the validation split.
 
     Raises:
         UsageError: there is no such layer, state or unit.
@@ -211,7 +211,7 @@ def rank_language(
     *,
     progress: Progress = lambda done, total: None,
 ) -> Ranking:
-    """What the units of a language model track in `ids` unsigned[tokens].
+    """Find what the units of a language model track in `ids` unsigned[tokens].
 
     Raises:
         DataError: the text is too short.
@@ -225,7 +225,7 @@ def rank_language(
 
 
 def study_classifier_run(run: RunDirectory, text: str, *, choice: StateChoice) -> StateStudy:
-    """The states of a classifier over the tokens of `text`.
+    """Read the tokens of `text` with the classifier of a run.
 
     Raises:
         UsageError: there is no such layer, state or unit.
@@ -240,7 +240,7 @@ def study_classifier_run(run: RunDirectory, text: str, *, choice: StateChoice) -
 def study_classifier(
     network: Network, encoder: TextEncoder, text: str, *, choice: StateChoice
 ) -> StateStudy:
-    """The states of a network over the tokens of `text`, as `study_classifier_run` has them."""
+    """Read the tokens of `text` with a network, as `study_classifier_run` does."""
     layer = check_layer(choice.layer, len(network.layers))
     cells = network.layers[layer].cells
     cell, units = cells[0].cell, cells[0].units
@@ -300,7 +300,7 @@ def _long_text(
 
 
 def _piece(session: LanguageModel, ids: np.ndarray) -> list[int]:
-    """Some tokens from the second half of a text, from the start of a line if one is near."""
+    """Return tokens from the second half of a text, from the start of a line if one is near."""
     later = ids[len(ids) // 2 :].tolist()
     for place, index in enumerate(later[:_TOKENS_TO_LINE]):
         if session.vocabulary.decode([index]).endswith("\n"):

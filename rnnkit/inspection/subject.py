@@ -63,7 +63,7 @@ _TRAINED = "trained; its best weights"
 
 
 def open_run(run: RunDirectory) -> Subject:
-    """The trained network of a run.
+    """Open the trained network of a run.
 
     Raises:
         RunError: a file is missing, damaged, foreign, or does not belong to the others.
@@ -133,7 +133,7 @@ def _trained(run: RunDirectory, spec: NetworkSpec, weights: Weights) -> Network:
 
 
 def open_config(path: Path) -> Subject:
-    """The network that a configuration describes, before any training.
+    """Build the network that a configuration describes, before any training.
 
     Reads the data, on which the vocabulary depends.
 
@@ -169,7 +169,7 @@ def open_config(path: Path) -> Subject:
 
 
 def has_frozen_embeddings(subject: Subject) -> bool:
-    """Whether the vectors of the tokens stay as they are in training."""
+    """Return whether training leaves the vectors of the tokens as they are."""
     match subject.network.spec.input:
         case EmbeddingInput(trainable=trainable):
             return not trainable

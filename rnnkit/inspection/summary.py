@@ -77,7 +77,7 @@ class Summary:
         return sum(layer.state_bytes for layer in self.layers)
 
     def multiply_adds(self, per: Per) -> int:
-        """Of the matrix products, for each token or once for each text."""
+        """Count those of the matrix products, for each token or once for each text."""
         return sum(layer.multiply_adds for layer in self.layers if layer.per == per)
 
 
@@ -159,8 +159,8 @@ def _recurrent(spec: NetworkSpec, layer: LayerSpec) -> Iterator[LayerSummary]:
 def _dense(
     spec: NetworkSpec, dense: DenseSpec, kind: str, before: tuple[str, ...], *, per: Per
 ) -> LayerSummary:
-    products = dense.inputs * dense.units
-    return _of(spec, dense.name, kind, (*before, dense.units), multiply_adds=products, per=per)
+    multiply_adds = dense.inputs * dense.units
+    return _of(spec, dense.name, kind, (*before, dense.units), multiply_adds=multiply_adds, per=per)
 
 
 def _of(

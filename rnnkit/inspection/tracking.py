@@ -134,7 +134,7 @@ def check_length(tokens: int) -> None:
 
 
 def _standardize(values: np.ndarray) -> np.ndarray:
-    """Columns of mean 0 and length 1, float64, so that products are correlations; 0 stays 0."""
+    """Scale columns to mean 0 and length 1, float64: dot products are correlations; 0 stays 0."""
     centred = values.astype(np.float64)
     centred -= centred.mean(axis=0)
     lengths = np.sqrt((centred**2).sum(axis=0))
@@ -145,7 +145,7 @@ def _standardize(values: np.ndarray) -> np.ndarray:
 
 
 def _chance(unit: np.ndarray, values: np.ndarray) -> float:
-    """What |r| stays below in most circular shifts of `values` against `unit`.
+    """Bound |r| in most circular shifts of `values` against `unit`.
 
     Both float64[tokens], standardised. A shift keeps how slowly each of the two moves, which a
     shuffle would not: two slow curves correlate by chance much more than white noise does. Where a
@@ -170,9 +170,9 @@ def _token_alone(values: np.ndarray, ids: np.ndarray, half: int) -> float:
 
 
 def area(scores: np.ndarray, flags: np.ndarray) -> float:
-    """Area under the ROC curve of `scores` float64[n] for `flags` bool[n]; ties count half.
+    """Compute the area under the ROC curve of `scores` float64[n] for `flags` bool[n].
 
-    Both values of `flags` have to occur.
+    Ties count half. Both values of `flags` have to occur.
     """
     _, places, counts = np.unique(scores, return_inverse=True, return_counts=True)
     ranks = (np.cumsum(counts) - (counts - 1) / 2)[places]
@@ -201,18 +201,18 @@ class Property:
     is_flag: bool
 
     def part(self, tokens: slice) -> "Property":
-        """The same of some of the tokens."""
+        """Return the property of some of the tokens."""
         return replace(self, values=self.values[tokens])
 
 
 def text_properties(pieces: Sequence[str]) -> list[Property]:
-    """Every property after every token.
+    """Compute every property after every token.
 
     `pieces` are the texts of the tokens. A token that completes no character (a byte inside one)
     has the properties of the character before it. Those called "next" are about the character that
     follows, which the model has not read yet; at the end of the text nothing follows.
 
-    Quotes, brackets and angle brackets that are never closed end at the next blank line.
+    Quotes, brackets and angle brackets that are never closed end at the next empty line.
     """
     text = "".join(pieces)
     ends = np.cumsum([len(piece) for piece in pieces], dtype=np.int64)
@@ -242,15 +242,15 @@ class _Reader:
     def __init__(self) -> None:
         self.in_quotes = self.in_angles = self.word_is_capital = False
         self.brackets = self.line = self.indentation = self.word = self.sentence = 0
-        self.line_is_blank = True
+        self.line_is_empty = True
 
     def read(self, character: str) -> None:
         if character == "\n":
-            if self.line_is_blank:  # a blank line ends what was left open
+            if self.line_is_empty:  # an empty line ends what was left open
                 self.in_quotes = self.in_angles = False
                 self.brackets = 0
             self.line = self.indentation = 0
-            self.line_is_blank = True
+            self.line_is_empty = True
         else:
             self.line += 1
             self._indent(character)
@@ -266,8 +266,8 @@ class _Reader:
 
     def _indent(self, character: str) -> None:
         if not character.isspace():
-            self.line_is_blank = False
-        elif self.line_is_blank:
+            self.line_is_empty = False
+        elif self.line_is_empty:
             self.indentation += _TAB_COLUMNS if character == "\t" else 1
 
     def _enclose(self, character: str) -> None:

@@ -296,7 +296,7 @@ class View:
         sections: in their order.
         document: what `--json` prints; NaN and infinities become null.
         command: the command that makes such pages, as in `inspect`.
-        summary: facts in one line below the heading of a page.
+        summary: a line below the heading of a page.
         tiles: numbers that a page shows first.
         notes: remarks: standard error on a terminal, a box on a page.
         picture: what `--png` draws.

@@ -82,8 +82,8 @@ def test_the_decision_and_its_course(method: Method, explained: int | None) -> N
         summing_classifier(temperature=2.0), " ".join(words), method=method, explained=explained
     )
     odds = np.cumsum([WEIGHTS[word] for word in words]) / 2.0
-    np.testing.assert_allclose(found.course[:, 1], [share(value) for value in odds], atol=1e-6)
-    np.testing.assert_allclose(found.course[-1], found.probabilities, atol=1e-7)
+    np.testing.assert_allclose(found.after_each[:, 1], [share(value) for value in odds], atol=1e-6)
+    np.testing.assert_allclose(found.after_each[-1], found.probabilities, atol=1e-7)
     assert found.empty[1] == pytest.approx(share(-0.125), abs=1e-6)
     assert found.label == 0  # -0.25 / 2
     assert found.explained == (0 if explained is None else explained)
@@ -110,7 +110,7 @@ def test_a_text_without_words_has_a_verdict_alone(text: str) -> None:
     for method in (Shapley(), LeaveOneOut()):
         found = attribute(summing_classifier(), text, method=method)
         assert found.tokens == ()
-        assert found.course.shape == (0, 2)
+        assert found.after_each.shape == (0, 2)
         assert found.probabilities.tolist() == found.empty.tolist()
         assert (found.total, found.largest, found.baseline) == (0, 0.0, None)
 

@@ -55,8 +55,8 @@ def attributions(
     """Plausible shares for the words of any text."""
     draw = np.random.default_rng(len(text))
     words = text.split()
-    course = draw.dirichlet(np.ones(classes), len(words))
-    whole = course[-1] if words else np.full(classes, 1 / classes)
+    after_each = draw.dirichlet(np.ones(classes), len(words))
+    whole = after_each[-1] if words else np.full(classes, 1 / classes)
     return Attributions(
         text=text,
         label=int(whole.argmax()),
@@ -69,6 +69,6 @@ def attributions(
             Attribution(word, float(change), 0.01 if sampled else 0.0, is_known=word != "bad")
             for word, change in zip(words, draw.normal(size=len(words)) / 9, strict=True)
         ),
-        course=course,
+        after_each=after_each,
         is_sampled=sampled,
     )

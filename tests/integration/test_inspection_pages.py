@@ -131,7 +131,7 @@ def test_the_ranking_is_on_the_page() -> None:
 def test_shares_are_on_the_page() -> None:
     one = attributions()
     page = Page(page_of_attributions("not a bad film"))
-    for token, after in zip(one.tokens, one.course[:, 0], strict=True):
+    for token, after in zip(one.tokens, one.after_each[:, 0], strict=True):
         assert f"{token.change:+.4f}" in page.texts
         assert f"{after:.3f}" in page.texts
     assert {"bad", "unknown to the model"} <= set(page.texts)
