@@ -339,7 +339,7 @@ def _window_norms(
 def _norms(
     layers: Sequence[Layer], found: Sequence[Sequence[CellGradients]]
 ) -> dict[tuple[str, StateKind], np.ndarray]:
-    """Return norms by layer and kind, float64[batch, distances], from the last step read backwards."""
+    """Return norms by layer and kind, float64[batch, distances], from the last step read."""
     norms: dict[tuple[str, StateKind], np.ndarray] = {}
     for layer, cells in zip(layers, found, strict=True):
         for cell, part in zip(layer.cells, cells, strict=True):
