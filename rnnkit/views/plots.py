@@ -116,26 +116,33 @@ def draw_svg(figure: Figure) -> str:
 
     written = io.StringIO()
     unused = {"Date": None, "Creator": None, "Format": None, "Type": None}
-    with _drawn(figure, ON_PAGE) as canvas:
+    with canvas_of(figure.width, figure.height, ON_PAGE, is_fixed=_is_fixed(figure)) as canvas:
         FigureCanvasSVG(canvas)
+        _draw(canvas, figure, ON_PAGE)
         canvas.savefig(written, format="svg", metadata=unused)
     return _inline(written.getvalue(), name=figure.name, description=figure.description)
 
 
 def draw_png(figure: Figure) -> bytes:
     """Return a figure as a PNG on white, of 160 dots an inch."""
+    with canvas_of(figure.width, figure.height, ON_PAPER, is_fixed=_is_fixed(figure)) as canvas:
+        _draw(canvas, figure, ON_PAPER)
+        return png_of(canvas)
+
+
+def png_of(canvas: Any) -> bytes:
+    """Return a figure of matplotlib, inside its `canvas_of`, as a PNG on white."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     written = io.BytesIO()
-    with _drawn(figure, ON_PAPER) as canvas:
-        FigureCanvasAgg(canvas)
-        canvas.savefig(
-            written,
-            format="png",
-            dpi=_DOTS_PER_INCH,
-            facecolor=ON_PAPER.surface,
-            metadata={"Software": "rnnkit"},
-        )
+    FigureCanvasAgg(canvas)
+    canvas.savefig(
+        written,
+        format="png",
+        dpi=_DOTS_PER_INCH,
+        facecolor=ON_PAPER.surface,
+        metadata={"Software": "rnnkit"},
+    )
     return written.getvalue()
 
 
@@ -147,8 +154,17 @@ def thinned(values: np.ndarray, most: int = MOST_POINTS) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def _drawn(figure: Figure, palette: Palette) -> Iterator[Any]:
-    """Yield the figure of matplotlib, in settings of ours until it has been saved."""
+def canvas_of(
+    width: float, height: float, palette: Palette, *, is_fixed: bool = False
+) -> Iterator[Any]:
+    """Yield an empty figure of matplotlib, in settings of ours until it has been saved.
+
+    Args:
+        width: inches.
+        height: inches.
+        palette: colours of axes and text.
+        is_fixed: whether panels are placed by hand instead of by measuring their contents.
+    """
     import matplotlib
     from matplotlib.figure import Figure as Canvas
 
@@ -160,17 +176,21 @@ def _drawn(figure: Figure, palette: Palette) -> Iterator[Any]:
         for key in ("axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"):
             matplotlib.rcParams[key] = palette.muted
         matplotlib.rcParams.update({"grid.color": palette.grid, "text.color": palette.ink})
-        # Measuring hundreds of names takes seconds.
-        is_fixed = any(len(panel.x.names) > _FEW_POINTS for panel in figure.panels)
-        layout = None if is_fixed else "constrained"
-        canvas = Canvas(figsize=(figure.width, figure.height), layout=layout)
-        ratios = [panel.height for panel in figure.panels]
-        rows = canvas.subplots(len(ratios), 1, squeeze=False, height_ratios=ratios)[:, 0]
-        for axes, panel in zip(rows, figure.panels, strict=True):
-            _paint(canvas, axes, panel, palette)
-        if is_fixed:
-            _place(canvas, figure)
-        yield canvas
+        yield Canvas(figsize=(width, height), layout=None if is_fixed else "constrained")
+
+
+def _is_fixed(figure: Figure) -> bool:
+    """Return whether measuring the names of a figure would take seconds."""
+    return any(len(panel.x.names) > _FEW_POINTS for panel in figure.panels)
+
+
+def _draw(canvas: Any, figure: Figure, palette: Palette) -> None:
+    ratios = [panel.height for panel in figure.panels]
+    rows = canvas.subplots(len(ratios), 1, squeeze=False, height_ratios=ratios)[:, 0]
+    for axes, panel in zip(rows, figure.panels, strict=True):
+        _paint(canvas, axes, panel, palette)
+    if _is_fixed(figure):
+        _place(canvas, figure)
 
 
 def _place(canvas: Any, figure: Figure) -> None:
