@@ -129,7 +129,8 @@ def _naming_damage(path: Path, encoding: str) -> Iterator[None]:
             ) from None
         except UnicodeError as error:
             raise DataError(
-                f"{path} is not {encoding}: {error}. Set data.encoding to what it was saved in."
+                f"{path} is not {encoding}: {error}. Set data.encoding (or --encoding) to that of "
+                "the file."
             ) from None
 
 
@@ -161,20 +162,20 @@ def check_sample(path: Path, sample: bytes, *, encoding: str) -> None:
         "utf-8-sig",
     ):
         raise DataError(
-            f"{path} begins with the byte order mark of UTF-8 (EF BB BF), but data.encoding is "
-            f"{encoding}. Set data.encoding: utf-8"
+            f"{path} begins with the byte order mark of UTF-8 (EF BB BF), but is read as "
+            f"{encoding}. Set data.encoding: utf-8, or --encoding utf-8"
         )
     if wide:
         return
     if sample.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise DataError(
-            f"{path} begins with the byte order mark of UTF-16, but data.encoding is {encoding}. "
-            "Set data.encoding: utf-16"
+            f"{path} begins with the byte order mark of UTF-16, but is read as {encoding}. Set "
+            "data.encoding: utf-16, or --encoding utf-16"
         )
     if (nul := sample.find(b"\0")) >= 0:
         raise DataError(
             f"{path} is not a text file: byte {nul:,} is NUL. If it is UTF-16, set "
-            "data.encoding: utf-16"
+            "data.encoding: utf-16, or --encoding utf-16"
         )
     controls = len(sample) - len(sample.translate(None, _CONTROLS))
     if controls > _MOST_CONTROL * len(sample):
@@ -187,7 +188,7 @@ def check_sample(path: Path, sample: bytes, *, encoding: str) -> None:
 def describe_undecoded(text: str, *, encoding: str) -> str:
     r"""Return the problem of an undecodable `text`, with an encoding that would work.
 
-    `"caf\udce9"` read as UTF-8 -> `byte E9 is not utf-8 (set data.encoding: latin-1 ...)`
+    `"caf\udce9"` read as UTF-8 -> `byte E9 is not utf-8 (set data.encoding ..)`
     """
     found = UNDECODED.search(text)
     assert found is not None
@@ -195,7 +196,10 @@ def describe_undecoded(text: str, *, encoding: str) -> str:
     if not 0xDC80 <= code <= 0xDCFF:
         return f"U+{code:04X} is half of a surrogate pair, not a character"
     raw = bytes(ord(character) - 0xDC00 for character in UNDECODED.findall(text))
-    return f"byte {code - 0xDC00:02X} is not {encoding} (set data.encoding, perhaps {_guess(raw)})"
+    return (
+        f"byte {code - 0xDC00:02X} is not {encoding} (set data.encoding or --encoding, perhaps "
+        f"{_guess(raw)})"
+    )
 
 
 def _guess(raw: bytes) -> str:

@@ -240,7 +240,7 @@ def archive_of(*names: str) -> bytes:
         ("a.csv", gzip.compress(b"x", mtime=0), "gzip-compressed data, not text"),
         ("a.csv", archive_of("x"), "Save the table as CSV"),
         ("a.csv", b"PAR1xxxx", "is a Parquet file"),
-        ("a.csv", "text,label\n".encode("utf-16"), "Set data.encoding: utf-16"),
+        ("a.csv", "text,label\n".encode("utf-16"), "data.encoding: utf-16, or --encoding utf-16"),
         ("a.csv.gz", b"text,label\n", "is not gzip-compressed"),
         ("a.csv.gz", gzip.compress(b"", mtime=0), "is empty"),
         ("a.csv.gz", damaged_gzip(), "damaged or incomplete"),

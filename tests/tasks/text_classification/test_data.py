@@ -236,7 +236,8 @@ def test_a_header_that_is_not_announced(tmp_path: Path) -> None:
 def test_bytes_that_are_not_in_the_encoding(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", "text,label\nplain,x\ncafé,y\n“no”,x\n", encoding="cp1252")
     message = problem(read_texts, config(path))
-    assert f"{path}: row 3: byte E9 is not utf-8 (set data.encoding, perhaps latin-1)" in message
+    assert f"{path}: row 3: byte E9 is not utf-8 (set data.encoding or --encoding" in message
+    assert "perhaps latin-1" in message
     assert "2 rows with bytes that are not in data.encoding" in message
     assert read_texts(config(path, bad_rows="drop")).texts == ["plain"]
     assert read_texts(config(path, encoding="cp1252")).texts == ["plain", "café", "“no”"]
