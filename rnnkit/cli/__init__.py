@@ -4,12 +4,10 @@ The command modules import click and the standard library when they are loaded a
 else inside their functions, so that `--help` and a wrong option are answered at once.
 """
 
-import difflib
 import errno
 import io
 import os
 import sys
-from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -28,15 +26,15 @@ from rnnkit.cli import (
     train,
 )
 from rnnkit.cli.answer import printable
-from rnnkit.errors import InterruptedTrainingError, RnnkitError, RunError
+from rnnkit.errors import InterruptedTrainingError, RnnkitError, RunError, UsageError
 
 BROKEN_PIPE_EXIT_CODE = 141
 """128 + SIGPIPE: what a shell reports of any program whose reader has gone."""
 
-CLOSE = 0.6
-"""Similarity from which another option is suggested."""
-
 INTERRUPTED_EXIT_CODE = InterruptedTrainingError.exit_code
+
+LEAST_SIMILARITY = 0.7
+"""Of an unknown option and one that is proposed in its place; 1 is equal."""
 
 # The machine's trouble, not ours: a disk that is full or may not be written.
 MACHINE_TROUBLE = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS)
@@ -46,8 +44,19 @@ class Program(click.Group):
     """A group that keeps the order of its commands and turns errors into exit codes."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the commands in the order of a user's day, as they were added."""
+        """Return the commands in the order in which they were added."""
         return list(self.commands)
+
+    def make_context(self, *arguments: Any, **more: Any) -> click.Context:
+        """Read the options of the program itself."""
+        try:
+            return super().make_context(*arguments, **more)
+        except click.NoSuchOption as error:
+            _keep_similar(error)
+            raise
+        except KeyboardInterrupt:
+            _report_interrupt()
+            sys.exit(INTERRUPTED_EXIT_CODE)
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command and translate what escapes it; a bug goes through as it is."""
@@ -57,7 +66,7 @@ class Program(click.Group):
                 sys.stdout.flush()  # while a full disk or a closed pipe can still be reported
             return result
         except click.NoSuchOption as error:
-            error.possibilities = _close(error.option_name, error.possibilities or ())
+            _keep_similar(error)
             raise
         except InterruptedTrainingError as error:
             click.echo(str(error), err=True)  # what the user wished for is no error
@@ -66,7 +75,7 @@ class Program(click.Group):
             _tell(str(error))
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
-            click.echo("\nInterrupted.", err=True)
+            _report_interrupt()
             ctx.exit(INTERRUPTED_EXIT_CODE)
         except BrokenPipeError:
             _discard_stdout()
@@ -79,14 +88,21 @@ class Program(click.Group):
             ctx.exit(RunError.exit_code)
 
 
-def _close(option: str, possibilities: Iterable[str]) -> list[str]:
-    """Return the options that a user can have meant; click compares the dashes too."""
-    name = option.strip("-")
-    return [
-        possibility
-        for possibility in possibilities
-        if difflib.SequenceMatcher(None, name, possibility.strip("-")).ratio() >= CLOSE
-    ]
+def _keep_similar(error: click.NoSuchOption) -> None:
+    """Drop proposals that hardly resemble the option: click proposes `--set` for `--quiet`."""
+    from difflib import SequenceMatcher
+
+    name = error.option_name.lstrip("-")
+    if error.possibilities is not None:
+        error.possibilities[:] = [
+            option
+            for option in error.possibilities
+            if SequenceMatcher(None, name, option.lstrip("-")).ratio() >= LEAST_SIMILARITY
+        ]
+
+
+def _report_interrupt() -> None:
+    click.echo("\nInterrupted.", err=True)
 
 
 def _tell(message: str) -> None:
@@ -158,6 +174,28 @@ for _module in (
     runs,
 ):
     cli.add_command(_module.command)
+
+
+@cli.command("help")
+@click.argument("names", metavar="[COMMAND]...", nargs=-1)
+@click.pass_context
+def help_command(context: click.Context, names: tuple[str, ...]) -> None:
+    """Show the help of a command.
+
+    \b
+    Example:
+      rnnkit help generate
+      rnnkit help inspect forward
+    """
+    command, shown = cli, context.find_root()
+    for name in names:
+        if not isinstance(command, click.Group):
+            raise UsageError(f"{shown.command_path} has no commands of its own, such as {name!r}.")
+        _, found, _ = command.resolve_command(shown, [name])
+        assert found is not None  # an unknown name is an error of `resolve_command`
+        command = found
+        shown = click.Context(command, info_name=name, parent=shown)
+    click.echo(shown.get_help())
 
 
 def main() -> None:

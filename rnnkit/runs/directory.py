@@ -328,4 +328,6 @@ def named_run(run: str, *, runs_dir: Path) -> RunDirectory:
 
 
 def _unfinished(run: RunDirectory) -> str:
+    if is_in_training(run):
+        return "training has not finished; wait for its end"
     return f"training has not finished; go on with: rnnkit train --resume {run.path}"

@@ -17,7 +17,7 @@ import onnx
 import pytest
 
 from rnnkit.inference.decoding import read_next, read_text
-from rnnkit.runs.directory import RunDirectory, write_manifest
+from rnnkit.runs.directory import RunDirectory, locked, write_manifest
 from rnnkit.tasks.language_model.model import load_language_model
 
 TEXT = "the quick brown fox jumps over the lazy dog.\n" * 20
@@ -336,7 +336,18 @@ def test_plain_generation_loads_nothing_that_it_does_not_need(small: RunDirector
                 ("--samples", 2),
             )
         ],
+        *[
+            (["--temperature", 0, name, value], [name, "--temperature 0"])
+            for name, value in (("--top-k", 5), ("--top-p", 0.5), ("--typical-p", 0.5))
+        ],
+        *[
+            ([name, value], [name])
+            for name in ("--temperature", "--top-p", "--min-p", "--repetition-penalty")
+            for value in ("nan", "inf")
+        ],
         (["--beams", 0], ["--beams"]),
+        (["--beams", 10_000], ["--beams", "1000"]),
+        (["--seed", "a", "--prompt-file", "-"], ["--seed", "--prompt-file"]),
         (["--length-penalty", 1], ["--length-penalty", "--beams"]),
         (["--length-penalty", 1, "--beams", 2], ["--length-penalty", "--stop"]),
         (["--length-penalty", 1, "--stop", "x"], ["--length-penalty", "--beams"]),
@@ -379,3 +390,53 @@ def test_a_run_of_before_typical_sampling_still_generates(
     small.onnx_model.write_bytes(proto.SerializeToString())
     write_manifest(small, [small.config, small.onnx_model])
     assert answer(generate("small", "--json"))["settings"]["typical_p"] is None
+
+
+def test_prompt_is_another_name_of_seed(generate: Any, small: RunDirectory) -> None:
+    options = ("--length", 10, "--random-seed", 1)
+    assert (
+        generate("--prompt", "the ", *options).stdout == generate("--seed", "the ", *options).stdout
+    )
+
+
+def test_a_huge_repetition_penalty_is_no_warning(generate: Any, small: RunDirectory) -> None:
+    options = ("--seed", "the ", "--length", 20, "--random-seed", 1)
+    result = generate(*options, "--repetition-penalty", "1e308")
+    assert result.exit_code == 0
+    assert "Warning" not in result.stderr
+
+
+def test_a_long_prompt_is_announced(generate: Any, small: RunDirectory, tmp_path: Path) -> None:
+    path = tmp_path / "prompt.txt"
+    path.write_text(TEXT * 30)
+    result = generate("--prompt-file", path, "--length", 1)
+    assert result.exit_code == 0
+    assert "Reading a prompt of 27,000 tokens" in result.stderr
+
+
+@pytest.mark.parametrize("options", [["--prompt-file", "-"], ["--interactive"]])
+def test_a_closed_standard_input_is_a_usage_error(
+    options: list[str], generate: Any, small: RunDirectory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = [sys.executable, "-m", "rnnkit", "generate", str(small.path), *options]
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" <&-', "sh", *command],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "Standard input is closed" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_run_in_training_is_not_to_be_resumed(generate: Any, small: RunDirectory) -> None:
+    small.onnx_model.unlink()
+    small.summary.unlink()
+    write_manifest(small, [small.config])
+    assert "--resume" in generate(small.path).stderr
+    with locked(small):
+        result = generate(small.path)
+    assert result.exit_code == 5
+    assert "wait for its end" in result.stderr
+    assert "--resume" not in result.stderr

@@ -188,6 +188,47 @@ def test_wrong_use_is_2(arguments: list[str]) -> None:
     assert "Error:" in result.stderr
 
 
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["suggest", "--quiet"], None),
+        (["train", "--sett"], "--set"),
+        (["generate", "--temprature", "1"], "'--temperature'?"),
+        (["--versoin"], "--version"),
+        (["trian"], "train"),
+    ],
+)
+def test_only_similar_names_are_proposed(arguments: list[str], named: str | None) -> None:
+    result = CliRunner().invoke(cli, arguments)
+    assert result.exit_code == 2
+    assert ("Did you mean" in result.stderr) == (named is not None)
+    assert named is None or named in result.stderr
+
+
+@pytest.mark.parametrize("names", [[], ["generate"], ["inspect", "forward"]])
+def test_help_is_a_command(names: list[str]) -> None:
+    result = CliRunner().invoke(cli, ["help", *names], prog_name="rnnkit")
+    assert result.exit_code == 0
+    assert result.stdout == CliRunner().invoke(cli, [*names, "--help"], prog_name="rnnkit").stdout
+
+
+@pytest.mark.parametrize("names", [["nothing"], ["generate", "more"], ["inspect", "nothing"]])
+def test_help_of_an_unknown_command_is_a_usage_error(names: list[str]) -> None:
+    result = CliRunner().invoke(cli, ["help", *names])
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert names[-1] in result.stderr
+
+
+def test_ctrl_c_while_options_are_read_ends_with_130() -> None:
+    def interrupted(context: click.Context, parameter: click.Parameter, value: object) -> None:
+        raise KeyboardInterrupt
+
+    group = Program(params=[click.Option(["--flag"], is_flag=True, callback=interrupted)])
+    result = CliRunner().invoke(group, ["--flag", "act"])
+    assert result.exit_code == 130
+    assert result.stderr.strip() == "Interrupted."
+
+
 def test_version_and_module() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "rnnkit", "--version"], capture_output=True, text=True, check=True
@@ -198,7 +239,7 @@ def test_version_and_module() -> None:
 def test_commands_come_in_the_order_of_use() -> None:
     assert list(cli.commands) == [
         "train", "generate", "suggest", "predict", "evaluate", "crossval", "inspect", "report",
-        "config", "runs",
+        "config", "runs", "help",
     ]  # fmt: skip
     text = CliRunner().invoke(cli, ["--help"]).stdout
     positions = [text.index(f"\n  {name} ") for name in cli.commands]

@@ -129,3 +129,30 @@ def test_a_classifier_is_no_model_of_text(
     result = suggest("--run", run.path, "the")
     assert result.exit_code == 5
     assert "sentiment" in result.stderr
+
+
+def test_next_and_complete_exclude_each_other(suggest: Any, run: RunDirectory) -> None:
+    result = suggest("--next", "--complete", "the qu")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--next and --complete" in result.stderr
+
+
+@pytest.mark.parametrize("encoding", ["hex", "base64", "rot13", "nothing"])
+def test_an_encoding_that_is_none_of_text_is_a_usage_error(
+    encoding: str, suggest: Any, run: RunDirectory
+) -> None:
+    result = suggest("--encoding", encoding, input="the\n")
+    assert (result.exit_code, result.stdout) == (2, "")
+    assert "--encoding" in result.stderr
+
+
+def test_a_closed_standard_input_is_a_usage_error(run: RunDirectory) -> None:
+    command = [sys.executable, "-m", "rnnkit", "suggest", str(run.path)]
+    done = subprocess.run(
+        ["sh", "-c", 'exec "$@" <&-', "sh", *command],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "Standard input is closed" in done.stderr
