@@ -83,14 +83,15 @@ def command(
 
 
 def _show(found: "CrossValidation") -> None:
-    from rnnkit.cli.answer import format_number, format_table
+    from rnnkit.views.formats import number
+    from rnnkit.views.terminal import format_table
 
     rows = [
         (
             name,
             *(
-                format_number(number, 4)
-                for number in (
+                number(value, 4)
+                for value in (
                     metric.mean.value,
                     metric.mean.low,
                     metric.mean.high,
@@ -107,4 +108,4 @@ def _show(found: "CrossValidation") -> None:
         f"{found.directory}, {found.folds} folds, {max(found.seconds):.0f} s of training at most "
         "each\n"
     )
-    click.echo(format_table(header, rows, left=("metric",)))
+    click.echo(format_table(header, rows, left=(0,)))

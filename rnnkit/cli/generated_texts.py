@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rnnkit.cli.answer import has_colour, printable, progress_bar
-from rnnkit.cli.coloured_text import coloured
 
 if TYPE_CHECKING:  # NumPy, which `--help` does not need
     from rnnkit.inference.writing import Completion, Piece
@@ -112,6 +111,8 @@ def describe(
 
 def legend() -> str:
     """Return what the colours mean, or why there are none."""
+    from rnnkit.views.terminal import coloured
+
     if not has_colour():
         return "--highlight: no colours, because the output is no terminal or NO_COLOR is set."
     names = [f"≥ {100 * bound:g} %" for bound, _ in _SHADES[:-1]]
@@ -122,6 +123,8 @@ def legend() -> str:
 
 def highlighted(piece: "Piece") -> str:
     """Return a piece on the colour of its probability; ⏎ shows a coloured newline."""
+    from rnnkit.views.terminal import coloured
+
     assert piece.probability is not None
     strength = next(shade for bound, shade in _SHADES if piece.probability >= bound)
     if not strength:
