@@ -5,23 +5,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from rnnkit.cli.answer import print_json, progress_bar
+from rnnkit.cli.answer import emit, progress_bar
 from rnnkit.cli.options import json_option, run_argument, runs_dir_option
-from rnnkit.cli.scored_classes import ClassOptions, estimates_table, evaluate_classes
 from rnnkit.errors import UsageError
 
 if TYPE_CHECKING:
+    from rnnkit.inference.decision import Goal
     from rnnkit.runs.directory import RunDirectory
-    from rnnkit.tasks.language_model.config import LanguageConfig
+    from rnnkit.tasks.text_classification.config import ClassificationConfig
+    from rnnkit.views.view import View
 
 
 @click.command("evaluate")
 @run_argument()
 @click.option(
     "--split",
-    type=click.Choice(["validation", "test", "train"]),
-    help="Part of the run's own text [default: the first of these that it has; of a classifier "
-    "test before validation].",
+    type=click.Choice(["test", "validation", "train"]),
+    help="Split of the run's own data [default: the first of these that is not empty].",
 )
 @click.option(
     "--data",
@@ -100,16 +100,17 @@ def command(
     A language model: loss is in nats per token and perplexity its exponential;
     bits_per_character is comparable between models of characters, bytes, subwords and words, as
     perplexity_per_word is between the last two (<unk> is one character and one word); accuracy is
-    the share of tokens that were the most probable. The text is read as one stream with the hidden
-    state carried along; window_64 scores are for pieces of 64 tokens, each read without what
-    stands before it.
+    the fraction of tokens that were the most probable. The text is read as one stream that keeps
+    its recurrent state; window_64 scores are for pieces of 64 tokens, each read without the text
+    before it.
 
     A classifier: loss (nats), accuracy and the usual scores of all classes together (macro: their
     plain mean) and of each, areas under the ROC and the precision-recall curve, Brier score and
     expected calibration error (ece), and the confusion matrix. What --threshold and --calibrate
     store is used by `predict` and by later evaluations.
 
-    low and high are the ends of a 95 % bootstrap interval.
+    The test split is scored, or where it is empty validation or training, and the answer says
+    which. low and high are the ends of a 95 % bootstrap interval, exact where a score is 0 or 1.
 
     \b
     Example:
@@ -119,115 +120,114 @@ def command(
       rnnkit evaluate sentiment --calibrate --threshold f1 --worst 10
       rnnkit evaluate sentiment --compare another-run
     """
-    if files and split is not None:
-        raise UsageError("--split is a part of the run's own text, --data another text; use one.")
-    if unseen is not None and not files:
-        raise UsageError("--unseen is for --data; the run's own text is read as in training.")
-    if encoding is not None and not files:
-        raise UsageError("--encoding is for --data; the run knows that of its own text.")
-    options = ClassOptions(
-        goal=threshold,
-        positive=positive,
-        calibrate=calibrate,
-        reset_decision=reset_decision,
-        worst=worst,
-        compare=compare,
-    )
-    if unseen is not None and options.used:
-        raise UsageError(f"--unseen is for language models, {options.used[0]} for classifiers.")
-
+    used = [
+        name
+        for name, is_given in {
+            "--threshold": threshold is not None,
+            "--positive": positive is not None,
+            "--calibrate": calibrate,
+            "--reset-decision": reset_decision,
+            "--worst": worst is not None,
+            "--compare": compare is not None,
+        }.items()
+        if is_given
+    ]
+    _check_options(used, files=files, split=split, encoding=encoding, unseen=unseen)
+    from rnnkit.inference.decision import parse_goal
     from rnnkit.runs.directory import find_run, verify_files
     from rnnkit.tasks.language_model import model
-    from rnnkit.tasks.task import load_config
+    from rnnkit.tasks.task import load_config, task_of
     from rnnkit.tasks.text_classification import classifier
     from rnnkit.tasks.text_classification.config import ClassificationConfig
 
-    tasks = () if options.used else model.TASKS
+    goal = None if threshold is None else parse_goal(threshold)
+    tasks = () if used else model.TASKS
     tasks += () if unseen is not None else classifier.TASKS
     directory = find_run(run, runs_dir=runs_dir, tasks=tasks)
     if run is None:
         click.echo(f"Using the newest run, {directory.path}", err=True)
     verify_files(directory, directory.config)
     config = load_config(directory.config)
-    if isinstance(config, ClassificationConfig):
+    if not isinstance(config, ClassificationConfig):
+        if used:
+            raise UsageError(
+                f"{used[0]} is for classifiers, and {directory.path} is a run of task "
+                f"{config.task}."
+            )
+        own: dict[str, Any] = {"unseen": unseen}
+    else:
         if unseen is not None:
             raise UsageError(
                 f"--unseen is for language models, and {directory.path} is a classifier: words "
                 "that it does not know are read as <unk>."
             )
-        if encoding is not None:
-            data = config.data.model_copy(update={"encoding": encoding})
-            config = config.model_copy(update={"data": data})
-        evaluate_classes(
-            directory, config, options, split=split, files=files, runs_dir=runs_dir, as_json=as_json
-        )
-        return
-    if options.used:
-        raise UsageError(
-            f"{options.used[0]} is for classifiers, and {directory.path} is a run of task "
-            f"{config.task}."
-        )
-    _evaluate_language(
-        directory,
-        config,
-        split=split,
-        files=files,
-        encoding=encoding,
-        unseen=unseen,
-        as_json=as_json,
-    )
-
-
-def _evaluate_language(
-    directory: "RunDirectory",
-    config: "LanguageConfig",
-    *,
-    split: Any,
-    files: tuple[str, ...],
-    encoding: str | None,
-    unseen: Any,
-    as_json: bool,
-) -> None:
-    from rnnkit.tasks.language_model.evaluated_text import text_of_files, text_of_run
-    from rnnkit.tasks.language_model.evaluation import evaluate
-    from rnnkit.tasks.language_model.model import load_language_model
-
-    session = load_language_model(directory)
-    if files:
-        text = text_of_files(
-            files,
-            session.vocabulary,
-            encoding=encoding or config.data.encoding,
-            unseen=unseen,
-        )
-    else:
-        text = text_of_run(directory, config, split=split)
-    for note in text.notes:
-        click.echo(note, err=True)
+        _change_decision(
+            directory, config, goal=goal, positive=positive, calibrate=calibrate,
+            reset=reset_decision,
+        )  # fmt: skip
+        own = {"worst": worst or 0}
     with progress_bar("scoring") as progress:
-        result = evaluate(
-            session,
-            text.ids,
-            context_windows=config.evaluation.context_windows,
-            stride=getattr(config.data.windows, "stride", 1),
-            resamples=config.evaluation.bootstrap_samples,
-            seed=config.seed,
-            progress=progress,
+        found = task_of(config).evaluate(
+            directory, split=split, data=files, encoding=encoding, progress=progress, **own
         )
-    for note in result.notes:
-        click.echo(note, err=True)
-    if as_json:
-        print_json(
-            {
-                "run": str(directory.path),
-                "split": text.split,
-                "data": list(files) or None,
-                "tokens": result.tokens,
-                "metrics": {name: vars(score) for name, score in result.metrics.items()},
-                "notes": [*text.notes, *result.notes],
-            }
-        )
-        return
-    subject = f"{text.split} text" if text.split else ", ".join(files)
-    click.echo(f"{directory.path} on {subject}, {result.tokens:,} predictions\n")
-    click.echo(estimates_table(result.metrics))
+    view = found.view()
+    if compare is not None and isinstance(config, ClassificationConfig):
+        view = _compared(found, compare, config, runs_dir=runs_dir)
+    emit(view, as_json=as_json)
+
+
+def _check_options(
+    used: list[str],
+    *,
+    files: tuple[str, ...],
+    split: str | None,
+    encoding: str | None,
+    unseen: str | None,
+) -> None:
+    """Refuse options that do not go together; `used` are those that are for classifiers."""
+    if files and split is not None:
+        raise UsageError("--split is for the run's own data, --data for other files; use one.")
+    if unseen is not None and not files:
+        raise UsageError("--unseen is for --data; the run's own text is read as in training.")
+    if encoding is not None and not files:
+        raise UsageError("--encoding is for --data; the run knows that of its own text.")
+    if unseen is not None and used:
+        raise UsageError(f"--unseen is for language models, {used[0]} for classifiers.")
+    if "--positive" in used and "--threshold" not in used:
+        raise UsageError("--positive is the class that --threshold is about; give both.")
+
+
+def _change_decision(
+    run: "RunDirectory",
+    config: "ClassificationConfig",
+    *,
+    goal: "Goal | None",
+    positive: str | None,
+    calibrate: bool,
+    reset: bool,
+) -> None:
+    from rnnkit.inference.decision import remove_decision
+    from rnnkit.tasks.text_classification.decision import choose_decision
+
+    if reset and remove_decision(run):
+        click.echo(f"Removed {run.decision}", err=True)
+    if goal is not None or calibrate:
+        _, said = choose_decision(run, config, goal=goal, positive=positive, calibrate=calibrate)
+        for line in said:
+            click.echo(line, err=True)
+
+
+def _compared(found: Any, name: str, config: "ClassificationConfig", *, runs_dir: Path) -> "View":
+    """Return the view of an evaluation with the comparison of the run `name`."""
+    from rnnkit.runs.directory import named_run, verify_files
+    from rnnkit.tasks.task import load_config
+    from rnnkit.tasks.text_classification.config import ClassificationConfig
+    from rnnkit.tasks.text_classification.evaluation import compare
+
+    other = named_run(name, runs_dir=runs_dir)
+    verify_files(other, other.config)
+    other_config = load_config(other.config)
+    if not isinstance(other_config, ClassificationConfig):
+        raise UsageError(f"--compare {other.path}: is no classifier.")
+    samples = config.evaluation.bootstrap_samples
+    return compare(found, other, other_config, resamples=samples, seed=config.seed).view()

@@ -20,8 +20,8 @@ from rnnkit.cli.page_files import check_own
 )
 @click.option(
     "--split",
-    type=click.Choice(["validation", "test", "train"]),
-    help="Part of the run's own data to score [default: that of `rnnkit evaluate`].",
+    type=click.Choice(["test", "validation", "train"]),
+    help="Split of the run's own data to score [default: that of `rnnkit evaluate`].",
 )
 @runs_dir_option
 @json_option
@@ -32,31 +32,43 @@ def command(
 
     The page holds its figures, runs no script and loads nothing, so it can be sent, archived
     and printed. Without RUN, the newest one, finished or not. Where the data of the run is gone
-    or has changed, the page is made without what has to be scored anew, and says so.
+    or has changed, the page is made without what has to be scored again, and says so. The page of
+    a cross-validation has its scores over all folds.
 
     \b
     Example:
       rnnkit report
       rnnkit report shakespeare --output shakespeare.html
     """
-    from rnnkit.report.gather import gather
-    from rnnkit.report.page import MARK, render
-    from rnnkit.runs.directory import named_run
+    from rnnkit.report.page import crossval_report, report
+    from rnnkit.runs.crossval import crossval_details
+    from rnnkit.runs.directory import find_crossval, named_run, newest_run
     from rnnkit.runs.files import write_atomically
-    from rnnkit.runs.listing import newest_run
+    from rnnkit.tasks.task import load_config
+    from rnnkit.views.html import render
+    from rnnkit.views.view import page_mark
 
-    directory = newest_run(runs_dir) if run is None else named_run(run, runs_dir=runs_dir)
+    def say(line: str) -> None:
+        click.echo(line, err=True)
+
+    crossval = find_crossval(run, runs_dir=runs_dir) if run is not None else None
+    directory = crossval or (
+        newest_run(runs_dir) if run is None else named_run(run, runs_dir=runs_dir)
+    )
     if run is None:
-        click.echo(f"Using the newest run, {directory.path}", err=True)
+        say(f"Using the newest run, {directory.path}")
     path = output or directory.report
     if output is not None:
-        check_own(
-            output, "--output", "report of rnnkit", lambda head: head.startswith(MARK.encode())
-        )
-    report = gather(directory, split=split, announce=lambda line: click.echo(line, err=True))
-    for note in report.notes:
-        click.echo(note, err=True)
-    page = render(report).encode()
+        mark = page_mark("report").encode()
+        check_own(output, "--output", "report of rnnkit", lambda head: head.startswith(mark))
+    view = (
+        crossval_report(crossval_details(crossval, load_config))
+        if crossval is not None
+        else report(directory, split=split, announce=say)
+    )
+    for note in view.notes:
+        say(note)
+    page = render(view).encode()
     write_atomically(path, page)
     if as_json:
         print_json({"run": str(directory.path), "report": str(path), "bytes": len(page)})

@@ -4,7 +4,7 @@ Labelled items are anything with a class: texts, series. `labels` are int32[item
 `classes`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Literal
@@ -235,3 +235,42 @@ def check_splits(
 def _list_counts(labels: NDArray[np.int32], classes: Sequence[str]) -> str:
     counts = np.bincount(labels, minlength=len(classes)).tolist()
     return ", ".join(f"{count:,} {name}" for count, name in zip(counts, classes, strict=True))
+
+
+_NOTES: Mapping[SplitName, tuple[str, ...]] = {
+    "test": (),
+    "validation": (
+        "This run holds out no test split, so its validation split is scored: training used it to "
+        "decide when to stop, so the scores are a little too good.",
+    ),
+    "train": (
+        "This run holds nothing out, so its training split is scored: the scores measure "
+        "memorization, not generalization.",
+    ),
+}
+
+
+def choose_split(
+    sizes: Mapping[SplitName, int], wanted: SplitName | None
+) -> tuple[SplitName, tuple[str, ...]]:
+    """Return the split to score and notes on it: the wanted one, or the first that is not empty.
+
+    Test comes before validation, and training last.
+
+    Args:
+        sizes: tokens or texts of every split.
+        wanted: a split, None for the default.
+
+    Raises:
+        DataError: the wanted split is empty.
+    """
+    order: tuple[SplitName, ...] = ("test", "validation", "train")
+    available: list[SplitName] = [name for name in order if sizes[name]]
+    if wanted is None and available:
+        return available[0], _NOTES[available[0]]
+    if wanted is None or wanted not in available:
+        raise DataError(
+            f"This run has no {wanted or 'text'} split (data.{wanted}_fraction is 0); there is: "
+            f"{', '.join(available) or 'none'}."
+        )
+    return wanted, ()

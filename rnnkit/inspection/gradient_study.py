@@ -186,7 +186,7 @@ class _Text:
 
 def _language_text(subject: LanguageSubject, options: GradientOptions) -> _Text:
     from rnnkit.tasks.language_model.data import prepare
-    from rnnkit.tasks.language_model.evaluated_text import text_of_files, text_of_run
+    from rnnkit.tasks.language_model.evaluation import text_of_files, text_of_run
 
     if options.text is not None:
         return _Text(np.array(subject.vocabulary.encode(options.text), np.int64), "--text")
@@ -259,7 +259,7 @@ def _classified_texts(
     from rnnkit.tasks.text_classification.data import prepare_texts
 
     if subject.run is not None:
-        from rnnkit.tasks.text_classification.evaluation import prepared_texts
+        from rnnkit.tasks.text_classification.classified import prepared_texts
 
         prepared = prepared_texts(subject.run, subject.config)
     else:

@@ -24,7 +24,7 @@ from rnnkit.network.cells import CELLS
 from rnnkit.network.reference import Network
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.tasks.language_model.config import LanguageConfig
-from rnnkit.tasks.language_model.evaluated_text import text_of_files, text_of_run
+from rnnkit.tasks.language_model.evaluation import text_of_files, text_of_run
 from rnnkit.tasks.language_model.model import load_language_model
 from rnnkit.text.encoder import UNKNOWN, TextEncoder
 from rnnkit.text.vocabulary import StreamDecoder, label_text

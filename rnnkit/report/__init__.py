@@ -1,1 +1,1 @@
-"""What finished runs say: overviews, comparisons."""
+"""Views of runs: the report of one, and what `rnnkit runs` lists, shows and compares."""

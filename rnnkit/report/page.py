@@ -1,189 +1,393 @@
-"""The report of a run as a page: its header, its tiles and its parts."""
+"""The report of a run: what its files hold, scored on held-out data, as a page."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
-from rnnkit.report.data_part import data_part
-from rnnkit.report.gather import LanguageDetails, Report, SentimentDetails
-from rnnkit.report.training_part import training_part
-from rnnkit.runs.listing import number as finite
-from rnnkit.runs.records import Estimate
-from rnnkit.tasks.language_model.sections import corpus_part, position_part, samples_part
-from rnnkit.tasks.text_classification.sections import result_parts
-from rnnkit.views.frame import whole_page
-from rnnkit.views.markup import Html, Part, details, paragraphs, part, table, tag
-from rnnkit.views.words import cell, duration, number, setting, share
+from rnnkit.data.splits import SplitName
+from rnnkit.errors import DataError
+from rnnkit.network.cells import cell_title
+from rnnkit.report.listing import crossval_table
+from rnnkit.runs.crossval import CrossvalDetails
+from rnnkit.runs.directory import RunDirectory, not_finished
+from rnnkit.runs.listing import Overview, RunDetails, Setting, run_details
+from rnnkit.runs.records import MetricsLine, metric
+from rnnkit.tasks.task import load_config, task_of
+from rnnkit.views.formats import (
+    MISSING,
+    compact,
+    count,
+    duration,
+    number,
+    percent,
+    setting,
+    thin,
+)
+from rnnkit.views.plot import Axis, Figure, Line, Panel, Point
+from rnnkit.views.view import Code, Grid, Group, Section, Table, Tile, View, table
 
-MARK = "<!doctype html>\n<!-- rnnkit report -->\n"
-"""How a report begins; a file that begins otherwise is somebody else's."""
+ROWS = 60
+"""Evaluations in the table; more are thinned."""
 
-_TITLES = {
-    "char_generation": "Character generation",
-    "word_generation": "Word generation",
-    "text_classification": "Text classification",
-    "sentiment": "Text classification",
-}
-
-Tile = tuple[str, str, str]
-"""Name, value, and what is said below it."""
-
-
-def render(report: Report) -> str:
-    """The page as HTML text, the same for the same report."""
-    return whole_page(
-        mark=MARK,
-        title=f"{report.story.overview.name} · rnnkit report",
-        header=_header(report),
-        parts=[part for part in _parts(report) if part is not None],
-        skip="Skip to the results",
-        navigation="Parts of this report",
-    )
+_COLUMNS = (
+    "step", "epoch", "seconds", "learning_rate", "train_loss", "train_accuracy", "validation_loss",
+    "validation_accuracy", "validation_macro_f1", "validation_balanced_accuracy",
+    "validation_roc_auc", "bits_per_character", "perplexity_per_word", "gradient_norm",
+    "tokens_per_second",
+)  # fmt: skip
 
 
-def _parts(report: Report) -> Iterator[Part | None]:
-    match report.details:
-        case LanguageDetails() as language:
-            yield training_part(report)
-            yield position_part(language)
-            yield samples_part(report)
-            yield corpus_part(language)
-        case SentimentDetails() as sentiment:
-            yield from result_parts(sentiment)
-            yield training_part(report)
-            yield data_part(sentiment)
-    yield _configuration(report)
-    yield _environment(report)
+def report(
+    run: RunDirectory,
+    *,
+    split: SplitName | None = None,
+    announce: Callable[[str], None] = lambda line: None,
+) -> View:
+    """Return the report of a run, finished or not, with the best model scored on held-out data.
 
+    Without `split`, data that is missing or has changed since costs the report the sections that
+    need it, and a note says so.
 
-def _header(report: Report) -> Html:
-    overview, summary = report.story.overview, report.story.summary
-    layers = " × ".join(str(size) for size in overview.units)
-    facts = [overview.status, f"{cell(overview.cell)} {layers}".strip()]
-    if "parameters" in summary:
-        facts.append(f"{summary['parameters']:,} parameters")
-    if "finished_at" in summary:
-        facts.append(str(summary["finished_at"]).replace("T", " ").replace("+00:00", " UTC"))
-    tiles = [
-        tag(
-            "div",
-            tag("dt", name),
-            tag(
-                "dd",
-                tag("span", value, class_="value"),
-                tag("span", more, class_="more") if more else None,
-            ),
+    Args:
+        run: its directory.
+        split: of the run's own data; that of `evaluate` when not given.
+        announce: receives a line before anything that takes time.
+
+    Raises:
+        RunError: a file is missing, damaged, or from a newer version.
+        ConfigError: the configuration cannot be read.
+        DataError: the `split` that was asked for cannot be scored.
+    """
+    details = run_details(run, load_config)
+    task = task_of(load_config(run.config))
+    training, lines = training_section(details), details.lines
+    notes = []
+    if not run.is_finished:
+        notes.append(f"The report shows the state so far: {not_finished(run)}.")
+        if split is not None:
+            raise DataError(f"{run.path}: has no model to score the {split} split with yet.")
+    try:
+        own = task.report(
+            run, split=split, scored=run.is_finished, training=training, lines=lines,
+            announce=announce,
+        )  # fmt: skip
+    except DataError as error:
+        if split is not None:
+            raise
+        own = task.report(
+            run, split=None, scored=False, training=training, lines=lines, announce=announce
         )
-        for name, value, more in _tiles(report)
-    ]
-    return tag(
-        "header",
-        tag("p", f"{_TITLES.get(report.task, report.task)} · rnnkit report", class_="eyebrow"),
-        tag("h1", overview.name),
-        tag("p", " · ".join(facts), class_="facts"),
-        paragraphs(report.notes),
-        tag("dl", *tiles, class_="tiles") if tiles else None,
+        notes.append(f"Nothing was scored: {error}")
+    return whole_report(details, replace(own, notes=(*notes, *own.notes)))
+
+
+def whole_report(details: RunDetails, own: View) -> View:
+    """Return the view of a task with what the report of every run has: header and settings.
+
+    Args:
+        details: of the run.
+        own: title, sections and tiles of the task.
+    """
+    overview, summary = details.overview, details.summary
+    layers = " × ".join(str(size) for size in overview.units)
+    facts = [overview.status, f"{cell_title(overview.cell) or MISSING} {layers}".strip()]
+    if summary is not None and summary.parameters is not None:
+        facts.append(count(summary.parameters, "parameter"))
+    if summary is not None and summary.finished_at:
+        facts.append(summary.finished_at.replace("T", " ").replace("+00:00", " UTC"))
+    return replace(
+        own,
+        subject=overview.name,
+        summary=" · ".join(facts),
+        tiles=(*(own.tiles or _recorded_tiles(details)), *_time_tiles(details)),
+        sections=(
+            *own.sections,
+            _configuration(details.settings, details.config_text),
+            *_environment(details),
+        ),
     )
 
 
-def _tiles(report: Report) -> list[Tile]:
-    overview, summary = report.story.overview, report.story.summary
-    tiles: list[Tile] = []
-    scored = report.details.classification if isinstance(report.details, SentimentDetails) else None
-    if scored is not None:
-        tiles += [
-            _score_tile(scored.scores.metrics, key, title, percent=percent)
-            for key, title, percent in (
-                ("accuracy", f"Accuracy, {scored.split}", True),
-                ("macro_f1", "Macro F1", True),
-                ("roc_auc", "ROC AUC", False),
-                ("ece", "Calibration error", False),
-            )
-            if key in scored.scores.metrics
-        ]
-    else:
-        tiles += _recorded_tiles(report)
-    seconds = None if overview.minutes is None else 60 * overview.minutes
-    tiles.append(("Training time", duration(seconds), f"{number(overview.steps)} steps"))
-    speed = finite(summary.get("metrics", {}).get("tokens_per_second"))
-    if speed is None and report.records:
-        speed = finite(report.records[-1].get("tokens_per_second"))
-    if speed is not None:
-        tiles.append(("Speed", number(speed), "tokens per second"))
-    return tiles
+def crossval_report(details: CrossvalDetails) -> View:
+    """Return the report of a cross-validation: scores over all folds, the folds, the settings."""
+    found = details.overview
+    header = ("fold", "status", "steps", "validation loss", "accuracy", "time")
+    folds = [
+        (
+            run.name,
+            run.status,
+            number(run.steps),
+            number(run.validation_loss, 4),
+            number(run.accuracy, 4),
+            duration(_seconds(run)),
+        )
+        for run in details.runs
+    ]
+    layers = " × ".join(str(size) for size in found.units)
+    return View(
+        title="Cross-validation",
+        subject=found.name,
+        command="report",
+        summary=f"{found.status} · {cell_title(found.cell) or MISSING} {layers} · "
+        f"{count(found.folds or 0, 'fold')}",
+        sections=(
+            Section("Scores", (crossval_table(details),), name="scores",
+                    lead="Every text was scored by the model that was trained without it."),
+            Section("Folds", (table(header, folds, left=("fold", "status"), caption="Runs"),),
+                    name="folds", lead="Loss and accuracy are those of the validation splits."),
+            _configuration(details.settings, details.config_text),
+        ),
+        document=details.to_json(),
+    )  # fmt: skip
 
 
-def _score_tile(metrics: Mapping[str, Estimate], key: str, title: str, *, percent: bool) -> Tile:
-    def written(value: float) -> str:
-        return share(value) if percent else number(value, 3)
-
-    score = metrics[key]
-    if finite(score.value) is None:
-        return title, number(None), "not defined"
-    if score.low is None or score.high is None:
-        return title, written(score.value), ""
-    return title, written(score.value), f"{written(score.low)} to {written(score.high)}"
+def _seconds(overview: Overview) -> float | None:
+    return None if overview.minutes is None else 60 * overview.minutes
 
 
-def _recorded_tiles(report: Report) -> list[Tile]:
-    """Scores as training recorded them, of the best evaluation so far."""
-    overview = report.story.overview
-    record = next((r for r in report.records if r.get("step") == overview.best_step), {})
+# -------------------------------------------------------------------------------------- tiles
+
+
+def _recorded_tiles(details: RunDetails) -> list[Tile]:
+    """Return scores as training recorded them, of the best evaluation so far."""
+    overview, lines = details.overview, details.evaluations
+    best = next((line for line in lines if line.step == overview.best_step), MetricsLine(0))
     tiles: list[Tile] = []
     if overview.validation_loss is not None:
         below = f"nats, step {number(overview.best_step)}"
-        tiles.append(("Validation loss", number(overview.validation_loss, 4), below))
+        tiles.append(Tile("Validation loss", number(overview.validation_loss, 4), below))
     if overview.bits_per_character is not None:
-        tiles.append(("Bits per character", number(overview.bits_per_character, 3), "validation"))
-    accuracy = finite(record.get("validation_accuracy"))
-    if accuracy is not None:
-        tiles.append(("Accuracy", share(accuracy), "validation"))
-    if overview.validation_loss is None and report.records:
-        loss = finite(report.records[-1].get("train_loss"))
-        tiles.append(("Training loss", number(loss, 4), "nats; nothing is held out"))
+        bits = number(overview.bits_per_character, 3)
+        tiles.append(Tile("Bits per character", bits, "validation"))
+    if (accuracy := best.metric("validation_accuracy")) is not None:
+        tiles.append(Tile("Accuracy", percent(accuracy), "validation"))
+    if overview.validation_loss is None and lines:
+        loss = lines[-1].metric("train_loss")
+        tiles.append(Tile("Training loss", number(loss, 4), "nats; nothing is held out"))
     return tiles
 
 
-def _configuration(report: Report) -> Part:
-    settings = report.story.settings
-    rows = [
-        (
-            tag("span", path),
-            tag("span", setting(entry["value"])),
-            tag("span", number(None) if entry["default"] is None else setting(entry["default"])),
-        )
-        for path, entry in settings.items()
-    ]
-    return part(
-        "configuration",
-        "Configuration",
-        table(
-            ("key", "value", "default"),
-            rows,
-            caption="Keys that differ from the defaults",
-            text_columns=(0, 1, 2),
-            class_="keys",
+def _time_tiles(details: RunDetails) -> list[Tile]:
+    overview, summary = details.overview, details.summary
+    steps = count(overview.steps or 0, "step")
+    tiles = [Tile("Training time", duration(_seconds(overview)), steps)]
+    speed = None if summary is None else summary.metric("tokens_per_second")
+    if speed is None and details.lines:
+        speed = details.lines[-1].metric("tokens_per_second")
+    if speed is not None:
+        tiles.append(Tile("Speed", number(speed), "tokens per second"))
+    return tiles
+
+
+# ----------------------------------------------------------------------------------- training
+
+
+def training_section(details: RunDetails) -> Section:
+    """Return curves of loss, scores, learning rate, gradient norm and speed, and their table."""
+    lines, evaluations = details.lines, details.evaluations
+    if not lines:
+        return Section("Training", lead="Nothing has been evaluated yet.", name="training")
+    figures = (
+        _loss_figure(details),
+        _figure(
+            evaluations,
+            {"train_accuracy": "training", "validation_accuracy": "validation"},
+            title="Accuracy",
+            caption="Fraction of correct predictions",
+            y=Axis(unit="percent"),
         ),
-        details("The complete configuration", tag("pre", report.config_text, class_="card")),
+        _figure(
+            evaluations,
+            {
+                "validation_macro_f1": "macro F1",
+                "validation_balanced_accuracy": "balanced accuracy",
+                "validation_roc_auc": "ROC AUC",
+            },
+            title="Other scores on the validation split",
+            y_title="score",
+            caption="Scores on the validation split",
+        ),
+        _figure(
+            evaluations,
+            {"bits_per_character": "validation"},
+            title="Bits per character",
+            caption="The validation loss in bits per character, comparable across vocabularies",
+        ),
+        _figure(
+            evaluations,
+            {"perplexity_per_word": "validation"},
+            title="Perplexity per word",
+            caption="The validation loss as a perplexity per word, comparable across vocabularies",
+        ),
+        _figure(
+            lines,
+            {"learning_rate": "learning rate"},
+            title="Learning rate",
+            caption="The learning rate of the schedule",
+            y=Axis(low=0.0),
+        ),
+        _figure(
+            lines,
+            {"gradient_norm": "gradient norm"},
+            title="Gradient norm",
+            caption="The global norm of the gradient before clipping",
+            y=Axis(low=0.0),
+        ),
+        _figure(
+            lines,
+            {"tokens_per_second": "tokens per second"},
+            title="Speed",
+            y_title="tokens per second",
+            caption="Training speed, evaluation and compilation not counted",
+            y=Axis(low=0.0),
+        ),
+    )
+    return Section(
+        "Training",
+        (
+            Grid(tuple(figure for figure in figures if figure is not None)),
+            Group("The evaluations as a table", (_evaluations(evaluations),)),
+        ),
+        lead=_training_lead(details),
+        name="training",
     )
 
 
-def _environment(report: Report) -> Part | None:
-    environment, files = report.story.environment, report.story.files
-    if not environment:
+def _training_lead(details: RunDetails) -> str:
+    overview, summary = details.overview, details.summary
+    lead = count(overview.steps or 0, "step")
+    if summary is not None and summary.epochs is not None:
+        lead += f" ({summary.epochs:.4g} epochs)"
+    lead += f" in {duration(_seconds(overview))}"
+    if summary is not None and summary.stopped_by:
+        lead += f", ended by {summary.stopped_by.replace('_', ' ')}"
+    if summary is not None and overview.best_step is not None:
+        lead += f". The model of step {overview.best_step:,} was kept"
+    return f"{lead}."
+
+
+def _loss_figure(details: RunDetails) -> Figure | None:
+    best = None
+    for line in details.evaluations:
+        loss = line.metric("validation_loss")
+        if line.step == details.overview.best_step and loss is not None:
+            best = Point(f"kept: {loss:.4f}", float(line.step), loss, in_legend=True)
+    return _figure(
+        details.lines,
+        {"train_loss": "training", "validation_loss": "validation"},
+        title="Loss",
+        y_title="loss (nats)",
+        caption="Mean loss in nats since the point before (training) and on held-out data "
+        "(validation)",
+        best=best,
+    )
+
+
+def _figure(
+    lines: Sequence[MetricsLine],
+    names: Mapping[str, str],
+    *,
+    title: str,
+    caption: str,
+    y: Axis | None = None,
+    y_title: str = "",
+    best: Point | None = None,
+) -> Figure | None:
+    """Return metrics over the steps of training; None when no line has any of them."""
+    curves = [Line(label, *_points(lines, name)) for name, label in names.items()]
+    curves = [curve for curve in curves if len(curve.x)]
+    if not curves:
         return None
-    rows = [(name, setting(value)) for name, value in environment.items()]
-    sizes = [(name, number(size)) for name, size in files.items() if name != "report.html"]
-    return part(
-        "environment",
-        "Environment",
-        table(
-            ("", ""),
-            rows,
-            caption="Where this run was trained",
-            text_columns=(0, 1),
-            class_="keys",
+    y = y or Axis()
+    in_percent = y.unit == "percent"
+    ends = "; ".join(
+        f"{curve.label}: {_range(curve, in_percent)}" if len(names) > 1
+        else _range(curve, in_percent)
+        for curve in curves
+    )  # fmt: skip
+    if y.low == 0.0:
+        y = replace(y, high=1.08 * max(max(curve.y) for curve in curves) or 1.0)
+    marks = (*curves, *((best,) if best is not None else ()))
+    panel = Panel(
+        y_title or title[:1].lower() + title[1:],
+        marks,
+        x=Axis("step", unit="integer"),
+        y=y,
+        legend="above" if len(marks) > 1 else None,
+    )
+    return Figure(
+        next(iter(names)).replace("_", "-"),
+        (panel,),
+        description=f"{title} over the steps of training. {ends}.",
+        title=title,
+        caption=f"{caption}: {ends}.",
+    )
+
+
+def _points(lines: Sequence[MetricsLine], name: str) -> tuple[list[float], list[float]]:
+    """Return steps and values of the lines that have a finite one."""
+    found = [(float(line.step), value) for line in lines if (value := line.value(name)) is not None]
+    return [step for step, _ in found], [value for _, value in found]
+
+
+def _range(curve: Line, in_percent: bool) -> str:
+    def written(value: float) -> str:
+        if in_percent:
+            return percent(value)
+        return f"{value:,.0f}" if abs(value) >= 1000 else compact(value)
+
+    if len(curve.y) == 1:
+        return f"{written(curve.y[0])} at step {curve.x[0]:,.0f}"
+    return f"from {written(curve.y[0])} to {written(curve.y[-1])}"
+
+
+def _evaluations(lines: Sequence[MetricsLine]) -> Table:
+    used = [name for name in _COLUMNS if any(line.value(name) is not None for line in lines)]
+    shown = thin(lines, ROWS)
+    everything = count(len(lines), "evaluation")
+    return table(
+        [metric(name).title for name in used],
+        [[number(line.value(name), metric(name).digits) for name in used] for line in shown],
+        caption=f"{len(shown)} of {everything}, evenly spread"
+        if len(shown) < len(lines)
+        else everything,
+    )
+
+
+# ----------------------------------------------------------------------------------- settings
+
+
+def _configuration(settings: Mapping[str, Setting], config_text: str) -> Section:
+    rows = [
+        (
+            path,
+            setting(entry.value),
+            MISSING if entry.default is None else setting(entry.default),
+        )
+        for path, entry in settings.items()
+    ]
+    return Section(
+        "Configuration",
+        (
+            table(
+                ("key", "value", "default"),
+                rows,
+                left="all",
+                caption="Keys that differ from the defaults",
+                keys=True,
+            ),
+            Group("The complete configuration", (Code(config_text),)),
         ),
-        details(
-            "Files of the run",
-            table(("file", "bytes"), sizes, caption="Files and their sizes", class_="keys"),
-        ),
+        name="configuration",
+    )
+
+
+def _environment(details: RunDetails) -> tuple[Section, ...]:
+    if not details.environment:
+        return ()
+    rows = [(name, setting(value)) for name, value in details.environment.items()]
+    sizes = [(name, number(size)) for name, size in details.files.items() if name != "report.html"]
+    recorded = table(("", ""), rows, left="all", caption="Where this run was trained", keys=True)
+    files = table(("file", "bytes"), sizes, left=("file",), caption="Files and their sizes")
+    return (
+        Section("Environment", (recorded, Group("Files of the run", (files,))), name="environment"),
     )

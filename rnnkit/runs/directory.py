@@ -5,8 +5,12 @@
       environment.json   versions, device, seed         metrics.jsonl      one line per evaluation
       checkpoints/last.npz, best.npz                    model.keras, model.onnx
       manifest.json      sha256 of the files above that carry no checksum of their own
-      data.json          facts about labelled texts     decision.json      threshold, temperature
+      data.json          counts of labelled texts       decision.json      threshold, temperature
       summary.json       written last: its presence means that the run finished
+
+    runs/NAME/           a cross-validation
+      config.yaml        as above                       crossval.json      scores of all folds
+      fold-01/ ..        a run each                     out_of_fold.csv    predictions
 
 Training and inference meet only here. Standard library alone, so that `rnnkit generate` starts
 at once.
@@ -27,13 +31,13 @@ from rnnkit.runs.files import read_bytes, read_document, write_atomically, write
 
 @dataclass(frozen=True)
 class RunDirectory:
-    """The place of one training run and the names of its files."""
+    """The directory of a training run or cross-validation, and the names of its files."""
 
     path: Path
 
     @property
     def name(self) -> str:
-        """Last part of the path: what `rnnkit generate NAME` takes."""
+        """Last component of the path, as in `rnnkit generate NAME`."""
         return self.path.name
 
     @property
@@ -58,7 +62,7 @@ class RunDirectory:
 
     @property
     def last_checkpoint(self) -> Path:
-        """Everything that a resume needs."""
+        """Arrays and training state that a resume needs."""
         return self.path / "checkpoints" / "last.npz"
 
     @property
@@ -88,12 +92,12 @@ class RunDirectory:
 
     @property
     def summary(self) -> Path:
-        """What came out; written last."""
+        """Results; written last."""
         return self.path / "summary.json"
 
     @property
     def data_summary(self) -> Path:
-        """What the labelled texts are like: counts, lengths, coverage."""
+        """Counts, lengths and coverage of labelled texts."""
         return self.path / "data.json"
 
     @property
@@ -105,6 +109,11 @@ class RunDirectory:
     def report(self) -> Path:
         """The page that `rnnkit report` writes."""
         return self.path / "report.html"
+
+    @property
+    def crossval(self) -> Path:
+        """Scores of a cross-validation, in the directory that holds its folds."""
+        return self.path / "crossval.json"
 
     @property
     def lock_file(self) -> Path:
@@ -147,7 +156,7 @@ def verify_files(run: RunDirectory, *paths: Path) -> None:
     for path in paths:
         name = _recorded_name(run, path)
         if name not in sums:
-            hint = "" if run.is_finished else f"; {_unfinished(run)}"
+            hint = "" if run.is_finished else f"; {not_finished(run)}"
             raise RunError(f"{path}: not part of this run (manifest.json does not list it){hint}")
         if _digest(read_bytes(path)) not in sums[name]:
             raise RunError(
@@ -169,7 +178,7 @@ def _write_sums(run: RunDirectory, sums: Mapping[str, Sequence[str]]) -> None:
 
 
 def _read_sums(run: RunDirectory) -> dict[str, list[str]]:
-    """The sha256 of every recorded file; two while one is being replaced."""
+    """Return the sha256 of every recorded file; two while one is being replaced."""
     sums = read_document(run.manifest, "manifest").get("files")
     if not isinstance(sums, dict):
         raise RunError(f"{run.manifest}: holds no table of files; damaged?")
@@ -182,7 +191,7 @@ def _read_sums(run: RunDirectory) -> dict[str, list[str]]:
 def create_run(
     runs_dir: Path, name: str, *, config_text: str, vocabulary: Mapping[str, Any]
 ) -> RunDirectory:
-    """Make `runs_dir/name` with its configuration and vocabulary.
+    """Create `runs_dir/name` with its configuration and vocabulary.
 
     Raises:
         RunError: the name is taken or no file name, or the folder cannot be written.
@@ -225,14 +234,14 @@ def check_name(name: str) -> None:
 
 def _name_taken(run: RunDirectory) -> str:
     return (
-        f"{run.path}: exists already. Choose another --name, or go on with it: "
+        f"{run.path}: exists already. Choose another --name, or resume it: "
         f"rnnkit train --resume {run.path}"
     )
 
 
 @contextlib.contextmanager
 def locked(run: RunDirectory) -> Iterator[None]:
-    """Hold the run for training; the system lets go of it however the process ends.
+    """Hold the run for training; the system releases it however the process ends.
 
     Raises:
         RunError: another process trains this run.
@@ -255,7 +264,7 @@ def locked(run: RunDirectory) -> Iterator[None]:
 
 
 def is_in_training(run: RunDirectory) -> bool:
-    """Whether some process holds the run at this moment; False where that cannot be found out."""
+    """Return whether a process trains the run now; False where that cannot be found out."""
     import filelock
 
     if not run.lock_file.exists():
@@ -273,7 +282,7 @@ def is_in_training(run: RunDirectory) -> bool:
 
 
 def list_runs(runs_dir: Path) -> list[RunDirectory]:
-    """All run directories in `runs_dir`, newest first; none when the folder is missing."""
+    """Return all run directories in `runs_dir`, newest first; none when the folder is missing."""
     if not runs_dir.is_dir():
         return []
     runs = [
@@ -289,8 +298,14 @@ def _changed_at(run: RunDirectory) -> int:
     return file.stat().st_mtime_ns
 
 
+def find_crossval(name: str, *, runs_dir: Path) -> RunDirectory | None:
+    """Return the cross-validation at the path `name` or of that name; None for anything else."""
+    found = (RunDirectory(path) for path in (Path(name), runs_dir / name))
+    return next((directory for directory in found if directory.crossval.is_file()), None)
+
+
 def find_run(run: str | None, *, runs_dir: Path, tasks: Sequence[str]) -> RunDirectory:
-    """The run of that path or name, or the newest finished one whose task is among `tasks`.
+    """Return the run of that path or name, or the newest finished one of one of `tasks`.
 
     Raises:
         RunError: there is none, or it is no run directory.
@@ -308,7 +323,7 @@ def find_run(run: str | None, *, runs_dir: Path, tasks: Sequence[str]) -> RunDir
 
 
 def named_run(run: str, *, runs_dir: Path) -> RunDirectory:
-    """The run directory at the path `run`, or of that name in `runs_dir`.
+    """Return the run directory at the path `run`, or of that name in `runs_dir`.
 
     Raises:
         RunError: neither is a run directory.
@@ -319,6 +334,11 @@ def named_run(run: str, *, runs_dir: Path) -> RunDirectory:
             if (path / "manifest.json").is_file():
                 return RunDirectory(path)
         for path in candidates:
+            if RunDirectory(path).crossval.is_file():
+                raise RunError(
+                    f"{path}: is a cross-validation; name the run of one of its folds, as in "
+                    f"{path / 'fold-01'}"
+                )
             if path.is_dir():
                 raise RunError(f"{path}: not a run directory of rnnkit (it has no manifest.json)")
     except OSError as error:
@@ -327,7 +347,26 @@ def named_run(run: str, *, runs_dir: Path) -> RunDirectory:
     raise RunError(f"{run}: no such run, here or in {runs_dir} (newest there: {known})")
 
 
-def _unfinished(run: RunDirectory) -> str:
+def newest_run(runs_dir: Path) -> RunDirectory:
+    """Return the run that was changed last, finished or not.
+
+    Raises:
+        RunError: there is none.
+    """
+    runs = list_runs(runs_dir)
+    if not runs:
+        raise RunError(f"{runs_dir}: no run in this folder. Train one with `rnnkit train CONFIG`")
+    return runs[0]
+
+
+def not_finished(run: RunDirectory) -> str:
+    """Return why a run has no summary yet, and what to do about it."""
     if is_in_training(run):
         return "training has not finished; wait for its end"
-    return f"training has not finished; go on with: rnnkit train --resume {run.path}"
+    return f"training has not finished; resume it with: rnnkit train --resume {run.path}"
+
+
+def check_finished(run: RunDirectory) -> None:
+    """Raise RunError for a run whose training has not ended."""
+    if not run.is_finished:
+        raise RunError(f"{run.path}: {not_finished(run)}")

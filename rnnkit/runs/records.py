@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
-from rnnkit.errors import RunError
-from rnnkit.runs.directory import RunDirectory
+from rnnkit.errors import DataError, RunError
+from rnnkit.runs.directory import RunDirectory, check_finished
 from rnnkit.runs.files import Document, encode_text, read_bytes, read_document, write_document
 
 # ----------------------------------------------------------------------------------- metrics
@@ -137,6 +137,11 @@ class MetricsLine:
     def metric(self, name: str) -> float | None:
         """Return a metric where it was recorded and is finite."""
         return finite(self.metrics.get(name))
+
+    def value(self, name: str) -> float | None:
+        """Return a field (`step`, `seconds` ..) or metric that is known and finite."""
+        own = name in ("step", "epoch", "seconds", "learning_rate")
+        return finite(getattr(self, name)) if own else self.metric(name)
 
     def to_json(self) -> Document:
         """Return the line as in the file; the reverse of `from_json`."""
@@ -308,6 +313,26 @@ def write_summary(run: RunDirectory, summary: Summary) -> None:
         RunError: it cannot be written.
     """
     write_document(run.summary, "summary", summary.to_json())
+
+
+def check_same_data(run: RunDirectory, fingerprint: str, *, files: Sequence[str]) -> None:
+    """Check that the data of a run are those that it was trained on.
+
+    Args:
+        run: a finished run.
+        fingerprint: that of the data as they are now.
+        files: where they are.
+
+    Raises:
+        DataError: they have changed.
+        RunError: the run has not finished, or its summary is damaged.
+    """
+    check_finished(run)
+    if read_summary(run).corpus_fingerprint != fingerprint:
+        raise DataError(
+            f"{', '.join(files)}: the text has changed since this run was trained, so its splits "
+            "are no longer the same. Restore the text, or score another one with --data FILE."
+        )
 
 
 def read_summary(run: RunDirectory) -> Summary:

@@ -2,12 +2,31 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rnnkit.runs.directory import RunDirectory
 
 if TYPE_CHECKING:  # loads NumPy
+    from rnnkit.runs.records import Estimate
     from rnnkit.training.task import TrainingData
+    from rnnkit.views.view import View
+
+
+class Evaluation(Protocol):
+    """The scores of a run on one split of its own data or on other files."""
+
+    @property
+    def metrics(self) -> "dict[str, Estimate]":
+        """Scores with their 95 % intervals."""
+        ...
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the document of `rnnkit evaluate --json`."""
+        ...
+
+    def view(self) -> "View":
+        """Return the view of the scores."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -31,5 +50,11 @@ class Task:
     """Name of the folder: language_model, text_classification."""
     prepare: "Callable[[bool], TrainingData]"
     """Read, check and encode the data for a new run (True) or a resumed one (False)."""
+    evaluate: "Callable[..., Evaluation]"
+    """Score a run: `(run, *, split, data, encoding, progress)`, as the task's `evaluate`."""
+    report: "Callable[..., View]"
+    """Return title, tiles and sections of a report:
+    `(run, *, split, scored, training, lines, announce)`. `training` is the section about training,
+    which the task puts in its place; `scored` is False where no data are at hand."""
     score_folds: "Callable[[Sequence[RunDirectory]], FoldResults] | None" = None
     """Score the finished folds of a cross-validation; None for tasks that have none."""

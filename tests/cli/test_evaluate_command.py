@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from rnnkit.runs.directory import RunDirectory
+from rnnkit.runs.directory import RunDirectory, locked
 from rnnkit.runs.files import read_document, write_document
 
 TEXT = "".join(random.Random(0).choices("etaoin shrdlu.\n", k=9000))
@@ -32,10 +32,8 @@ def small(make_model_run: Callable[..., RunDirectory]) -> RunDirectory:
     return make_model_run(TEXT, data=FRACTIONS, evaluation=evaluation)
 
 
-def test_the_validation_part_is_scored_on_the_stream_and_on_windows(
-    evaluate: Any, small: RunDirectory
-) -> None:
-    result = evaluate("--json")
+def test_a_split_is_scored_on_the_stream_and_on_windows(evaluate: Any, small: RunDirectory) -> None:
+    result = evaluate("--split", "validation", "--json")
     assert result.exit_code == 0
     answer = json.loads(result.stdout)
     assert answer["run"] == str(small.path)
@@ -50,8 +48,8 @@ def test_the_validation_part_is_scored_on_the_stream_and_on_windows(
 
 
 def test_the_table_has_the_same_numbers(evaluate: Any, small: RunDirectory) -> None:
-    metrics = json.loads(evaluate("--json").stdout)["metrics"]
-    result = evaluate()
+    metrics = json.loads(evaluate("--split", "validation", "--json").stdout)["metrics"]
+    result = evaluate("--split", "validation")
     assert f"{small.path} on validation text, 3,599 predictions" in result.stdout
     rows = [line.split() for line in result.stdout.splitlines()[2:]]
     assert rows[0] == ["metric", "value", "low", "high"]
@@ -71,27 +69,45 @@ def test_another_part_can_be_chosen(
 
 
 @pytest.mark.parametrize(
-    ("fractions", "split"),
+    ("fractions", "split", "note"),
     [
-        ({"validation_fraction": 0.0, "test_fraction": 0.5}, "test"),
-        ({"validation_fraction": 0.0, "test_fraction": 0.0}, "train"),
+        (FRACTIONS, "test", ""),
+        ({"validation_fraction": 0.5, "test_fraction": 0.0}, "validation", "no test split"),
+        ({"validation_fraction": 0.0, "test_fraction": 0.0}, "train", "memorization"),
     ],
 )
-def test_without_a_validation_part_the_next_best_is_scored(
+def test_test_is_scored_before_validation_before_train(
     evaluate: Any,
     make_model_run: Callable[..., RunDirectory],
     fractions: dict[str, float],
     split: str,
+    note: str,
 ) -> None:
     make_model_run(TEXT, data=fractions)
     result = evaluate("--json")
     answer = json.loads(result.stdout)
     assert answer["split"] == split
-    said = "holds no text out" in result.stderr
-    assert said == (split == "train") == any("no text out" in note for note in answer["notes"])
-    missing = evaluate("--split", "validation")
-    assert missing.exit_code == 4
-    assert "data.validation_fraction" in missing.stderr
+    held_out = [line for line in answer["notes"] if line.startswith("This run holds")]
+    assert [note in line for line in held_out] == ([True] if note else [])
+    assert note in result.stderr
+    assert f"on {split} text" in evaluate().stdout
+    if split == "train":
+        missing = evaluate("--split", "validation")
+        assert missing.exit_code == 4
+        assert "data.validation_fraction" in missing.stderr
+
+
+def test_a_stopped_run_says_how_to_resume(evaluate: Any, small: RunDirectory) -> None:
+    small.summary.unlink()
+    result = evaluate("small")
+    assert (result.exit_code, result.stdout) == (5, "")
+    assert f"rnnkit train --resume {small.path}" in result.stderr
+    assert "summary.json" not in result.stderr
+    with locked(small):
+        held = evaluate("small")
+    assert held.exit_code == 5
+    assert "wait for its end" in held.stderr
+    assert "--resume" not in held.stderr
 
 
 def test_a_file_with_the_same_text_scores_the_same(
@@ -99,7 +115,7 @@ def test_a_file_with_the_same_text_scores_the_same(
 ) -> None:
     part = tmp_path / "validation.txt"
     part.write_text(TEXT[3600:7200])
-    own = json.loads(evaluate("--json").stdout)
+    own = json.loads(evaluate("--split", "validation", "--json").stdout)
     other = json.loads(evaluate("--data", part, "--json").stdout)
     assert other["metrics"] == own["metrics"]
     assert other["split"] is None
@@ -110,7 +126,7 @@ def test_several_files_are_one_text(evaluate: Any, small: RunDirectory, tmp_path
     first, second = tmp_path / "a.txt", tmp_path / "b.txt"
     first.write_text(TEXT[3600:5000])
     second.write_text(TEXT[5000:7200])
-    own = json.loads(evaluate("--json").stdout)
+    own = json.loads(evaluate("--split", "validation", "--json").stdout)
     other = json.loads(evaluate("--data", first, "--data", second, "--json").stdout)
     assert other["metrics"] == own["metrics"]
 
@@ -143,7 +159,7 @@ def test_a_sliding_model_is_scored_on_its_windows(
     make_model_run(
         TEXT, data={**FRACTIONS, "windows": {"kind": "sliding", "length": 10, "stride": 2}}
     )
-    answer = json.loads(evaluate("--json").stdout)
+    answer = json.loads(evaluate("--split", "validation", "--json").stdout)
     assert tuple(answer["metrics"]) == SCORES
     assert answer["tokens"] == len(range(0, 3600 - 10, 2))
 

@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from rnnkit.report.page import MARK
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.runs.files import write_atomically, write_document
 from rnnkit.runs.records import encode_metrics
 from rnnkit.tasks.task import load_config
 from rnnkit.tasks.text_classification.config import ClassificationConfig
 from rnnkit.tasks.text_classification.data import prepare_texts
+from rnnkit.views.view import page_mark
 
 TEXT = "the quick brown fox jumps over the lazy dog; pack my box with five dozen jugs.\n" * 40
 
@@ -53,7 +53,7 @@ def test_a_report_stands_in_the_run(run_cli: Callable[..., Any], run: RunDirecto
     result = report(run_cli, run)
     assert (result.exit_code, result.stdout) == (0, f"{run.report}\n")
     page = run.report.read_text("utf-8")
-    assert page.startswith(MARK)
+    assert page.startswith(page_mark("report"))
     for expected in (
         "<h1>small</h1>",
         "&lt;b&gt;sampled&lt;/b&gt; &amp; text",
@@ -161,7 +161,7 @@ def test_the_split_that_was_asked_for_is_scored(
         assert f"the {split} text costs" in run.report.read_text("utf-8")
     result = report(run_cli, run, "--split", "test")
     assert result.exit_code == 4
-    assert "no test part" in result.stderr
+    assert "no test split" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ def test_a_classifier_is_scored_as_evaluate_scores_it(
     for name in ("loss", "accuracy", "macro_f1", "roc_auc", "brier", "ece"):
         assert f">{evaluated['metrics'][name]['value']:.4f}<" in page, name
     assert "of the validation split" in page
-    assert "holds no test texts out" in page
+    assert "holds out no test split" in page
     for title in ("Scores", "Confusion matrix", "ROC", "Calibration", "Worst errors", "Training"):
         assert title in page
 

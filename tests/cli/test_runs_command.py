@@ -4,14 +4,17 @@ import json
 import math
 import os
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from rnnkit.runs.checkpoint import write_checkpoint
 from rnnkit.runs.directory import RunDirectory, create_run, locked
 from rnnkit.runs.files import write_atomically, write_document
-from rnnkit.runs.records import encode_metrics
+from rnnkit.runs.records import encode_metrics, read_summary, write_summary
 
 CONFIG = """\
 version: 1
@@ -128,8 +131,8 @@ def test_list_prints_whole_lines(run_cli: Callable[..., Any], tmp_path: Path) ->
     header, row = result.stdout.splitlines()
     assert header.split()[:2] == ["run", "task"]
     assert row.split() == [
-        name, "char_generation", "gru", "123456", "100", "1.5000", "2.164", "0.400", "1.0",
-        "finished",
+        name, "char_generation", "gru", "123456", "100", "1.5000", "2.164", "0.400", "1", "min",
+        "0", "s", "2026-01-02", "03:04", "finished",
     ]  # fmt: skip
 
 
@@ -161,7 +164,7 @@ def test_show_tells_everything(run_cli: Callable[..., Any], runs_dir: Path) -> N
     assert result.exit_code == 0
     for expected in (
         "finished",
-        "char_generation, gru 32, 300 steps in 3.0 minutes",
+        "char_generation, gru 32, 300 steps in 3 min 0 s",
         "best validation loss 2.0000 nats (2.885 bits per character) at step 200",
         "4,321 parameters",
         "stopped by max_steps",
@@ -275,3 +278,161 @@ def test_compare_warns_of_different_texts(run_cli: Callable[..., Any], runs_dir:
     same = run_cli("runs", "compare", "newest", "newest", "--runs-dir", runs_dir)
     assert "different texts" not in same.stderr
     assert "configurations are the same" in same.stderr
+
+
+def test_list_has_dates_and_sensible_durations(run_cli: Callable[..., Any], tmp_path: Path) -> None:
+    made = make_run(tmp_path, "short", losses=[1.5])
+    summary = read_summary(made)
+    write_summary(made, replace(summary, seconds=1.8))
+    (row,) = run_cli("runs", "list", "--runs-dir", tmp_path).stdout.splitlines()[1:]
+    assert "  1.8 s  2026-01-02 03:04  finished" in row
+    (listed,) = json.loads(run_cli("runs", "list", "--runs-dir", tmp_path, "--json").stdout)
+    assert listed["changed_at"] == "2026-01-02T03:04:05+00:00"
+    assert "1 step in" not in run_cli("runs", "show", "short", "--runs-dir", tmp_path).stdout
+
+
+def test_a_stop_between_evaluations_counts_its_steps(
+    run_cli: Callable[..., Any], tmp_path: Path
+) -> None:
+    run = make_run(tmp_path, "stopped", losses=[], finished=False)
+    state = {"step": 70, "seconds": 12.0}
+    write_checkpoint(run.last_checkpoint, {"weights": np.zeros(3)}, {"course": state})
+    shown = json.loads(run_cli("runs", "show", "stopped", "--runs-dir", tmp_path, "--json").stdout)
+    assert shown["overview"]["steps"] == 70
+    assert shown["overview"]["minutes"] == pytest.approx(0.2)
+    assert "70 steps in 12 s" in run_cli("runs", "show", "--runs-dir", tmp_path).stdout
+    run.last_checkpoint.write_bytes(b"damaged")
+    again = json.loads(run_cli("runs", "list", "--runs-dir", tmp_path, "--json").stdout)
+    assert [(row["status"], row["steps"]) for row in again] == [("unfinished", 0)]
+
+
+def test_control_characters_in_names_shift_nothing(
+    run_cli: Callable[..., Any], tmp_path: Path
+) -> None:
+    make_run(tmp_path, "a\x1b[31m\u202ered", losses=[1.5])
+    make_run(tmp_path, "plain", losses=[1.5])
+    result = run_cli("runs", "list", "--runs-dir", tmp_path)
+    assert len(result.stdout.splitlines()) == 3
+    for command in (["list"], ["show", "a\x1b[31m\u202ered"], ["compare", *(path.name for path in tmp_path.iterdir())]):
+        printed = run_cli("runs", *command, "--runs-dir", tmp_path).stdout
+        assert "\x1b" not in printed
+        assert "\u202e" not in printed
+
+
+# ------------------------------------------------------------------------ renaming and deleting
+
+
+def test_a_run_is_renamed(run_cli: Callable[..., Any], runs_dir: Path) -> None:
+    result = run_cli("runs", "rename", "newest", "best", "--runs-dir", runs_dir)
+    assert (result.exit_code, result.stdout) == (0, f"{runs_dir / 'best'}\n")
+    assert not (runs_dir / "newest").exists()
+    assert run_cli("runs", "show", "best", "--runs-dir", runs_dir).exit_code == 0
+
+
+@pytest.mark.parametrize("name", ["halfway", "empty", "notes.txt", ".hidden", "a/b", ""])
+def test_a_name_that_is_taken_or_none_is_refused(
+    run_cli: Callable[..., Any], runs_dir: Path, name: str
+) -> None:
+    before = sorted(path.name for path in runs_dir.iterdir())
+    result = run_cli("runs", "rename", "newest", name, "--runs-dir", runs_dir)
+    assert result.exit_code in (2, 5)
+    assert sorted(path.name for path in runs_dir.iterdir()) == before
+
+
+def test_deleting_asks_first(run_cli: Callable[..., Any], runs_dir: Path) -> None:
+    delete = ("runs", "delete", "newest", "--runs-dir", runs_dir)
+    kept = run_cli(*delete, input="n\n")
+    assert kept.exit_code == 0
+    assert "Nothing was deleted" in kept.stderr
+    unanswered = run_cli(*delete, input="")
+    assert unanswered.exit_code == 2
+    assert "--yes" in unanswered.stderr
+    assert (runs_dir / "newest" / "summary.json").exists()
+    assert run_cli(*delete, input="y\n").exit_code == 0
+    assert not (runs_dir / "newest").exists()
+
+
+def test_deleting_without_asking_leaves_nothing(
+    run_cli: Callable[..., Any], runs_dir: Path
+) -> None:
+    others = sorted(path.name for path in runs_dir.iterdir() if path.name != "newest")
+    assert run_cli("runs", "delete", "newest", "--yes", "--runs-dir", runs_dir).exit_code == 0
+    assert sorted(path.name for path in runs_dir.iterdir()) == others
+    assert run_cli("runs", "delete", "newest", "--yes", "--runs-dir", runs_dir).exit_code == 5
+    assert run_cli("runs", "delete", "empty", "--yes", "--runs-dir", runs_dir).exit_code == 5
+
+
+def test_a_run_in_training_is_left_alone(run_cli: Callable[..., Any], runs_dir: Path) -> None:
+    with locked(RunDirectory(runs_dir / "halfway")):
+        for command in (["delete", "halfway", "--yes"], ["rename", "halfway", "other"]):
+            result = run_cli("runs", *command, "--runs-dir", runs_dir)
+            assert result.exit_code == 5
+            assert "being trained" in result.stderr
+    assert (runs_dir / "halfway").exists()
+
+
+# ---------------------------------------------------------------------------- cross-validations
+
+SCORE = {"value": 0.9, "low": 0.8, "high": 1.0, "deviation": 0.05, "folds": [0.85, 0.95]}
+
+
+@pytest.fixture
+def crossval(tmp_path: Path) -> Path:
+    """A finished cross-validation of two folds, in a folder of its own."""
+    directory = tmp_path / "runs" / "cv"
+    for fold in ("fold-01", "fold-02"):
+        make_run(directory, fold, losses=[2.0, 1.5])
+    (directory / "config.yaml").write_text(CONFIG.format(cell="gru", units=32, steps=200))
+    content = {"folds": 2, "seconds": [60.0, 30.0], "metrics": {"accuracy": SCORE}}
+    write_document(directory / "crossval.json", "crossval", content)
+    return directory
+
+
+def test_a_cross_validation_is_listed_as_what_it_is(
+    run_cli: Callable[..., Any], crossval: Path
+) -> None:
+    make_run(crossval.parent, "plain", losses=[1.5])
+    rows = json.loads(run_cli("runs", "list", "--runs-dir", crossval.parent, "--json").stdout)
+    (row,) = (row for row in rows if row["name"] == "cv")
+    assert (row["status"], row["folds"], row["accuracy"]) == ("finished", 2, 0.9)
+    assert row["minutes"] == pytest.approx(1.5)
+    assert row["problem"] is None
+    table = run_cli("runs", "list", "--runs-dir", crossval.parent).stdout
+    assert "gru 32, 2 folds" in table
+    assert "damaged" not in table
+
+
+def test_a_cross_validation_that_goes_on_is_unfinished(
+    run_cli: Callable[..., Any], crossval: Path
+) -> None:
+    write_document(crossval / "crossval.json", "crossval", {"folds": 2})
+    (row,) = json.loads(run_cli("runs", "list", "--runs-dir", crossval.parent, "--json").stdout)
+    assert (row["status"], row["accuracy"]) == ("unfinished", None)
+    assert run_cli("runs", "show", "cv", "--runs-dir", crossval.parent).exit_code == 0
+
+
+def test_a_cross_validation_is_shown_with_its_folds(
+    run_cli: Callable[..., Any], crossval: Path
+) -> None:
+    result = run_cli("runs", "show", "cv", "--runs-dir", crossval.parent)
+    assert result.exit_code == 0
+    for expected in ("2 of them trained, 1 min 30 s", "0.9000", "0.8000", "fold-01", "fold-02"):
+        assert expected in result.stdout
+    shown = json.loads(run_cli("runs", "show", crossval, "--json").stdout)
+    assert shown["metrics"]["accuracy"]["deviation"] == 0.05
+    assert [run["name"] for run in shown["runs"]] == ["fold-01", "fold-02"]
+
+
+def test_a_cross_validation_has_a_report(run_cli: Callable[..., Any], crossval: Path) -> None:
+    result = run_cli("report", crossval)
+    assert (result.exit_code, result.stdout) == (0, f"{crossval / 'report.html'}\n")
+    page = (crossval / "report.html").read_text("utf-8")
+    assert "fold-02" in page
+    assert "0.9000" in page
+
+
+def test_a_command_for_one_run_names_the_folds(run_cli: Callable[..., Any], crossval: Path) -> None:
+    result = run_cli("evaluate", "cv", "--runs-dir", crossval.parent)
+    assert result.exit_code == 5
+    assert "cross-validation" in result.stderr
+    assert "fold-01" in result.stderr

@@ -1,30 +1,26 @@
 """Reports without runs: plausible numbers, and texts that a page must not take for markup."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
 from rnnkit.inference.decision import Decision
+from rnnkit.inference.scores import predicted_classes, score_probabilities, worst_errors
+from rnnkit.report.page import training_section, whole_report
+from rnnkit.runs.listing import Overview, RunDetails, Setting
+from rnnkit.runs.records import MetricsLine, Sample, Summary
+from rnnkit.tasks.language_model import sections as language
+from rnnkit.tasks.language_model.scoring import loss_by_position
 from rnnkit.inference.decoding import LanguageModel
 from rnnkit.inference.runtime import GenerationDefaults
-from rnnkit.inference.scores import (
-    calibration_curve,
-    predicted_classes,
-    score_probabilities,
-    worst_errors,
-)
-from rnnkit.report.gather import (
-    Classification,
-    LanguageDetails,
-    Mistake,
-    Report,
-    SentimentDetails,
-)
-from rnnkit.runs.listing import Overview, Story
-from rnnkit.tasks.language_model.position import loss_by_position
+from rnnkit.tasks.text_classification import sections as classification
+from rnnkit.tasks.text_classification.classified import ClassifiedTexts
+from rnnkit.tasks.text_classification.evaluation import ClassEvaluation, Mistake
 from rnnkit.text.cleaning import TextRules
 from rnnkit.text.vocabulary import Vocabulary
+from rnnkit.views.view import View
 
 HOSTILE = (
     "</style></script><script>document.title='taken'</script><img src=x onerror=alert(1)> & "
@@ -44,7 +40,28 @@ def sentiment_report(
     threshold: float | None = None,
     skill: float = 1.7,
     only_class: int | None = None,
-) -> Report:
+) -> View:
+    """Return the report of a classifier."""
+    evaluation = class_evaluation(
+        classes, rows=rows, hostile=hostile, threshold=threshold, skill=skill, only_class=only_class
+    )
+    data = data_summary(classes, hostile=hostile)
+    details = run_details("sentiment", hostile=hostile)
+    found = classification.ClassReport(data, maximum_length=50, evaluation=evaluation)
+    training = training_section(details)
+    own = classification.report_view(found, training=training, lines=details.lines)
+    return whole_report(details, own)
+
+
+def class_evaluation(
+    classes: Sequence[str] = ("negative", "positive"),
+    *,
+    rows: int = 600,
+    hostile: bool = False,
+    threshold: float | None = None,
+    skill: float = 1.7,
+    only_class: int | None = None,
+) -> ClassEvaluation:
     """A finished classifier. `only_class` labels all texts the same; `skill` is in nats."""
     rng = np.random.default_rng(0)
     labels = rng.integers(0, len(classes), rows)
@@ -65,31 +82,34 @@ def sentiment_report(
     ]
     mistakes = tuple(
         Mistake(
-            place=f"reviews{HOSTILE if hostile else ''}.csv, row {row + 1:,}",
-            text=texts[i % len(texts)],
-            true=classes[int(labels[row])],
+            file=f"reviews{HOSTILE if hostile else ''}.csv",
+            row=int(row) + 1,
+            label=classes[int(labels[row])],
             predicted=classes[int(predicted[row])],
-            probability=float(probabilities[row, labels[row]]),
+            probability=float(probabilities[row, predicted[row]]),
+            true_probability=float(probabilities[row, labels[row]]),
+            text=texts[i % len(texts)],
         )
         for i, row in enumerate(worst_errors(probabilities, labels, 12, **choice))
     )
-    classification = Classification(
-        split="validation",
-        probabilities=probabilities,
-        labels=labels,
-        scores=score_probabilities(probabilities, labels, classes, resamples=100, **choice),
-        calibration=tuple(calibration_curve(probabilities, labels, 15)),
-        mistakes=mistakes,
-        decision=Decision(1.31, threshold, classes[1] if threshold else None),
-    )
-    return _report(
-        "sentiment",
-        hostile=hostile,
-        details=SentimentDetails(
-            data=data_summary(classes, hostile=hostile),
-            maximum_length=50,
-            classification=classification,
+    return ClassEvaluation(
+        run="runs/run",
+        texts=ClassifiedTexts(
+            texts=[texts[i % len(texts)] for i in range(rows)],
+            labels=labels,
+            rows=np.arange(rows) + 1,
+            files=["reviews.csv"] * rows,
+            classes=tuple(classes),
+            logits=logits.astype(np.float32),
+            probabilities=probabilities,
+            split="validation",
+            notes=(),
         ),
+        data=(),
+        decision=Decision(1.31, threshold, classes[1] if threshold else None),
+        scores=score_probabilities(probabilities, labels, classes, resamples=100, **choice),
+        worst=mistakes,
+        notes=(),
     )
 
 
@@ -129,8 +149,10 @@ def data_summary(classes: Sequence[str], *, hostile: bool = False) -> dict[str, 
     }
 
 
-def language_report(*, hostile: bool = False) -> Report:
-    """A finished language model whose losses fall with the context."""
+def language_report(
+    *, hostile: bool = False, change: Callable[[RunDetails], RunDetails] = lambda details: details
+) -> View:
+    """Return the report of a language model whose losses fall with the context."""
     rng = np.random.default_rng(0)
 
     def run_graph(ids: np.ndarray, states: Any) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -144,75 +166,66 @@ def language_report(*, hostile: bool = False) -> Report:
         state_sizes=(2,),
         run_graph=run_graph,
     )
-    return _report(
-        "char_generation",
-        hostile=hostile,
-        details=LanguageDetails(
-            unit="characters",
-            positions=loss_by_position(session, rng.integers(0, 4, 20_000).astype(np.uint8)),
-            split="validation",
-            corpus=(("characters", 1_115_394), ("vocabulary", 65)),
-        ),
+    found = language.LanguageReport(
+        task="char_generation",
+        unit="characters",
+        positions=loss_by_position(session, rng.integers(0, 4, 20_000).astype(np.uint8)),
+        split="validation",
+        corpus=(("characters", 1_115_394), ("vocabulary", 65)),
     )
+    details = change(run_details("char_generation", hostile=hostile))
+    own = language.report_view(found, training=training_section(details), lines=details.lines)
+    return whole_report(details, replace(own, notes=(HOSTILE,) if hostile else ()))
 
 
-def _report(task: str, *, hostile: bool, details: LanguageDetails | SentimentDetails) -> Report:
+def run_details(task: str, *, hostile: bool = False) -> RunDetails:
+    """Return what the files of a finished run hold."""
     name = f"run{HOSTILE}" if hostile else "run"
     text = HOSTILE if hostile else "ROMEO:\nBut soft"
     scores = ("macro_f1", "balanced_accuracy", "roc_auc") if task == "sentiment" else ()
-    records = []
+    lines = []
     for i in range(1, 24):
         rise = 1 - 0.8**i
-        record: dict[str, Any] = {
-            "step": 100 * i,
-            "epoch": i / 4,
-            "seconds": 3.1 * i,
-            "learning_rate": 1e-3 * (1 - i / 24),
+        loss = 0.7 * 0.93**i + 0.012 * i
+        metrics = {
             "train_loss": 0.7 * 0.9**i,
-            "validation_loss": 0.7 * 0.93**i + 0.012 * i,
+            "validation_loss": loss,
             "validation_accuracy": 0.55 + 0.22 * rise,
             **{f"validation_{score}": 0.54 + 0.22 * rise for score in scores},
             "gradient_norm": 1.2 * 0.9**i,
             "tokens_per_second": 81_000.0 + 100 * i,
         }
-        if task == "char_generation":
-            record["bits_per_character"] = record["validation_loss"] * 1.4427
-            record["samples"] = [{"temperature": 0.8, "text": text}]
-        records.append(record)
-    return Report(
-        task=task,
-        story=Story(
-            overview=Overview(
-                name,
-                f"runs/{name}",
-                "finished",
-                task,
-                "gru",
-                (64, 64),
-                2300,
-                2000,
-                0.404,
-                0.583,
-                1.2,
-            ),
-            settings={
-                "model.bidirectional": {"value": True, "default": False},
-                "data.labels": {"value": {"0": text}, "default": None},
-            },
-            environment={"rnnkit": "0.1.0", "device": text},
-            summary={
-                "parameters": 1234567,
-                "finished_at": "2026-01-02T03:04:05+00:00",
-                "epochs": 5.75,
-                "stopped_by": "early_stopping",
-                "metrics": {"tokens_per_second": 83_000.0},
-            },
-            evaluations=[],
-            samples=[],
-            files={"config.yaml": 1234},
+        is_language = task == "char_generation"
+        if is_language:
+            metrics["bits_per_character"] = loss * 1.4427
+        lines.append(
+            MetricsLine(
+                step=100 * i,
+                epoch=i / 4,
+                seconds=3.1 * i,
+                learning_rate=1e-3 * (1 - i / 24),
+                metrics=metrics,
+                samples=(Sample(0.8, text),) if is_language else (),
+            )
+        )
+    return RunDetails(
+        overview=Overview(
+            name, f"runs/{name}", "finished", task, "gru", (64, 64), 2300, 2000, 0.404, 0.583,
+            minutes=1.2,
         ),
+        settings={
+            "model.bidirectional": Setting(True, False),
+            "data.labels": Setting({"0": text}, None),
+        },
         config_text=f"version: 1\ntask: {task}\nname: {text}\n",
-        records=tuple(records),
-        notes=(text,) if hostile else (),
-        details=details,
-    )
+        environment={"rnnkit": "0.1.0", "device": text},
+        summary=Summary(
+            parameters=1234567,
+            finished_at="2026-01-02T03:04:05+00:00",
+            epochs=5.75,
+            stopped_by="early_stopping",
+            metrics={"tokens_per_second": 83_000.0},
+        ),
+        lines=tuple(lines),
+        files={"config.yaml": 1234},
+    )  # fmt: skip

@@ -7,12 +7,12 @@ import pytest
 from browser import BROWSER, WIDTHS, measure
 from made_up_reports import HOSTILE, LONG, language_report, sentiment_report
 
-from rnnkit.report.gather import Report
-from rnnkit.report.page import render
+from rnnkit.views.html import render
+from rnnkit.views.view import View
 
 pytestmark = pytest.mark.skipif(BROWSER is None, reason="no `chromium` on PATH")
 
-REPORTS: dict[str, Callable[[], Report]] = {
+REPORTS: dict[str, Callable[[], View]] = {
     "language": lambda: language_report(hostile=True),
     "two classes": lambda: sentiment_report(threshold=0.4),
     "hostile classes": lambda: sentiment_report([HOSTILE, f"$f{HOSTILE}", LONG, "d"], hostile=True),

@@ -6,13 +6,25 @@ from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
-from made_up_reports import HOSTILE, LONG, language_report, sentiment_report
+from made_up_reports import (
+    HOSTILE,
+    LONG,
+    class_evaluation,
+    language_report,
+    run_details,
+    sentiment_report,
+)
 from read_page import Page, check_that_nothing_is_loaded
 
-from rnnkit.report.gather import Report, SentimentDetails
-from rnnkit.report.page import MARK, render
-from rnnkit.views.markup import visible
-from rnnkit.views.style import STYLE_SHEET, VARIABLES
+from rnnkit.report.page import training_section, whole_report
+from rnnkit.runs.listing import RunDetails
+from rnnkit.runs.records import MetricsLine
+from rnnkit.tasks.text_classification.sections import ClassReport, report_view
+from rnnkit.views.formats import visible
+from rnnkit.views.html import render, style_sheet
+from rnnkit.views.plot import Line
+from rnnkit.views.plots import VARIABLES
+from rnnkit.views.view import Grid, Group, Table, View, page_mark
 
 MANY = [f"intent {i}" for i in range(30)]
 HOSTILE_CLASSES = [HOSTILE, f"$f{HOSTILE}", LONG, "neutral"]
@@ -31,12 +43,12 @@ REPORTS = {
 
 
 @pytest.fixture(params=REPORTS, scope="module")
-def report(request: pytest.FixtureRequest) -> Report:
+def report(request: pytest.FixtureRequest) -> View:
     return REPORTS[request.param]()
 
 
 @pytest.fixture(scope="module")
-def html(report: Report) -> str:
+def html(report: View) -> str:
     return render(report)
 
 
@@ -50,7 +62,7 @@ def test_nothing_is_loaded_and_nothing_runs(page: Page) -> None:
 
 
 def test_the_page_is_a_file_in_utf_8(html: str) -> None:
-    assert html.startswith(MARK)
+    assert html.startswith(page_mark("report"))
     assert html.encode().decode() == html
     assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", html)
 
@@ -83,7 +95,7 @@ def test_everything_has_a_name_for_those_who_hear_it(page: Page) -> None:
 def test_figures_take_their_colours_from_the_page(html: str, page: Page) -> None:
     assert not [stand_in for stand_in in VARIABLES if stand_in in html]
     used = set(re.findall(r"var\((--[\w-]+)\)", html))
-    assert used - {"--share"} <= set(re.findall(r"(--[\w-]+):", STYLE_SHEET))
+    assert used - {"--share", "--a"} <= set(re.findall(r"(--[\w-]+):", style_sheet()))
     for tag, given in page.elements:
         if tag in ("path", "use", "text"):
             assert not re.search("#[0-9a-f]{6}", given.get("style") or ""), given
@@ -101,48 +113,78 @@ def test_the_same_report_gives_the_same_bytes() -> None:
         lambda: sentiment_report(HOSTILE_CLASSES, hostile=True),
     ],
 )
-def test_hostile_text_is_shown_as_it_is(make: Callable[[], Report]) -> None:
+def test_hostile_text_is_shown_as_it_is(make: Callable[[], View]) -> None:
     page = Page(render(make()))
     assert visible(HOSTILE) in page.texts  # in a sample or an error, whole
     assert any(f"run{visible(HOSTILE)}" in text for text in page.texts)
 
 
 def test_numbers_on_the_page_are_those_of_the_scores() -> None:
-    report = sentiment_report(threshold=0.4)
-    assert isinstance(report.details, SentimentDetails)
-    found = report.details.classification
-    assert found is not None
-    page = Page(render(report))
+    found = class_evaluation(threshold=0.4)
+    page = Page(render(sentiment_report(threshold=0.4)))
     for key in ("loss", "accuracy", "macro_f1", "roc_auc", "brier", "ece"):
-        assert f"{found.scores.metrics[key].value:.4f}" in page.texts
+        assert f"{found.metrics[key].value:.4f}" in page.texts
     for cell in found.scores.confusion.ravel():
         assert f"{cell:,}" in page.texts
-    assert f"positive ({found.scores.metrics['roc_auc'].value:.3f})" in page.texts
+    assert f"positive ({found.metrics['roc_auc'].value:.3f})" in page.texts
     assert any("from a probability of 0.4000 on" in text for text in page.texts)
 
 
+def test_errors_come_after_the_curves_of_training() -> None:
+    names = [section.name for section in sentiment_report().sections]
+    assert names == [
+        "scores", "curves", "training", "data", "errors", "configuration", "environment",
+    ]  # fmt: skip
+
+
 def test_a_report_without_anything_says_so() -> None:
-    whole = sentiment_report()
-    assert isinstance(whole.details, SentimentDetails)
-    story = replace(whole.story, summary={}, environment={})
-    empty = replace(
-        whole,
-        story=story,
-        records=(),
-        notes=("Training has not finished.",),
-        details=SentimentDetails(data=None, maximum_length=50),
+    details = replace(run_details("sentiment"), summary=None, environment={}, lines=())
+    own = report_view(
+        ClassReport(data=None, maximum_length=50), training=training_section(details), lines=()
     )
-    page = Page(render(empty))
-    assert {"Training has not finished.", "Nothing has been evaluated yet."} <= set(page.texts)
+    note = "Training has not finished."
+    page = Page(render(whole_report(details, replace(own, notes=(note,)))))
+    assert {note, "Nothing has been evaluated yet."} <= set(page.texts)
     assert page.tags()["svg"] == 0
 
 
-@pytest.mark.parametrize("broken", [float("nan"), None, "x"])
-def test_values_that_are_no_numbers_are_left_out(broken: object) -> None:
-    whole = language_report()
-    records = tuple(
-        {**record, "validation_loss": broken, "gradient_norm": broken} for record in whole.records
-    )
-    page = Page(render(replace(whole, records=records)))
+@pytest.mark.parametrize("broken", [float("nan"), float("inf"), None])
+def test_values_that_are_no_numbers_are_left_out(broken: float | None) -> None:
+    names = ("validation_loss", "gradient_norm")
+
+    def change(details: RunDetails) -> RunDetails:
+        lines = [
+            replace(
+                line,
+                metrics={key: value for key, value in line.metrics.items() if key not in names}
+                | ({} if broken is None else dict.fromkeys(names, broken)),
+            )
+            for line in details.lines
+        ]
+        return replace(details, lines=tuple(lines))
+
+    page = Page(render(language_report(change=change)))
     assert "Gradient norm" not in page.texts
     assert "Loss" in page.texts
+
+
+def test_the_training_loss_between_evaluations_is_drawn() -> None:
+    def change(details: RunDetails) -> RunDetails:
+        between = [
+            MetricsLine(step, metrics={"train_loss": 4.0 - step / 100}, is_evaluation=False)
+            for step in range(10, 100, 10)
+        ]
+        return replace(details, lines=(*between, *details.lines))
+
+    view = language_report(change=change)
+    (training,) = (section for section in view.sections if section.name == "training")
+    grid, group = training.blocks
+    assert isinstance(grid, Grid)
+    assert isinstance(group, Group)
+    (loss,) = (figure for figure in grid.figures if figure.title == "Loss")
+    curve = loss.panels[0].marks[0]
+    assert isinstance(curve, Line)
+    assert list(curve.x)[:3] == [10.0, 20.0, 30.0]
+    (evaluations,) = group.blocks
+    assert isinstance(evaluations, Table)
+    assert len(evaluations.rows) == 23, "evaluations alone"

@@ -10,7 +10,7 @@ from experiments import train_new
 from bench.words import best_discounts, count_trigrams
 from rnnkit.tasks.language_model.config import WordGenerationConfig
 from rnnkit.tasks.language_model.data import prepare
-from rnnkit.tasks.language_model.evaluation import evaluate
+from rnnkit.tasks.language_model.scoring import score_text
 from rnnkit.tasks.language_model.model import load_language_model
 from rnnkit.tasks.task import parse_config
 
@@ -54,7 +54,7 @@ def test_words_are_predicted_better_than_by_a_trigram(tmp_path: Path) -> None:
     trigram = count_trigrams(train, prepared.vocabulary.size)
     reference = math.log(trigram.perplexity(held_out, best_discounts(trigram, held_out)))
     run = train_new(tmp_path, config, "run")
-    found = evaluate(load_language_model(run), held_out.astype(np.uint16), context_windows=())
+    found = score_text(load_language_model(run), held_out.astype(np.uint16), context_windows=())
     high = found.metrics["loss"].high
     assert high is not None
     assert high < reference

@@ -99,11 +99,11 @@ def test_the_loss_falls_and_is_that_of_the_evaluation(
 @pytest.mark.parametrize("case", CASES)
 def test_scores_are_those_of_the_text(case: str, runs: dict[str, RunDirectory]) -> None:
     """Bits per character and perplexity per word, counted on the text itself."""
-    from rnnkit.tasks.language_model.evaluation import evaluate
+    from rnnkit.tasks.language_model.scoring import score_text
 
     session = load_language_model(runs[case])
     ids = prepare(_config(runs[case])).split("validation")
-    found = evaluate(session, ids, context_windows=())
+    found = score_text(session, ids, context_windows=())
     known = "".join(session.vocabulary.decode([0]))
     text = session.vocabulary.decode(ids.tolist())
     first = session.vocabulary.decode(ids[: session.context or 1].tolist())

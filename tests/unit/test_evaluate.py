@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from rnnkit.errors import DataError, RunError
-from rnnkit.inference.decoding import LanguageModel
 from rnnkit.inference.intervals import (
     LEAST_BLOCKS,
     MOST_BLOCKS,
@@ -17,9 +16,10 @@ from rnnkit.inference.intervals import (
     Totals,
     estimate,
 )
+from rnnkit.tasks.language_model.evaluation import text_of_files
+from rnnkit.tasks.language_model.scoring import STREAM_BLOCK, STREAM_CHUNK, TextScores, score_text
+from rnnkit.inference.decoding import LanguageModel
 from rnnkit.inference.runtime import GenerationDefaults, States
-from rnnkit.tasks.language_model.evaluated_text import text_of_files
-from rnnkit.tasks.language_model.evaluation import STREAM_BLOCK, STREAM_CHUNK, Evaluation, evaluate
 from rnnkit.text.cleaning import TextRules
 from rnnkit.text.vocabulary import Vocabulary
 
@@ -59,9 +59,7 @@ def random_ids(tokens: int, vocabulary: Vocabulary = LETTERS) -> np.ndarray:
     return np.random.default_rng(2).integers(0, vocabulary.size, tokens).astype(np.uint8)
 
 
-def reference(
-    session: LanguageModel, pieces: list[tuple[np.ndarray, np.ndarray]]
-) -> dict[str, float]:
+def reference(session: LanguageModel, pieces: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
     """Loss and accuracy when each piece (inputs, targets at its end) starts from zero."""
     losses, hits = [], []
     for inputs, targets in pieces:
@@ -86,7 +84,7 @@ def windows_of(ids: np.ndarray, length: int) -> list[tuple[np.ndarray, np.ndarra
     ]
 
 
-def values(evaluation: Evaluation) -> dict[str, float]:
+def values(evaluation: TextScores) -> dict[str, float]:
     return {name: score.value for name, score in evaluation.metrics.items()}
 
 
@@ -96,7 +94,7 @@ def values(evaluation: Evaluation) -> dict[str, float]:
 @pytest.mark.parametrize("tokens", [2, 3, 65, 256, 257, STREAM_CHUNK + 1, 2 * STREAM_CHUNK + 77])
 def test_stream_and_windows_equal_the_reference(tokens: int) -> None:
     session, ids = elman(), random_ids(tokens)
-    found = evaluate(session, ids, context_windows=(8, 64), resamples=20)
+    found = score_text(session, ids, context_windows=(8, 64), resamples=20)
     expected = reference(session, windows_of(ids, tokens))
     for length in (8, 64):
         scores = reference(session, windows_of(ids, length))
@@ -109,7 +107,7 @@ def test_stream_and_windows_equal_the_reference(tokens: int) -> None:
 def test_a_window_longer_than_a_chunk_carries_its_state() -> None:
     length = STREAM_CHUNK + 500
     session, ids = elman(), random_ids(2 * length + 30)
-    found = evaluate(session, ids, context_windows=(length,), resamples=20)
+    found = score_text(session, ids, context_windows=(length,), resamples=20)
     expected = reference(session, windows_of(ids, length))
     assert found.metrics[f"window_{length}_loss"].value == pytest.approx(expected["loss"], rel=1e-6)
 
@@ -118,7 +116,7 @@ def test_a_window_longer_than_a_chunk_carries_its_state() -> None:
 @pytest.mark.parametrize("tokens", [6, 7, 8, 700])
 def test_a_sliding_model_is_scored_on_its_own_windows(tokens: int, stride: int) -> None:
     session, ids = elman(context=5), random_ids(tokens)
-    found = evaluate(session, ids, context_windows=(64,), stride=stride, resamples=20)
+    found = score_text(session, ids, context_windows=(64,), stride=stride, resamples=20)
     pieces = [
         (ids[start : start + 5], ids[start + 5 : start + 6])
         for start in range(0, tokens - 5, stride)
@@ -131,7 +129,7 @@ def test_bits_per_character_of_a_model_of_bytes_divide_by_characters() -> None:
     session = elman(BYTES)
     text = "Grüße aus Köln, 東京 🎵! " * 20
     ids = np.frombuffer(text.encode(), np.uint8)
-    found = values(evaluate(session, ids, context_windows=(), resamples=20))
+    found = values(score_text(session, ids, context_windows=(), resamples=20))
     # The first character is where the stream starts and is not predicted.
     expected = found["loss"] * (len(ids) - 1) / (len(text) - 1) / math.log(2)
     assert found["bits_per_character"] == pytest.approx(expected)
@@ -144,7 +142,7 @@ def test_a_sure_and_right_model_has_no_loss() -> None:
 
     session = LanguageModel(LETTERS, None, GenerationDefaults(), (1,), run_graph)
     ids = (np.arange(4000) % 6).astype(np.uint8)
-    found = evaluate(session, ids, context_windows=(64,), resamples=50)
+    found = score_text(session, ids, context_windows=(64,), resamples=50)
     for prefix in ("", "window_64_"):
         assert found.metrics[f"{prefix}loss"] == Estimate(0.0, 0.0, 0.0)
         assert found.metrics[f"{prefix}perplexity"] == Estimate(1.0, 1.0, 1.0)
@@ -156,7 +154,7 @@ def test_a_sure_and_right_model_has_no_loss() -> None:
 
 def test_progress_reaches_its_end_without_going_back() -> None:
     seen: list[tuple[int, int]] = []
-    evaluate(
+    score_text(
         elman(),
         random_ids(3000),
         context_windows=(64, 256),
@@ -171,7 +169,7 @@ def test_progress_reaches_its_end_without_going_back() -> None:
 @pytest.mark.parametrize(("context", "tokens"), [(None, 0), (None, 1), (5, 5)])
 def test_a_text_too_short_for_one_prediction_is_refused(context: int | None, tokens: int) -> None:
     with pytest.raises(DataError, match=f"has {tokens} tokens"):
-        evaluate(elman(context=context), random_ids(tokens), context_windows=(64,))
+        score_text(elman(context=context), random_ids(tokens), context_windows=(64,))
 
 
 def test_a_broken_model_is_an_error_of_the_run() -> None:
@@ -179,11 +177,7 @@ def test_a_broken_model_is_an_error_of_the_run() -> None:
         return np.full((*ids.shape, 6), np.nan, np.float32), list(states)
 
     with pytest.raises(RunError, match="not finite"):
-        evaluate(
-            LanguageModel(LETTERS, None, GenerationDefaults(), (1,), run_graph),
-            random_ids(50),
-            context_windows=(),
-        )
+        score_text(LanguageModel(LETTERS, None, GenerationDefaults(), (1,), run_graph), random_ids(50), context_windows=())
 
 
 # ----------------------------------------------------------------------------------- intervals
@@ -201,7 +195,7 @@ def totals_of(losses: np.ndarray, *, tokens: float = 100.0) -> Totals:
 
 
 def test_too_little_text_has_no_interval_and_says_so() -> None:
-    found = evaluate(elman(), random_ids(700), context_windows=(64,), resamples=20)
+    found = score_text(elman(), random_ids(700), context_windows=(64,), resamples=20)
     assert found.metrics["loss"].low is None
     assert found.metrics["loss"].high is None
     assert found.metrics["window_64_loss"].low is not None

@@ -12,10 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnkit.errors import DataError, RunError
+from rnnkit.tasks.language_model.scoring import loss_by_position, position_groups, score_text
 from rnnkit.inference.decoding import LanguageModel
 from rnnkit.inference.runtime import GenerationDefaults, States
-from rnnkit.tasks.language_model.evaluation import evaluate
-from rnnkit.tasks.language_model.position import loss_by_position, position_groups
 from rnnkit.text.cleaning import TextRules
 from rnnkit.text.vocabulary import Vocabulary
 from rnnkit.views.figures import Curve, Marker, course, thinned
@@ -201,7 +200,7 @@ def test_the_mean_is_what_evaluate_says_of_windows() -> None:
     rng = np.random.default_rng(0)
     ids = rng.integers(0, SIZE, 40 * 64 + 1).astype(np.uint8)
     found = loss_by_position(make_session(), ids, length=64)
-    expected = evaluate(make_session(), ids, context_windows=[64]).metrics["window_64_loss"].value
+    expected = score_text(make_session(), ids, context_windows=[64]).metrics["window_64_loss"].value
     assert found.mean.mean() == pytest.approx(expected)
     # After one token this model always loses the same, so that the first interval is a point.
     assert all(band.low < band.mean < band.high for band in found.bands[1:])

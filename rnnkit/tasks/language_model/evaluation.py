@@ -1,277 +1,209 @@
-"""How well a model predicts a text, token by token.
+"""Evaluate a language model: scores of a split of its own text or of other files."""
 
-A model with carried state is scored twice over: on the text read as one stream from its start,
-and on windows that do not overlap and each start from a zero state, which tells how much of the
-score comes from far back. A model trained on sliding windows is scored on its own windows.
-"""
-
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Literal, get_args
 
 import numpy as np
 
-from rnnkit.data.text_counts import TokenCounts
+from rnnkit.data.corpus import EncodedText, encode_files
+from rnnkit.data.splits import SplitName, choose_split
 from rnnkit.errors import DataError
-from rnnkit.inference.decoding import LanguageModel
-from rnnkit.inference.intervals import LEAST_BLOCKS, Totals, estimate
-from rnnkit.inference.scores import check_finite, cross_entropy
-from rnnkit.runs.records import Estimate
+from rnnkit.runs.directory import RunDirectory, check_finished
+from rnnkit.runs.files import Document
+from rnnkit.runs.records import Estimate, check_same_data
+from rnnkit.tasks.language_model.config import LanguageConfig
+from rnnkit.tasks.language_model.data import prepare
+from rnnkit.tasks.language_model.scoring import Progress, score_text
+from rnnkit.tasks.language_model.model import load_language_model
+from rnnkit.tasks.results import scores_section
 from rnnkit.text.vocabulary import Vocabulary
+from rnnkit.views.view import View
 
-STREAM_CHUNK = 1024
-"""Tokens of the stream that are read at once."""
+Unseen = Literal["error", "skip", "unk"]
 
-STREAM_BLOCK = 256
-"""Tokens (or sliding windows) in a row that the bootstrap keeps together."""
-
-_TOKENS_AT_ONCE = 8192
-_LOGITS_AT_ONCE = 2**22  # float64 copies of them take 8 bytes each
-
-Progress = Callable[[int, int], None]
+_NAMED_AT_MOST = 10
 
 
-@dataclass(frozen=True)
-class Evaluation:
-    """Scores by name, and what should be said about them.
+@dataclass(frozen=True, eq=False)
+class EvaluatedText:
+    """Token ids to score, unsigned[tokens], possibly memory-mapped.
 
-    `tokens` is the number of predictions on the stream (or of sliding windows).
+    `split` is that of the run's own text, None for files.
     """
 
-    tokens: int
-    metrics: dict[str, Estimate]
+    ids: np.ndarray
+    split: SplitName | None
     notes: tuple[str, ...]
 
 
-def evaluate(
-    session: LanguageModel,
-    ids: np.ndarray,
-    *,
-    context_windows: Sequence[int],
-    stride: int = 1,
-    resamples: int = 1000,
-    seed: int = 0,
-    progress: Progress = lambda done, total: None,
-) -> Evaluation:
-    """Score `ids` unsigned[tokens], which may be memory-mapped.
+def text_of_run(
+    run: RunDirectory, config: LanguageConfig, *, split: SplitName | None
+) -> EvaluatedText:
+    """Return a split of the text that the run was trained on.
 
-    Metrics are loss (nats per token), bits_per_character, perplexity (per token) and accuracy, of
-    words and subwords also perplexity_per_word, and for every length in `context_windows` the same
-    with `window_64_` before the name.
-    `stride` is the distance of two windows of a model trained on sliding windows.
-
-    The loss of words counts `<unk>` like any other token. Characters and words are those of the
-    text that the tokens make (`data.extents`): `<unk>` is one character and one word there, for
-    the loss does not tell what it stands for.
-
-    `progress(done, total)` is called with numbers of tokens. Memory does not grow with the text
-    beyond a few numbers for every block of it.
+    Without `split` the test split, or where it is empty validation or training, with a note.
 
     Raises:
-        DataError: the text is too short for a single prediction.
-        RunError: the model returned something else than finite numbers.
+        DataError: the text is missing or has changed, or that split is empty.
+        RunError: the run has not finished, or its summary is damaged.
     """
-    needed = (session.context or 1) + 1
-    if len(ids) < needed:
-        raise DataError(
-            f"The text has {len(ids)} tokens; this model needs at least {needed} to predict one."
-        )
-    parts = dict(_parts(session, ids, context_windows=context_windows, stride=stride))
-    total = sum(part.tokens_read for part in parts.values())
-    done = 0
-    metrics: dict[str, Estimate] = {}
-    notes: list[str] = []
-    scored = 0
-    for prefix, part in parts.items():
-        collected = []
-        for totals, tokens_read in part.score():
-            collected.append(totals)
-            done += tokens_read
-            progress(done, total)
-        totals = _concatenate(collected)
-        estimates = estimate(
-            totals,
-            resamples=resamples,
-            seed=seed,
-            per_word=session.vocabulary.kind in ("words", "subwords"),
-        )
-        for name, value in estimates.items():
-            metrics[prefix + name] = value
-        if not prefix:
-            scored = int(totals.tokens.sum())
-        if totals.blocks < LEAST_BLOCKS:
-            notes.append(
-                f"{part.description}: no interval, because the text makes only {totals.blocks} "
-                f"blocks of {part.block_tokens} and {LEAST_BLOCKS} are needed."
+    check_finished(run)
+    prepared = prepare(config)
+    path = config.data.path
+    files = (path,) if isinstance(path, str) else path
+    check_same_data(run, prepared.fingerprint, files=files)
+    names: tuple[SplitName, ...] = get_args(SplitName)
+    split, notes = choose_split({name: len(prepared.split(name)) for name in names}, split)
+    return EvaluatedText(ids=prepared.split(split), split=split, notes=notes)
+
+
+def text_of_files(
+    files: Sequence[str], vocabulary: Vocabulary, *, encoding: str, unseen: Unseen | None
+) -> EvaluatedText:
+    """Return other text in the run's vocabulary.
+
+    Characters or words that the vocabulary lacks are refused, left out, or scored as `<unk>`,
+    which is the default where the vocabulary has it.
+
+    Raises:
+        DataError: the files cannot be read or hold too little, or unseen characters are refused.
+    """
+    text = encode_files(files, vocabulary, encoding)
+    if not text.unseen:
+        return EvaluatedText(ids=text.ids, split=None, notes=())
+    found = _describe(text, vocabulary)
+    choice = unseen or ("unk" if vocabulary.has_unknown else "error")
+    match choice:
+        case "skip":
+            ids = text.ids
+            if vocabulary.has_unknown:
+                # <unk> is what unseen characters became, and nothing else in a text that was
+                # not part of the training.
+                ids = ids[ids != vocabulary.unknown_id]
+                if len(ids) < 2:
+                    raise DataError(f"{found} Without them there is nothing left to score.")
+            note = f"{found} They are left out, so their neighbours are scored as neighbours."
+            return EvaluatedText(ids=ids, split=None, notes=(note,))
+        case "unk" if vocabulary.has_unknown:
+            note = f"{found} They are scored as <unk>."
+            return EvaluatedText(ids=text.ids, split=None, notes=(note,))
+        case "unk":
+            raise DataError(
+                f"{found} They cannot be scored as <unk>, because this vocabulary has no <unk>; "
+                "use --unseen skip, or train with data.minimum_count above 1."
             )
-    return Evaluation(tokens=scored, metrics=metrics, notes=tuple(notes))
+        case "error":
+            raise DataError(
+                f"{found} Remove them, or choose --unseen skip (leave them out)"
+                + (" or --unseen unk (score them as <unk>)." if vocabulary.has_unknown else ".")
+            )
+
+
+def _describe(text: EncodedText, vocabulary: Vocabulary) -> str:
+    """`3 of 200 characters are unknown to the model: 'é' (U+00E9) 2 times, ...`."""
+    commonest = sorted(text.unseen.items(), key=lambda item: (-item[1], item[0]))
+    named = ", ".join(
+        f"{vocabulary.name_unit(unit)} {count:,} time{'s' if count > 1 else ''}"
+        for unit, count in commonest[:_NAMED_AT_MOST]
+    )
+    more = len(commonest) - _NAMED_AT_MOST
+    return (
+        f"{sum(text.unseen.values()):,} of {text.units:,} {vocabulary.unit} are unknown to the "
+        f"model: {named}{f' and {more:,} more' if more > 0 else ''}."
+    )
+
+
+# ----------------------------------------------------------------------------------- evaluate
 
 
 @dataclass(frozen=True)
-class _Part:
-    """One way of reading the text."""
+class LanguageEvaluation:
+    """The scores of a language model on one split of its own text or on other files."""
 
-    description: str
-    block_tokens: int
-    tokens_read: int
-    score: Callable[[], Iterator[tuple[Totals, int]]]
+    run: str
+    split: SplitName | None
+    data: tuple[str, ...]
+    """Other files than those of the run, as they were named."""
+    tokens: int
+    """Predictions that were scored."""
+    metrics: dict[str, Estimate]
+    """Scores with their 95 % intervals."""
+    notes: tuple[str, ...]
 
+    def to_json(self) -> Document:
+        """Return the document of `rnnkit evaluate --json`."""
+        return {
+            "run": self.run,
+            "split": self.split,
+            "data": list(self.data) or None,
+            "tokens": self.tokens,
+            "metrics": {name: asdict(score) for name, score in self.metrics.items()},
+            "notes": list(self.notes),
+        }
 
-def _parts(
-    session: LanguageModel, ids: np.ndarray, *, context_windows: Sequence[int], stride: int
-) -> Iterator[tuple[str, _Part]]:
-    targets = len(ids) - 1
-    if session.context is not None:
-        context = session.context
-        windows = (targets - context) // stride + 1
-        yield (
-            "",
-            _Part(
-                f"Windows of {context}",
-                STREAM_BLOCK,
-                windows * context,
-                lambda: _score_sliding(session, ids, context=context, stride=stride),
-            ),
-        )
-        return
-    yield (
-        "",
-        _Part("The stream", STREAM_BLOCK, targets, lambda: _score_stream(session, ids)),
-    )
-    for length in context_windows:
-        yield (
-            f"window_{length}_",
-            _Part(
-                f"Windows of {length}",
-                length,
-                targets,
-                lambda length=length: _score_windows(session, ids, length=length),
-            ),
+    def view(self) -> View:
+        """Return the view of the evaluation."""
+        subject = f"{self.split} text" if self.split else ", ".join(self.data)
+        heading = f"{self.run} on {subject}, {self.tokens:,} predictions"
+        return View(
+            title="Evaluation",
+            subject=self.run,
+            command="evaluate",
+            sections=(scores_section(heading, self.metrics),),
+            document=self.to_json(),
+            notes=self.notes,
         )
 
 
-def _score_stream(session: LanguageModel, ids: np.ndarray) -> Iterator[tuple[Totals, int]]:
-    """Blocks of the text read once from start to end, the state carried all along."""
-    targets = len(ids) - 1
-    scorer = _Scorer(session.vocabulary)
-    states = session.zero_states(1)
-    # A multiple of the block, so that blocks do not depend on what fits into memory.
-    at_once = min(STREAM_CHUNK, _positions_at_once(session, STREAM_BLOCK))
-    step = at_once // STREAM_BLOCK * STREAM_BLOCK
-    for start in range(0, targets, step):
-        end = min(start + step, targets)
-        logits, states = session.step(_as_ids(ids[np.newaxis, start:end]), states)
-        scores = scorer.score(logits[0], ids[start:end], ids[start + 1 : end + 1])
-        yield _sum_blocks(scores, block=STREAM_BLOCK), end - start
+def evaluate(
+    run: RunDirectory,
+    config: LanguageConfig,
+    *,
+    split: SplitName | None = None,
+    data: Sequence[str] = (),
+    encoding: str | None = None,
+    unseen: Unseen | None = None,
+    progress: Progress = lambda done, total: None,
+) -> LanguageEvaluation:
+    """Score the language model of a run.
 
+    Args:
+        run: a finished run, or with `data` a stopped one that has a model.
+        config: that of the run.
+        split: of the run's own text; test, or where it is empty validation or training.
+        data: other files or glob patterns.
+        encoding: of `data`; that of the run's own text when not given.
+        unseen: how characters or words of `data` that the vocabulary lacks are treated.
+        progress: is called with tokens.
 
-def _score_windows(
-    session: LanguageModel, ids: np.ndarray, *, length: int
-) -> Iterator[tuple[Totals, int]]:
-    """Windows that do not overlap, each from a zero state; the last one may be shorter."""
-    whole, rest = divmod(len(ids) - 1, length)
-    inputs = ids[: whole * length].reshape(whole, length)
-    targets = ids[1 : whole * length + 1].reshape(whole, length)
-    batch = max(1, _positions_at_once(session, length) // length)
-    scorer = _Scorer(session.vocabulary)
-    for start in range(0, whole, batch):
-        rows = slice(start, start + batch)
-        totals = _score_rows(session, scorer, inputs[rows], targets[rows])
-        yield totals, int(totals.tokens.sum())
-    if rest:
-        last, wanted = ids[np.newaxis, -rest - 1 : -1], ids[np.newaxis, -rest:]
-        yield _score_rows(session, scorer, last, wanted), rest
-
-
-def _score_rows(
-    session: LanguageModel, scorer: "_Scorer", inputs: np.ndarray, targets: np.ndarray
-) -> Totals:
-    """Every position of every row, from zero states; one block per row.
-
-    `inputs` and `targets` are unsigned[rows, time]. Long rows are read in chunks.
+    Raises:
+        DataError: the text is missing, has changed or is too short, or the split is empty.
+        RunError: the run has not finished, or a file is missing or damaged.
     """
-    rows, length = inputs.shape
-    states = session.zero_states(rows)
-    sums = np.zeros((4, rows))
-    for start in range(0, length, STREAM_CHUNK):
-        part = slice(start, start + STREAM_CHUNK)
-        logits, states = session.step(_as_ids(inputs[:, part]), states)
-        scored = scorer.score(logits, inputs[:, part], targets[:, part])
-        for row, scores in zip(sums, scored, strict=True):
-            row += scores.sum(axis=1)
-    losses, correct, characters, words = sums
-    return Totals(losses, correct, np.full(rows, float(length)), characters, words)
-
-
-def _score_sliding(
-    session: LanguageModel, ids: np.ndarray, *, context: int, stride: int
-) -> Iterator[tuple[Totals, int]]:
-    """The token after each window of `context` tokens, from a zero state."""
-    windows = np.lib.stride_tricks.sliding_window_view(ids[:-1], context)[::stride]
-    targets = ids[context::stride]
-    batch = max(1, _positions_at_once(session, context) // context)
-    scorer = _Scorer(session.vocabulary)
-    for start in range(0, len(windows), STREAM_BLOCK):
-        end = min(start + STREAM_BLOCK, len(windows))
-        sums = np.zeros(4)
-        for first in range(start, end, batch):
-            rows = slice(first, min(first + batch, end))
-            inputs = _as_ids(windows[rows])
-            logits, _ = session.step(inputs, session.zero_states(len(inputs)))
-            scores = scorer.score(logits[:, -1], inputs[:, -1], targets[rows])
-            sums += [values.sum() for values in scores]
-        losses, correct, characters, words = sums[:, np.newaxis]
-        totals = Totals(losses, correct, np.array([float(end - start)]), characters, words)
-        yield totals, (end - start) * context
-
-
-def _positions_at_once(session: LanguageModel, least: int) -> int:
-    return max(least, min(_TOKENS_AT_ONCE, _LOGITS_AT_ONCE // session.vocabulary.size))
-
-
-def _as_ids(ids: np.ndarray) -> np.ndarray:
-    return ids.astype(np.int64)
-
-
-_Scores = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-
-
-class _Scorer:
-    """Scores of single predictions, in tokens and in what they stand for."""
-
-    def __init__(self, vocabulary: Vocabulary) -> None:
-        self._extents = TokenCounts(vocabulary)
-
-    def score(self, logits: np.ndarray, before: np.ndarray, targets: np.ndarray) -> _Scores:
-        """Losses in nats, hits, characters and words that begin, float64[...] like `targets`.
-
-        `logits` is float32[..., vocabulary], `before` are the tokens before the targets. The
-        softmax is computed in float64.
-        """
-        targets = _as_ids(targets)
-        losses = cross_entropy(logits, targets)
-        check_finite(losses)
-        correct = (logits.argmax(axis=-1) == targets).astype(np.float64)
-        return losses, correct, *self._extents.count(_as_ids(before), targets)
-
-
-def _sum_blocks(scores: _Scores, *, block: int) -> Totals:
-    """Sums over blocks of consecutive entries; the last block may be shorter."""
-    losses, correct, characters, words = scores
-    starts = np.arange(0, len(losses), block)
-    return Totals(
-        np.add.reduceat(losses, starts),
-        np.add.reduceat(correct, starts),
-        np.diff(np.append(starts, len(losses))).astype(np.float64),
-        np.add.reduceat(characters, starts),
-        np.add.reduceat(words, starts),
+    if data:
+        session = load_language_model(run)
+        text = text_of_files(
+            data, session.vocabulary, encoding=encoding or config.data.encoding, unseen=unseen
+        )
+    else:
+        check_finished(run)
+        session = load_language_model(run)
+        text = text_of_run(run, config, split=split)
+    scores = score_text(
+        session,
+        text.ids,
+        context_windows=config.evaluation.context_windows,
+        stride=getattr(config.data.windows, "stride", 1),
+        resamples=config.evaluation.bootstrap_samples,
+        seed=config.seed,
+        progress=progress,
     )
-
-
-def _concatenate(parts: Sequence[Totals]) -> Totals:
-    return Totals(
-        np.concatenate([part.losses for part in parts]),
-        np.concatenate([part.correct for part in parts]),
-        np.concatenate([part.tokens for part in parts]),
-        np.concatenate([part.characters for part in parts]),
-        np.concatenate([part.words for part in parts]),
+    return LanguageEvaluation(
+        run=str(run.path),
+        split=text.split,
+        data=tuple(data),
+        tokens=scores.tokens,
+        metrics=scores.metrics,
+        notes=(*text.notes, *scores.notes),
     )

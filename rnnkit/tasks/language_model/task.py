@@ -1,12 +1,16 @@
 """What a language model does, loaded when it is called."""
 
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
-from rnnkit.tasks.base import Task
+from rnnkit.tasks.base import Evaluation, Task
 from rnnkit.tasks.language_model.config import LanguageConfig
 
 if TYPE_CHECKING:  # loads NumPy
+    from rnnkit.runs.directory import RunDirectory
+    from rnnkit.runs.records import MetricsLine
     from rnnkit.training.task import TrainingData
+    from rnnkit.views.view import Section, View
 
 
 def language_model(config: LanguageConfig) -> Task:
@@ -17,4 +21,21 @@ def language_model(config: LanguageConfig) -> Task:
 
         return prepare_training(config, is_new=is_new)
 
-    return Task(name="language_model", prepare=prepare)
+    def evaluate(run: "RunDirectory", **options: Any) -> "Evaluation":
+        from rnnkit.tasks.language_model.evaluation import evaluate
+
+        return evaluate(run, config, **options)
+
+    def report(
+        run: "RunDirectory",
+        *,
+        training: "Section",
+        lines: "Sequence[MetricsLine]",
+        **options: Any,
+    ) -> "View":
+        from rnnkit.tasks.language_model.sections import read_report, report_view
+
+        found = read_report(run, config, **options)
+        return report_view(found, training=training, lines=lines)
+
+    return Task(name="language_model", prepare=prepare, evaluate=evaluate, report=report)

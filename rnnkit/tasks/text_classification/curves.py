@@ -1,176 +1,189 @@
-"""The part of a report about a classifier's probabilities: ROC, precision, calibration."""
+"""Figures of a report about a classifier's probabilities: ROC, precision, calibration."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
-from rnnkit.report.gather import Classification
-from rnnkit.views.figures import (
-    Curve,
-    Marker,
-    reliability,
-    thinned,
-    threshold_curves,
-    two_histograms,
-)
-from rnnkit.views.markup import Html, Part, details, part, table, tag
-from rnnkit.views.words import number, share, short
+from rnnkit.inference.scores import Ranking, calibration_curve
+from rnnkit.tasks.text_classification.evaluation import ClassEvaluation
+from rnnkit.views.formats import number, percent, shorten
+from rnnkit.views.plot import Axis, Bars, Figure, Histogram, Line, Panel, Point, Rule, Stems
+from rnnkit.views.view import Group, table
 
 MOST_CURVES = 6
 
 
-def curves_part(found: Classification) -> Part:
-    """Curves and distributions, each with a sentence on what it says."""
-    drawn = [*_threshold_figures(found), _calibration_figure(found), _separation_figure(found)]
-    return part("curves", "Curves", tag("div", *drawn, class_="figures"))
+def curve_figures(
+    found: ClassEvaluation, *, calibration_bins: int
+) -> tuple[tuple[Figure, ...], Group]:
+    """Return the figures, each with a sentence on what it shows, and the table of bins."""
+    bins = calibration_curve(found.texts.probabilities, found.texts.labels, calibration_bins)
+    figures = (*_threshold_figures(found), _calibration_figure(found, bins), _separation(found))
+    rows = [(f"{c:.3f}", f"{a:.3f}", number(n)) for c, a, n in bins]
+    header = ("confidence", "fraction correct", "texts")
+    return figures, Group(
+        "The bins of the calibration figure as a table",
+        (table(header, rows, caption="Bins of confidence"),),
+    )
 
 
-def _threshold_figures(found: Classification) -> Iterator[Html]:
-    from sklearn.metrics import auc, average_precision_score, precision_recall_curve, roc_curve
-
-    classes, labels = found.scores.classes, found.labels
+def _threshold_figures(found: ClassEvaluation) -> Iterator[Figure]:
+    classes, labels = found.texts.classes, found.texts.labels
     supports = np.bincount(labels, minlength=len(classes))
     # A class that every text has, or none, has no curve.
     defined = [i for i in range(len(classes)) if 0 < supports[i] < len(labels)]
     if len(classes) == 2:
-        shown = [i for i in defined if i == found.positive]
+        shown = [i for i in defined if i == found.decision.positive_index(classes)]
     else:
         shown = sorted(defined, key=lambda i: -supports[i])[:MOST_CURVES]
     if not shown:
         return
     roc, precision_recall = [], []
     for i in shown:
-        truth, score = labels == i, found.probabilities[:, i]
-        alarms, hits, _ = roc_curve(truth, score)
-        points = thinned(np.column_stack([alarms, hits]))
-        area = float(auc(alarms, hits))
-        roc.append(Curve(f"{short(classes[i])} ({area:.3f})", points[:, 0], points[:, 1]))
-        precision, recall, _ = precision_recall_curve(truth, score)
-        points = thinned(np.column_stack([recall, precision]))
-        area = float(average_precision_score(truth, score))
-        precision_recall.append(
-            Curve(f"{short(classes[i])} ({area:.3f})", points[:, 0], points[:, 1])
-        )
-    point, operating = _operating_point(found) if len(classes) == 2 else (None, "")
-    which = "Areas under the curves stand beside the names" + (
+        ranking = Ranking(found.texts.probabilities[:, i], labels == i)
+        areas = ranking.areas(np.ones(len(labels)))
+        for lines, points, area in zip(
+            (roc, precision_recall), ranking.curves(), areas, strict=True
+        ):
+            lines.append(Line(f"{shorten(classes[i])} ({area:.3f})", points[:, 0], points[:, 1]))
+    which = "Areas under the curves are in parentheses" + (
         f"; of {len(classes)} classes, the {len(shown)} most frequent against the rest."
         if len(shown) < len(defined) and len(classes) > 2
         else ", each class against the rest."
         if len(classes) > 2
         else "."
     )
-    picture = threshold_curves(
-        roc,
-        name="roc",
-        description=f"ROC curves: {_listed(roc)}. {operating}",
+    point, sentence = _operating_point(found) if len(classes) == 2 else (None, "")
+    caption = f"{which} {sentence}".strip()
+    chance = Line("chance", (0.0, 1.0), (0.0, 1.0), kind="reference")
+    decision = () if point is None else (Point("decision", point[0], point[1], in_legend=True),)
+    yield _unit_square(
+        "roc",
+        (*roc, *decision, chance),
+        title="ROC",
         x_label="false positives among the negatives",
         y_label="true positives among the positives",
-        chance=Curve("chance", (0.0, 1.0), (0.0, 1.0)),
-        operating_point=None if point is None else Marker("decision", point[0], point[1]),
+        description=f"ROC curves: {_listed(roc)}. {sentence}",
+        caption=caption,
     )
-    yield tag("figure", tag("h3", "ROC"), picture, tag("figcaption", which, f" {operating}"))
     rate = supports[shown[0]] / len(labels)
-    picture = threshold_curves(
-        precision_recall,
-        name="precision-recall",
-        description=f"Precision-recall curves: {_listed(precision_recall)}. {operating}",
+    reference = Line("chance", (0.0, 1.0), (rate, rate), kind="reference")
+    decision = () if point is None else (Point("decision", point[1], point[2], in_legend=True),)
+    yield _unit_square(
+        "precision-recall",
+        (*precision_recall, *decision, *((reference,) if len(classes) == 2 else ())),
+        title="Precision and recall",
         x_label="recall",
         y_label="precision",
-        chance=Curve("chance", (0.0, 1.0), (rate, rate)) if len(classes) == 2 else None,
-        operating_point=None if point is None else Marker("decision", point[1], point[2]),
-        legend="lower left",
-    )
-    yield tag(
-        "figure",
-        tag("h3", "Precision and recall"),
-        picture,
-        tag("figcaption", which, f" {operating}"),
+        description=f"Precision-recall curves: {_listed(precision_recall)}. {sentence}",
+        caption=caption,
     )
 
 
-def _listed(curves: list[Curve]) -> str:
-    return ", ".join(curve.label for curve in curves)
+def _unit_square(
+    name: str,
+    marks: tuple[Line | Point, ...],
+    *,
+    title: str,
+    x_label: str,
+    y_label: str,
+    description: str,
+    caption: str,
+) -> Figure:
+    panel = Panel(
+        y_label,
+        marks,
+        x=Axis(x_label, low=-0.01, high=1.01),
+        y=Axis(low=-0.01, high=1.03),
+        legend="lower right" if name == "roc" else "lower left",
+        grid="both",
+    )
+    return Figure(name, (panel,), description, title, caption, height=3.7)
 
 
-def _operating_point(found: Classification) -> tuple[tuple[float, float, float] | None, str]:
-    """False positive rate, recall and precision of the decision in use, and a sentence on it."""
-    positive = found.positive
+def _listed(lines: list[Line]) -> str:
+    return ", ".join(line.label for line in lines)
+
+
+def _operating_point(found: ClassEvaluation) -> tuple[tuple[float, float, float] | None, str]:
+    """Return false positive rate, recall and precision of the decision, and a sentence on it."""
+    positive = found.decision.positive_index(found.texts.classes)
     counts = found.scores.confusion.astype(np.float64)
-    hits, alarms = counts[positive, positive], counts[1 - positive, positive]
-    truth, called = counts[positive].sum(), hits + alarms
+    correct, wrong = counts[positive, positive], counts[1 - positive, positive]
+    truth, called = counts[positive].sum(), correct + wrong
     if not truth or not called or truth == counts.sum():
         return None, ""
-    point = (alarms / counts[1 - positive].sum(), hits / truth, hits / called)
-    words = (
-        f"The decision in use finds {share(point[1])} of the class with a precision of "
-        f"{share(point[2])}."
+    point = (wrong / counts[1 - positive].sum(), correct / truth, correct / called)
+    sentence = (
+        f"The decision in use finds {percent(point[1])} of the class with a precision of "
+        f"{percent(point[2])}."
     )
-    return (float(point[0]), float(point[1]), float(point[2])), words
+    return (float(point[0]), float(point[1]), float(point[2])), sentence
 
 
-def _calibration_figure(found: Classification) -> Html:
-    ece = found.scores.metrics["ece"]
-    confidence = sum(c * rows for c, _, rows in found.calibration) / len(found.labels)
-    right = sum(a * rows for _, a, rows in found.calibration) / len(found.labels)
-    gap = confidence - right
+def _calibration_figure(found: ClassEvaluation, bins: list[tuple[float, float, int]]) -> Figure:
+    rows, least = len(found.texts), 1.0 / len(found.texts.classes)
+    mean = sum(confidence * n for confidence, _, n in bins) / rows
+    right = sum(accuracy * n for _, accuracy, n in bins) / rows
+    gap = mean - right
     verdict = (
-        "on the whole as sure as it may be"
+        "well calibrated on average"
         if abs(gap) < 0.01
-        else f"{'too sure' if gap > 0 else 'not sure enough'} by {share(abs(gap))} on average"
+        else f"{'overconfident' if gap > 0 else 'underconfident'} by {percent(abs(gap))} on average"
     )
-    words = (
-        f"The model is {verdict}: mean confidence {share(confidence)}, {share(right)} right. "
-        f"Expected calibration error {ece.value:.3f}."
+    caption = (
+        f"The model is {verdict}: mean confidence {percent(mean)}, {percent(right)} correct. "
+        f"Expected calibration error {found.metrics['ece'].value:.3f}."
     )
-    picture = reliability(
-        found.calibration,
-        classes=len(found.scores.classes),
-        name="calibration",
-        description=f"Reliability diagram. {words}",
-    )
-    rows = [(f"{c:.3f}", f"{a:.3f}", number(n)) for c, a, n in found.calibration]
-    return tag(
-        "figure",
-        tag("h3", "Calibration"),
-        picture,
-        tag("figcaption", words),
-        details(
-            "The bins as a table",
-            table(
-                ("confidence", "share that is right", "texts"),
-                rows,
-                caption="Bins of confidence",
-                text_columns=(),
-            ),
+    confidence, accuracy, counts = np.array(bins, dtype=np.float64).reshape(-1, 3).T
+    width = 0.6 * float(np.diff(np.sort(confidence)).min()) if len(confidence) > 1 else 0.05
+    axis = Axis(low=max(0.0, least - 0.03), high=1.01)
+    upper = Panel(
+        "fraction correct",
+        (
+            Line("perfectly calibrated", (least, 1.0), (least, 1.0), kind="reference"),
+            Stems(confidence, confidence, accuracy),
+            Line("this model", confidence, accuracy, colour=0),
         ),
+        x=axis,
+        y=Axis(low=min(float(accuracy.min()), least) - 0.03, high=1.03),
+        legend="upper left",
+        height=3.0,
     )
+    lower = Panel(
+        "fraction of all predictions",
+        (Bars(counts / counts.sum(), x=confidence, width=width),),
+        x=Axis("confidence: probability of the predicted class", low=axis.low, high=axis.high),
+        y=Axis(unit="percent"),
+    )
+    description = f"Reliability diagram. {caption}"
+    return Figure("calibration", (upper, lower), description, "Calibration", caption, height=3.7)
 
 
-def _separation_figure(found: Classification) -> Html:
-    """How well the probabilities tell the classes apart."""
-    classes, labels = found.scores.classes, found.labels
+def _separation(found: ClassEvaluation) -> Figure:
+    """Return how well the probabilities tell the classes apart."""
+    classes, labels = found.texts.classes, found.texts.labels
+    probabilities = found.texts.probabilities
+    rule: tuple[Rule, ...] = ()
     if len(classes) == 2:
+        positive = found.decision.positive_index(classes)
         title, x_label = "Probabilities by true class", "probability of the positive class"
-        values, groups = found.probabilities[:, found.positive], labels
-        names = [f"true {short(name)}" for name in classes]
-        positive = short(classes[found.positive])
-        words = f"Probability of {positive}, for the texts of each class."
+        values, groups = probabilities[:, positive], labels
+        names = [f"true {shorten(name)}" for name in classes]
+        caption = f"Probability of {shorten(classes[positive])}, for the texts of each class."
+        if (threshold := found.decision.threshold) is not None:
+            rule = (Rule(f"threshold {threshold:.3f}", threshold),)
     else:
         title, x_label = "Confidence of right and wrong", "probability of the predicted class"
-        values = found.probabilities.max(axis=1)
-        groups = (found.probabilities.argmax(axis=1) == labels).astype(np.int64)
+        values = probabilities.max(axis=1)
+        groups = (probabilities.argmax(axis=1) == labels).astype(np.int64)
         names = ["wrong", "right"]
-        words = "Probability of the predicted class, for wrong and right predictions."
+        caption = "Probability of the predicted class, for wrong and right predictions."
     edges = np.linspace(0.0, 1.0, 31)
     counts = [np.histogram(values[groups == group], edges)[0] for group in range(2)]
-    threshold = found.decision.threshold if len(classes) == 2 else None
-    picture = two_histograms(
-        edges,
-        list(zip(names, counts, strict=True)),
-        name="separation",
-        description=f"Two histograms. {words}",
-        x_label=x_label,
-        limit=threshold,
-        limit_label="" if threshold is None else f"threshold {threshold:.3f}",
-    )
-    return tag("figure", tag("h3", title), picture, tag("figcaption", words))
+    histograms = [
+        Histogram(edges, counts_of_group, name, outlined=True)
+        for name, counts_of_group in zip(names, counts, strict=True)
+    ]
+    panel = Panel("texts", (*histograms, *rule), x=Axis(x_label, low=0.0, high=1.0), legend="above")
+    return Figure("separation", (panel,), f"Two histograms. {caption}", title, caption, height=3.7)

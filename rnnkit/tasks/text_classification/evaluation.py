@@ -1,203 +1,329 @@
-"""Labelled texts with what a run's classifier says of them."""
+"""Evaluate a classifier: scores on held-out texts, the worst errors, comparison with another."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, get_args
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
 from rnnkit.data.splits import SplitName
-from rnnkit.errors import DataError
+from rnnkit.inference.compare import Comparison, compare_predictions
 from rnnkit.inference.decision import Decision
-from rnnkit.inference.scores import softmax
-from rnnkit.runs.directory import RunDirectory
-from rnnkit.runs.files import read_document
-from rnnkit.tasks.text_classification.classifier import (
-    Classifier,
-    Progress,
-    classify,
-    load_classifier,
+from rnnkit.inference.scores import (
+    ClassificationScores,
+    predicted_classes,
+    score_probabilities,
+    worst_errors,
 )
+from rnnkit.runs.directory import RunDirectory
+from rnnkit.runs.files import Document
+from rnnkit.runs.records import Estimate
+from rnnkit.tasks.results import scores_section
+from rnnkit.tasks.text_classification.classified import (
+    ClassifiedTexts,
+    check_same_texts,
+    classify_files,
+    classify_part,
+    classify_split,
+    prepared_texts,
+)
+from rnnkit.tasks.text_classification.classifier import load_classifier
+from rnnkit.tasks.text_classification.config import ClassificationConfig
+from rnnkit.views.formats import MISSING, one_line, shorten, signed
+from rnnkit.views.view import Block, Matrix, Section, Text, View, table
 
-if TYPE_CHECKING:
-    from rnnkit.tables.labelled import LabelledTexts
-    from rnnkit.tasks.text_classification.config import ClassificationConfig
-    from rnnkit.tasks.text_classification.data import PreparedTexts
+SHOWN_CHARACTERS = 200
+"""Of a misclassified text on a terminal; the JSON document has all of it."""
 
-_EXTRA_SPLIT_NOTES = {
-    "validation": "This run holds no test texts out, so its validation texts are scored: training "
-    "looked at them to decide when to stop, so the numbers are a little too good.",
-    "train": "This run holds no texts out, so its training texts are scored: the numbers say how "
-    "well they were learnt by heart.",
-}
+Progress = Callable[[int, int], None]
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A text that got a wrong class."""
+
+    file: str
+    row: int
+    label: str
+    predicted: str
+    probability: float
+    """Of the predicted class."""
+    true_probability: float
+    """Of the true class."""
+    text: str
+
+    def to_json(self) -> Document:
+        """Return the entry of `worst` in the JSON document."""
+        document = asdict(self)
+        del document["true_probability"]
+        return document
 
 
 @dataclass(frozen=True, eq=False)
-class ClassifiedTexts:
-    """Texts as they stand in their files, and what a classifier says of each.
+class ClassEvaluation:
+    """The scores of a classifier on one split of its own texts or on other files."""
 
-    `labels` int[texts] are the true classes, `logits` float32[texts, classes] what the network
-    said, `probabilities` float64[texts, classes] what that means by the run's decision.
-    `files` and `rows` have the place of every text. `split` is None for other files than the
-    run's own.
-    """
-
-    texts: list[str]
-    labels: np.ndarray
-    rows: np.ndarray
-    files: list[str]
-    classes: tuple[str, ...]
-    logits: np.ndarray
-    probabilities: np.ndarray
-    split: SplitName | None
+    run: str
+    texts: ClassifiedTexts
+    data: tuple[str, ...]
+    """Other files than those of the run, as they were named."""
+    decision: Decision
+    scores: ClassificationScores
+    worst: tuple[Mistake, ...]
     notes: tuple[str, ...]
+    compared_with: str | None = None
+    """The run of `comparison`."""
+    comparison: Comparison | None = None
 
-    def __len__(self) -> int:
+    @property
+    def split(self) -> SplitName | None:
+        """The split that was scored; None for other files."""
+        return self.texts.split
+
+    @property
+    def rows(self) -> int:
+        """Number of texts."""
         return len(self.texts)
 
-    def with_decision(self, decision: Decision) -> "ClassifiedTexts":
-        """The same texts with the probabilities of another decision."""
-        return replace(self, probabilities=softmax(self.logits, decision.temperature))
+    @property
+    def metrics(self) -> dict[str, Estimate]:
+        """Scores with their 95 % intervals."""
+        return self.scores.metrics
+
+    def to_json(self) -> Document:
+        """Return the document of `rnnkit evaluate --json`."""
+        return {
+            "run": self.run,
+            "split": self.split,
+            "data": list(self.data) or None,
+            "rows": self.rows,
+            "classes": list(self.texts.classes),
+            "decision": asdict(self.decision),
+            "metrics": {name: asdict(score) for name, score in self.metrics.items()},
+            "confusion_matrix": {
+                "classes": list(self.texts.classes),
+                "counts": self.scores.confusion.tolist(),
+            },
+            "worst": [mistake.to_json() for mistake in self.worst],
+            "comparison": self._comparison_to_json(),
+            "notes": list(self.notes),
+        }
+
+    def view(self) -> View:
+        """Return the view of the evaluation: scores, confusion matrix, errors, comparison."""
+        return _view(self)
+
+    def _comparison_to_json(self) -> Document | None:
+        if self.comparison is None:
+            return None
+        test = self.comparison.mcnemar
+        return {
+            "run": self.compared_with,
+            "both_right": self.comparison.both_right,
+            "both_wrong": self.comparison.both_wrong,
+            "only_first_right": test.only_first,
+            "only_second_right": test.only_second,
+            "p_value": test.p_value,
+            "exact": test.exact,
+            "differences": {
+                name: asdict(value) for name, value in self.comparison.differences.items()
+            },
+        }
 
 
-def classify_split(
-    run: RunDirectory, config: "ClassificationConfig", *, split: SplitName | None = None
-) -> ClassifiedTexts:
-    """The texts of one split of a run's own data, with its classifier's answers.
+# ----------------------------------------------------------------------------------- evaluate
 
-    Without `split` the test part, or the validation or the training part where there is none
-    before it, and a note says so.
+
+def evaluate(
+    run: RunDirectory,
+    config: ClassificationConfig,
+    *,
+    split: SplitName | None = None,
+    data: Sequence[str] = (),
+    encoding: str | None = None,
+    worst: int = 0,
+    progress: Progress = lambda done, total: None,
+) -> ClassEvaluation:
+    """Score the classifier of a run with the decision that is stored in it.
+
+    Args:
+        run: a finished run, or with `data` a stopped one that has a model.
+        config: that of the run.
+        split: of the run's own texts; test, or where it is empty validation or training.
+        data: other files or glob patterns, in the layout of the run's own.
+        encoding: of `data`; that of the run's own texts when not given.
+        worst: number of mistakes to return, the most mistaken first.
+        progress: is called with texts, then with resamples.
 
     Raises:
-        DataError: the texts are missing or are no longer what they were, or that part is empty.
-        RunError: a file of the run is missing or damaged.
+        DataError: the texts are missing or have changed, or the split is empty.
+        RunError: the run has not finished, or a file is missing or damaged.
     """
     classifier = load_classifier(run)
-    return classify_part(classifier, prepared_texts(run, config), split=split)
-
-
-def classify_files(
-    run: RunDirectory, config: "ClassificationConfig", files: Sequence[str]
-) -> ClassifiedTexts:
-    """Labelled texts of other files, in the layout of the run's own, with the answers.
-
-    Raises:
-        DataError: the files cannot be read, or have labels that the run does not know.
-        RunError: a file of the run is missing or damaged.
-    """
-    from rnnkit.tasks.text_classification.data import read_any_texts
-
-    classifier = load_classifier(run)
-    texts = read_any_texts(files, config, classes=classifier.classes)
-    return _classified(
-        classifier, texts, classifier.encoder.encode_many(texts.texts), split=None, notes=()
+    if data:
+        texts = classify_files(run, config, data, encoding=encoding)
+    else:
+        texts = classify_part(
+            classifier, prepared_texts(run, config), split=split, progress=progress
+        )
+    decision, notes = classifier.decision, [*texts.notes]
+    if decision.how:
+        if "validation texts" in decision.how and texts.split == "validation":
+            notes.append(
+                "The decision was chosen on these very texts, so the scores that depend on it are "
+                "a little too good."
+            )
+        notes.append(f"Decision stored in the run: {decision.how}.")
+    positive = decision.positive_index(texts.classes)
+    scores = score_probabilities(
+        texts.probabilities,
+        texts.labels,
+        texts.classes,
+        resamples=config.evaluation.bootstrap_samples,
+        seed=config.seed,
+        bins=config.evaluation.calibration_bins,
+        threshold=decision.threshold,
+        positive=positive,
+        progress=progress,
+    )
+    chosen = worst_errors(
+        texts.probabilities,
+        texts.labels,
+        worst,
+        threshold=decision.threshold,
+        positive=positive,
+    )
+    predicted = classifier.choose(texts.probabilities)
+    return ClassEvaluation(
+        run=str(run.path),
+        texts=texts,
+        data=tuple(data),
+        decision=decision,
+        scores=scores,
+        worst=tuple(_mistake(texts, int(i), int(predicted[i])) for i in chosen),
+        notes=(*notes, *scores.notes),
     )
 
 
-def prepared_texts(run: RunDirectory, config: "ClassificationConfig") -> "PreparedTexts":
-    """The run's own texts and splits, checked to be those that it was trained on.
-
-    Raises:
-        DataError: the texts are missing or are no longer what they were.
-        RunError: the run has no summary, or a damaged one.
-    """
-    from rnnkit.tasks.text_classification.config import LearnedEmbedding
-    from rnnkit.tasks.text_classification.data import prepare_texts
-
-    trained_on = read_document(run.summary, "summary").get("corpus_fingerprint")
-    # The vectors that training started from change nothing here, and may be gigabytes.
-    model = config.model.model_copy(update={"embedding": LearnedEmbedding()})
-    prepared = prepare_texts(config.model_copy(update={"model": model}))
-    if prepared.fingerprint != trained_on:
-        path = config.data.path
-        raise DataError(
-            f"{path if isinstance(path, str) else ', '.join(path)}: the texts have changed since "
-            "this run was trained, so its splits are no longer the same. Restore them, or score "
-            "other ones with --data FILE."
-        )
-    return prepared
+def _mistake(texts: ClassifiedTexts, index: int, predicted: int) -> Mistake:
+    label = int(texts.labels[index])
+    return Mistake(
+        file=texts.files[index],
+        row=int(texts.rows[index]),
+        label=texts.classes[label],
+        predicted=texts.classes[predicted],
+        probability=float(texts.probabilities[index, predicted]),
+        true_probability=float(texts.probabilities[index, label]),
+        text=texts.texts[index],
+    )
 
 
-def classify_part(
-    classifier: Classifier,
-    prepared: "PreparedTexts",
+# ---------------------------------------------------------------------------------- comparison
+
+
+def compare(
+    first: ClassEvaluation,
+    second: RunDirectory,
+    config: ClassificationConfig,
     *,
-    split: SplitName | None,
-    progress: Progress = lambda done, total: None,
-) -> ClassifiedTexts:
-    """One split of `prepared_texts`; without `split` as in `classify_split`.
+    resamples: int,
+    seed: int,
+) -> ClassEvaluation:
+    """Return an evaluation with the comparison of another classifier on the same texts.
+
+    Args:
+        first: the evaluation of one run.
+        second: another run.
+        config: that of the other run.
+        resamples: of the texts, for the intervals of the differences.
+        seed: of the resampling.
 
     Raises:
-        DataError: that part is empty.
+        DataError: the runs hold out different texts, or have different classes.
     """
-    notes: list[str] = []
-    if split is None:
-        split = next(name for name in ("test", "validation", "train") if len(prepared.split(name)))
-        if split in _EXTRA_SPLIT_NOTES:
-            notes.append(_EXTRA_SPLIT_NOTES[split])
-    encoded = prepared.split(split)
-    if not len(encoded):
-        available = [name for name in get_args(SplitName) if len(prepared.split(name))]
-        raise DataError(
-            f"This run has no {split} part (data.{split}_fraction is 0); there is: "
-            f"{', '.join(available)}."
-        )
-    ids = [encoded.row(i) for i in range(len(encoded))]
-    return _classified(
-        classifier, prepared.split_of(split), ids, split=split, notes=notes, progress=progress
+    classifier = load_classifier(second)
+    texts = first.texts
+    other = (
+        classify_files(second, config, first.data)
+        if first.data
+        else classify_split(second, config, split=texts.split)
+    )
+    chosen = classifier.choose(other.probabilities)
+    other = check_same_texts(texts, other)
+    # Chosen before the classes were put in another order: a threshold is about one of them.
+    order = np.array([other.classes.index(label) for label in classifier.classes])
+    comparison = compare_predictions(
+        predicted_classes(
+            texts.probabilities,
+            threshold=first.decision.threshold,
+            positive=first.decision.positive_index(texts.classes),
+        ),
+        order[chosen],
+        texts.labels,
+        texts.classes,
+        resamples=resamples,
+        seed=seed,
+    )
+    return replace(first, compared_with=str(second.path), comparison=comparison)
+
+
+# ---------------------------------------------------------------------------------------- view
+
+
+def _view(found: ClassEvaluation) -> View:
+    """Return the view of an evaluation: scores, confusion matrix, worst errors, comparison."""
+    subject = f"{found.split} texts" if found.split else ", ".join(found.data)
+    matrix = Matrix(
+        found.texts.classes,
+        tuple(map(tuple, found.scores.confusion.tolist())),
+        caption="Rows are true classes, columns predicted ones",
+    )
+    sections = [
+        scores_section(f"{found.run} on {subject}, {found.rows:,} rows", found.metrics),
+        Section(
+            "Confusion matrix (one row for each true class, one column for each predicted)",
+            (matrix,),
+            spaced=True,
+        ),
+    ]
+    if found.worst:
+        lines = "\n".join(map(_mistake_lines, found.worst))
+        sections.append(Section("Worst errors", (Text(lines),), spaced=True))
+    if found.comparison is not None:
+        heading = f"{found.compared_with} on the same texts"
+        sections.append(Section(heading, _comparison_blocks(found.comparison), spaced=True))
+    return View(
+        title="Evaluation",
+        subject=found.run,
+        command="evaluate",
+        sections=tuple(sections),
+        document=found.to_json(),
+        notes=found.notes,
     )
 
 
-def check_same_texts(first: ClassifiedTexts, second: ClassifiedTexts) -> ClassifiedTexts:
-    """`second` with the classes in the order of `first`, for comparing the two text by text.
-
-    Raises:
-        DataError: they are different texts, or have different labels or classes.
-    """
-    if set(first.classes) != set(second.classes):
-        raise DataError(
-            f"The runs do not have the same classes ({', '.join(first.classes)}; "
-            f"{', '.join(second.classes)}), so they cannot be compared."
-        )
-    order = [second.classes.index(name) for name in first.classes]
-    position = np.argsort(order)
-    same_labels = len(first) == len(second) and np.array_equal(
-        first.labels, position[second.labels]
-    )
-    if not same_labels or first.texts != second.texts:
-        where = f"{first.split} parts" if first.split else "files"
-        raise DataError(
-            f"The {where} of the two runs hold different texts, so that one of them may have "
-            "learned from what the other is scored on. Compare them on texts that neither has "
-            "seen, with --data FILE."
-        )
-    return replace(
-        second,
-        labels=first.labels,
-        classes=first.classes,
-        logits=second.logits[:, order],
-        probabilities=second.probabilities[:, order],
+def _mistake_lines(mistake: Mistake) -> str:
+    return (
+        f"{mistake.file}:{mistake.row}: {mistake.label}, predicted {mistake.predicted} "
+        f"{mistake.probability:.2f}\n  {shorten(one_line(mistake.text), SHOWN_CHARACTERS)}"
     )
 
 
-def _classified(
-    classifier: Classifier,
-    texts: "LabelledTexts",
-    ids: Sequence[Sequence[int]] | Sequence[np.ndarray],
-    *,
-    split: SplitName | None,
-    notes: Sequence[str],
-    progress: Progress = lambda done, total: None,
-) -> ClassifiedTexts:
-    logits = classify(classifier, ids, progress=progress)
-    return ClassifiedTexts(
-        texts=list(texts.texts),
-        labels=texts.labels,
-        rows=texts.rows,
-        files=[texts.files[number] for number in texts.file_numbers],
-        classes=classifier.classes,
-        logits=logits,
-        probabilities=softmax(logits, classifier.decision.temperature),
-        split=split,
-        notes=(*notes, *(texts.notes if split is None else ())),
+def _comparison_blocks(comparison: Comparison) -> tuple[Block, ...]:
+    test = comparison.mcnemar
+    kind = "exact binomial" if test.exact else "chi-squared with continuity correction"
+    rows = [
+        (name, *(_signed(value) for value in (score.value, score.low, score.high)))
+        for name, score in comparison.differences.items()
+    ]
+    return (
+        Text(
+            f"both right {comparison.both_right:,}, both wrong {comparison.both_wrong:,}, only the "
+            f"first right {test.only_first:,}, only the second right {test.only_second:,}\n"
+            f"McNemar's test: p = {test.p_value:.4g} ({kind})"
+        ),
+        table(("second minus first", "value", "low", "high"), rows, left=("second minus first",)),
     )
+
+
+def _signed(value: float | None) -> str:
+    return MISSING if value is None else signed(value)

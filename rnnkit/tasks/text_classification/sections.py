@@ -1,15 +1,41 @@
-"""The parts of a report that only a classifier has: scores, curves, errors."""
+"""Sections of a report that only a classifier has: scores, confusion matrix, errors."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
 
 import numpy as np
 
-from rnnkit.report.gather import Classification, SentimentDetails
-from rnnkit.runs.listing import number as finite
-from rnnkit.runs.records import Estimate
-from rnnkit.tasks.text_classification.curves import curves_part
-from rnnkit.views.markup import Html, Part, details, join, paragraphs, part, table, tag
-from rnnkit.views.words import DASH, clip, count, number, share, short
+from rnnkit.data.splits import SplitName
+from rnnkit.inference.decision import Decision
+from rnnkit.runs.directory import RunDirectory
+from rnnkit.runs.files import Document, read_document
+from rnnkit.runs.records import Estimate, MetricsLine, finite, metric
+from rnnkit.tasks.text_classification.config import ClassificationConfig
+from rnnkit.tasks.text_classification.curves import curve_figures
+from rnnkit.tasks.text_classification.data_section import data_section
+from rnnkit.tasks.text_classification.evaluation import ClassEvaluation, Mistake, evaluate
+from rnnkit.views.formats import MISSING, clip, count, number, percent, shorten
+from rnnkit.views.view import (
+    Block,
+    Cell,
+    Entries,
+    Entry,
+    Grid,
+    Group,
+    Heading,
+    Matrix,
+    Notes,
+    Pair,
+    Section,
+    Text,
+    Tile,
+    View,
+    table,
+)
+
+MISTAKES = 20
+"""Texts in the list of the worst errors."""
 
 FEW_CLASSES = 3
 """Their confusion matrix has room beside the scores."""
@@ -18,226 +44,245 @@ MOST_CLASSES_IN_MATRIX = 16
 MOST_CONFUSIONS = 20
 TEXT_LENGTH = 600
 
-_NAMES = {
-    "loss": "loss (nats)",
-    "accuracy": "accuracy",
-    "balanced_accuracy": "balanced accuracy",
-    "macro_precision": "precision, mean of classes",
-    "macro_recall": "recall, mean of classes",
-    "macro_f1": "F1, mean of classes",
-    "roc_auc": "area under ROC",
-    "pr_auc": "area under precision-recall",
-    "brier": "Brier score",
-    "ece": "expected calibration error",
-}
+_SCORES = (
+    "loss", "accuracy", "balanced_accuracy", "macro_precision", "macro_recall", "macro_f1",
+    "roc_auc", "pr_auc", "brier", "ece",
+)  # fmt: skip
 
 
-def result_parts(sentiment: SentimentDetails) -> Iterator[Part]:
-    """Scores, confusion matrix, curves and errors; nothing where nothing was scored."""
-    found = sentiment.classification
-    if found is None:
-        return
-    few = len(found.scores.classes) <= FEW_CLASSES
+@dataclass(frozen=True)
+class ClassReport:
+    """What a report shows of a classifier beside its training."""
+
+    data: Document | None
+    """Content of data.json; None for a run that was made without it."""
+    maximum_length: int
+    """Tokens that are read of a text."""
+    calibration_bins: int = 15
+    evaluation: ClassEvaluation | None = None
+    """None where the texts are gone or training has not finished."""
+
+
+def read_report(
+    run: RunDirectory,
+    config: ClassificationConfig,
+    *,
+    split: SplitName | None,
+    scored: bool,
+    announce: Callable[[str], None],
+) -> ClassReport:
+    """Read the data of a report, and where `scored` evaluate the classifier of the run.
+
+    Raises:
+        DataError: the texts are missing or have changed, or the split is empty.
+        RunError: a file is missing or damaged.
+    """
+    evaluation = None
+    if scored:
+        announce("Classifying held-out texts")
+        evaluation = evaluate(run, config, split=split, worst=MISTAKES)
+    return ClassReport(
+        data=read_document(run.data_summary, "data") if run.data_summary.exists() else None,
+        maximum_length=config.data.maximum_length,
+        calibration_bins=config.evaluation.calibration_bins,
+        evaluation=evaluation,
+    )
+
+
+def report_view(found: ClassReport, *, training: Section, lines: Sequence[MetricsLine]) -> View:
+    """Return the sections of a report in their order, `training` among them, and its tiles."""
+    sections = [training, *data_section(found.data, maximum_length=found.maximum_length)]
+    tiles: list[Tile] = []
+    if (scored := found.evaluation) is not None:
+        sections = [
+            *_result_sections(scored, calibration_bins=found.calibration_bins),
+            *sections,
+            _mistakes(scored.worst),
+        ]
+        tiles = [
+            _tile(scored.metrics[name], title, in_percent=in_percent)
+            for name, title, in_percent in (
+                ("accuracy", f"Accuracy, {scored.split}", True),
+                ("macro_f1", "Macro F1", True),
+                ("roc_auc", "ROC AUC", False),
+                ("ece", "Calibration error", False),
+            )
+        ]
+    return View(
+        title="Text classification",
+        subject="",
+        command="report",
+        sections=tuple(sections),
+        tiles=tuple(tiles),
+        notes=scored.texts.notes if scored is not None else (),
+    )
+
+
+def _tile(score: Estimate, title: str, *, in_percent: bool) -> Tile:
+    def written(value: float) -> str:
+        return percent(value) if in_percent else number(value, 3)
+
+    if finite(score.value) is None:
+        return Tile(title, MISSING, "not defined")
+    if score.low is None or score.high is None:
+        return Tile(title, written(score.value))
+    return Tile(title, written(score.value), f"{written(score.low)} to {written(score.high)}")
+
+
+def _result_sections(found: ClassEvaluation, *, calibration_bins: int) -> Iterator[Section]:
+    few = len(found.texts.classes) <= FEW_CLASSES
     yield _scores(found, with_matrix=few)
     if not few:
         yield _confusion(found)
-    yield curves_part(found)
-    yield _mistakes(found)
+    figures, table_of_bins = curve_figures(found, calibration_bins=calibration_bins)
+    yield Section("Curves", (Grid(figures), table_of_bins), name="curves")
 
 
-def _scores(found: Classification, *, with_matrix: bool) -> Part:
-    metrics = found.scores.metrics
-    accuracy = metrics["accuracy"]
-    lead = (
-        f"{count(len(found.labels), 'text')} of the {found.split} split, scored with the best "
-        f"model. {share(accuracy.value)} are right{_between(accuracy)}."
-    )
+def _scores(found: ClassEvaluation, *, with_matrix: bool) -> Section:
+    metrics, classes = found.metrics, found.texts.classes
     overall = table(
         ("score", "value", "95 % interval"),
         [
-            (name, _score(metrics[key]), _interval(metrics[key]))
-            for key, name in _NAMES.items()
-            if key in metrics
+            (
+                "loss (nats)" if name == "loss" else metric(name).title,
+                number(finite(metrics[name].value), 4),
+                _interval(metrics[name]),
+            )
+            for name in _SCORES
+            if name in metrics
         ],
+        left=("score",),
         caption="All classes",
     )
-    supports = found.scores.confusion.sum(axis=1)
-    classes = table(
+    by_class: Block = table(
         ("class", "precision", "recall", "F1", "texts"),
         [
             (
-                tag("bdi", name),
+                name,
                 *(_stacked(metrics[f"{score}_{name}"]) for score in ("precision", "recall", "f1")),
                 number(int(support)),
             )
-            for name, support in zip(found.scores.classes, supports, strict=True)
+            for name, support in zip(classes, found.scores.confusion.sum(axis=1), strict=True)
         ],
+        left=("class",),
         caption="Every class by itself, with 95 % intervals",
     )
-    if len(found.scores.classes) > MOST_CLASSES_IN_MATRIX:
-        classes = details(f"The {len(found.scores.classes)} classes one by one", classes)
-    return part(
-        "scores",
+    if len(classes) > MOST_CLASSES_IN_MATRIX:
+        by_class = Group(f"The {len(classes)} classes one by one", (by_class,))
+    matrix = (Heading("Confusion matrix"), _matrix(found)) if with_matrix else ()
+    notes = tuple(note for note in found.scores.notes)
+    return Section(
         "Scores",
-        tag(
-            "div",
-            overall,
-            tag(
-                "div",
-                classes,
-                tag("h3", "Confusion matrix") if with_matrix else None,
-                _matrix(found.scores.confusion, found.scores.classes) if with_matrix else None,
-            ),
-            class_="pair",
+        (
+            Pair((overall,), (by_class, *matrix)),
+            Text(_decision(found.decision), strong="Decision."),
+            *((Notes(notes),) if notes else ()),
         ),
-        tag("p", _decision(found), class_="remark"),
-        paragraphs([*found.scores.notes, *found.notes]),
-        lead=lead,
+        lead=f"{count(found.rows, 'text')} of the {found.split} split, scored with the best "
+        f"model. {percent(metrics['accuracy'].value)} are right{_between(metrics['accuracy'])}.",
+        name="scores",
     )
 
 
-def _decision(found: Classification) -> Html:
-    decision = found.decision
-    name = tag("strong", "Decision. ")
+def _decision(decision: Decision) -> str:
     if decision.how:
-        return join([name, f"{decision.how[:1].upper()}{decision.how[1:]}."])
-    if decision.threshold is None:
-        chosen = join(["The class with the highest probability is chosen"])
-    else:
-        chosen = join(
-            [
-                "Class ",
-                tag("bdi", decision.positive or ""),
-                f" is chosen from a probability of {decision.threshold:.4f} on",
-            ]
+        return f"{decision.how[:1].upper()}{decision.how[1:]}."
+    chosen = "The class with the highest probability is chosen"
+    if decision.threshold is not None:
+        chosen = (
+            f"Class {decision.positive} is chosen from a probability of {decision.threshold:.4f} on"
         )
-    temperature = f"; logits are divided by a temperature of {decision.temperature:.4g}."
-    return join([name, chosen, temperature])
-
-
-def _score(score: Estimate) -> str:
-    return number(finite(score.value), 4)
+    return f"{chosen}; logits are divided by a temperature of {decision.temperature:.4g}."
 
 
 def _interval(score: Estimate) -> str:
     if score.low is None or score.high is None:
-        return DASH
+        return MISSING
     return f"{score.low:.4f} to {score.high:.4f}"
 
 
 def _between(score: Estimate) -> str:
     if score.low is None or score.high is None:
         return ""
-    return f", with 95 % confidence {share(score.low)} to {share(score.high)}"
+    return f", with 95 % confidence {percent(score.low)} to {percent(score.high)}"
 
 
-def _stacked(score: Estimate) -> Html:
-    """A value with its interval below."""
-    if score.low is None or score.high is None:
-        return tag("span", number(finite(score.value), 3))
-    below = tag("small", f"{score.low:.3f}–{score.high:.3f}", class_="below")
-    return join([number(finite(score.value), 3), below])
+def _stacked(score: Estimate) -> Cell:
+    """Return a value with its interval below."""
+    known = score.low is not None and score.high is not None
+    below = f"{score.low:.3f}–{score.high:.3f}" if known else ""
+    return Cell(number(finite(score.value), 3), below=below)
 
 
 # --------------------------------------------------------------------------- confusion matrix
 
 
-def _confusion(found: Classification) -> Part:
-    counts, classes = found.scores.confusion, found.scores.classes
+def _confusion(found: ClassEvaluation) -> Section:
+    counts, classes = found.scores.confusion, found.texts.classes
     wrong = int(counts.sum() - np.trace(counts))
     off = counts.copy()
     np.fill_diagonal(off, 0)
-    lead: Html | None = None
+    lead = ""
     if wrong:
         true, predicted = np.unravel_index(int(off.argmax()), off.shape)
-        lead = join(
-            [
-                f"{count(wrong, 'text')} of {int(counts.sum()):,} went wrong; the most frequent "
-                "error takes ",
-                tag("bdi", short(classes[int(true)])),
-                " for ",
-                tag("bdi", short(classes[int(predicted)])),
-                f" ({count(int(off.max()), 'time')}).",
-            ]
+        lead = (
+            f"{count(wrong, 'text')} of {int(counts.sum()):,} went wrong; the most frequent "
+            f"error takes {shorten(classes[int(true)])} for {shorten(classes[int(predicted)])} "
+            f"({count(int(off.max()), 'time')})."
         )
-    if len(classes) > MOST_CLASSES_IN_MATRIX:
-        order = np.argsort(-off, axis=None, kind="stable")[:MOST_CONFUSIONS]
-        pairs = [divmod(int(place), len(classes)) for place in order]
-        content = table(
-            ("true", "predicted", "texts", "share of the true class"),
-            [
-                (
-                    tag("bdi", classes[true]),
-                    tag("bdi", classes[predicted]),
-                    number(int(off[true, predicted])),
-                    share(float(off[true, predicted] / counts[true].sum())),
-                )
-                for true, predicted in pairs
-                if off[true, predicted]
-            ],
-            caption=f"The most frequent errors between {len(classes)} classes",
-            text_columns=(0, 1),
-        )
-    else:
-        content = _matrix(counts, classes)
-    return part("confusion", "Confusion matrix", content, lead=lead)
-
-
-def _matrix(counts: np.ndarray, classes: tuple[str, ...]) -> Html:
-    head = [tag("th", "true \\ predicted", scope="col", class_="corner")]
-    head += [tag("th", tag("bdi", name), scope="col") for name in classes]
-    rows = []
-    for name, row in zip(classes, counts, strict=True):
-        total = max(int(row.sum()), 1)
-        cells = [
-            tag(
-                "td",
-                tag("b", number(int(cell))),
-                tag("small", share(cell / total)),
-                style=f"--share:{cell / total:.4f}",
+    if len(classes) <= MOST_CLASSES_IN_MATRIX:
+        return Section("Confusion matrix", (_matrix(found),), lead=lead, name="confusion")
+    order = np.argsort(-off, axis=None, kind="stable")[:MOST_CONFUSIONS]
+    pairs = [divmod(int(place), len(classes)) for place in order]
+    content = table(
+        ("true", "predicted", "texts", "fraction of the true class"),
+        [
+            (
+                classes[true],
+                classes[predicted],
+                number(int(off[true, predicted])),
+                percent(float(off[true, predicted] / counts[true].sum())),
             )
-            for cell in row
-        ]
-        rows.append(tag("tr", tag("th", tag("bdi", name), scope="row"), *cells))
-    whole = tag(
-        "table",
-        tag("caption", "Rows are true classes, columns predicted ones; shares are of the row"),
-        tag("thead", tag("tr", *head)),
-        tag("tbody", *rows),
-        class_="matrix",
+            for true, predicted in pairs
+            if off[true, predicted]
+        ],
+        left=("true", "predicted"),
+        caption=f"The most frequent errors between {len(classes)} classes",
     )
-    return tag(
-        "div", whole, class_="scroll", tabindex="0", role="region", aria_label="Confusion matrix"
+    return Section("Confusion matrix", (content,), lead=lead, name="confusion")
+
+
+def _matrix(found: ClassEvaluation) -> Matrix:
+    return Matrix(
+        found.texts.classes,
+        tuple(map(tuple, found.scores.confusion.tolist())),
+        caption="Rows are true classes, columns predicted ones; fractions are of the row",
     )
 
 
 # ------------------------------------------------------------------------------------- errors
 
 
-def _mistakes(found: Classification) -> Part:
-    if not found.mistakes:
-        return part("errors", "Worst errors", lead="Every text was classified right.")
-    items = [
-        tag(
-            "li",
-            tag("p", clip(mistake.text, TEXT_LENGTH), class_="quote", dir="auto"),
-            tag(
-                "p",
-                "true ",
-                tag("b", tag("bdi", mistake.true)),
-                f" with {share(mistake.probability, 2)}, predicted ",
-                tag("b", tag("bdi", mistake.predicted)),
-                " · ",
-                mistake.place,
-                class_="label",
-            ),
+def _mistakes(mistakes: Sequence[Mistake]) -> Section:
+    if not mistakes:
+        return Section("Worst errors", lead="Every text was classified right.", name="errors")
+    items = tuple(
+        Entry(
+            (("", clip(mistake.text, TEXT_LENGTH)),),
+            label=f"true {mistake.label} with {percent(mistake.true_probability, 2)}, predicted "
+            f"{mistake.predicted} · {_near_name(mistake.file)}, row {mistake.row:,}",
         )
-        for mistake in found.mistakes
-    ]
-    return part(
-        "errors",
-        "Worst errors",
-        tag("ol", *items, class_="errors"),
-        lead="Wrong predictions whose true class got the least probability. Labels are wrong now "
-        "and then, too: this is where it shows.",
+        for mistake in mistakes
     )
+    return Section(
+        "Worst errors",
+        (Entries(items),),
+        lead="Wrong predictions whose true class got the least probability. Some of them are "
+        "often wrong labels.",
+        name="errors",
+    )
+
+
+def _near_name(file: str) -> str:
+    """File name and folder: `/home/me/data/x.csv` -> `data/x.csv`."""
+    return "/".join(PurePath(file).parts[-2:])

@@ -1,14 +1,16 @@
 """What a classifier of texts does, loaded when it is called."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rnnkit.runs.directory import RunDirectory
-from rnnkit.tasks.base import FoldResults, Task
+from rnnkit.tasks.base import Evaluation, FoldResults, Task
 from rnnkit.tasks.text_classification.config import ClassificationConfig
 
 if TYPE_CHECKING:  # loads NumPy
+    from rnnkit.runs.records import MetricsLine
     from rnnkit.training.task import TrainingData
+    from rnnkit.views.view import Section, View
 
 
 def text_classification(config: ClassificationConfig) -> Task:
@@ -24,4 +26,27 @@ def text_classification(config: ClassificationConfig) -> Task:
 
         return score_folds(config, runs)
 
-    return Task(name="text_classification", prepare=prepare, score_folds=score_folds)
+    def evaluate(run: RunDirectory, **options: Any) -> Evaluation:
+        from rnnkit.tasks.text_classification.evaluation import evaluate
+
+        return evaluate(run, config, **options)
+
+    def report(
+        run: RunDirectory,
+        *,
+        training: "Section",
+        lines: "Sequence[MetricsLine]",
+        **options: Any,
+    ) -> "View":
+        from rnnkit.tasks.text_classification.sections import read_report, report_view
+
+        found = read_report(run, config, **options)
+        return report_view(found, training=training, lines=lines)
+
+    return Task(
+        name="text_classification",
+        prepare=prepare,
+        evaluate=evaluate,
+        report=report,
+        score_folds=score_folds,
+    )
