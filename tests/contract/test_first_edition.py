@@ -44,6 +44,8 @@ _ONE_WAY = "the key was always refused where it is no longer part of the schema"
 _PROMPT = "the key samples.prime has the field's name, samples.prompt; files may say either"
 _QUANTITY = "explanations name the quantity that changes"
 
+_TEST_FIRST = "the test split is scored before validation, by every task"
+
 DIFFERENCES: tuple[Difference, ...] = (
     Difference("scores: *", "stdout.metrics.*.low", _LIMITS, old=1.0),
     Difference("scores: *", "stdout.metrics.*.high", _LIMITS, old=1.0),
@@ -58,6 +60,16 @@ DIFFERENCES: tuple[Difference, ...] = (
     Difference("*", "*training.samples.prompt", _PROMPT),
     Difference("configs: *", "task", "the task has a name that fits any classes", old="sentiment"),
     Difference("predictions: explained as text", "stdout", _QUANTITY),
+    Difference("runs: list", "stdout.*.changed_at", "a list has dates"),
+    Difference("runs: list", "stdout.*.folds", "a cross-validation is listed as what it is"),
+    Difference("runs: show *", "stdout.overview.changed_at", "a list has dates"),
+    Difference("runs: show *", "stdout.overview.folds", "a cross-validation is listed, too"),
+    Difference("scores: char_gru: default", "stdout.*", _TEST_FIRST),
+    Difference("inspections: gradients compared", "stdout.*", _TEST_FIRST),
+    Difference("reports: char_gru", "file.*", _TEST_FIRST),
+    Difference("scores: *", "stdout.notes.*", "notes in plain terms; what the decision used"),
+    Difference("reports: *", "file.macro F1", "columns have the titles of the table of scores"),
+    Difference("reports: *words*", "file.*", "perplexity per word has a column"),
 )
 
 

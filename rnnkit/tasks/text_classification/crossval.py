@@ -10,8 +10,8 @@ from rnnkit.runs.directory import RunDirectory
 from rnnkit.tasks.base import FoldResults
 
 if TYPE_CHECKING:  # the task loads this module when it is called
-    from rnnkit.tasks.text_classification.config import ClassificationConfig
     from rnnkit.tasks.text_classification.classified import ClassifiedTexts
+    from rnnkit.tasks.text_classification.config import ClassificationConfig
 
 
 def score_folds(config: "ClassificationConfig", runs: Sequence[RunDirectory]) -> FoldResults:
@@ -42,8 +42,8 @@ def score_folds(config: "ClassificationConfig", runs: Sequence[RunDirectory]) ->
 def _classified(
     config: "ClassificationConfig", run: RunDirectory, number: int, of: int
 ) -> "ClassifiedTexts":
-    from rnnkit.tasks.text_classification.config import Fold
     from rnnkit.tasks.text_classification.classified import classify_split
+    from rnnkit.tasks.text_classification.config import Fold
 
     data = config.data.model_copy(update={"fold": Fold(number=number, of=of)})
     return classify_split(run, config.model_copy(update={"data": data}), split="test")
