@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 
 from rnnkit.inference.decision import Decision
+from rnnkit.inference.decoding import LanguageModel
+from rnnkit.inference.runtime import GenerationDefaults
 from rnnkit.inference.scores import predicted_classes, score_probabilities, worst_errors
 from rnnkit.report.page import training_section, whole_report
 from rnnkit.runs.listing import Overview, RunDetails, Setting
 from rnnkit.runs.records import MetricsLine, Sample, Summary
 from rnnkit.tasks.language_model import sections as language
 from rnnkit.tasks.language_model.scoring import loss_by_position
-from rnnkit.inference.decoding import LanguageModel
-from rnnkit.inference.runtime import GenerationDefaults
 from rnnkit.tasks.text_classification import sections as classification
 from rnnkit.tasks.text_classification.classified import ClassifiedTexts
 from rnnkit.tasks.text_classification.evaluation import ClassEvaluation, Mistake

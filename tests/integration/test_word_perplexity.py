@@ -10,8 +10,8 @@ from experiments import train_new
 from bench.words import best_discounts, count_trigrams
 from rnnkit.tasks.language_model.config import WordGenerationConfig
 from rnnkit.tasks.language_model.data import prepare
-from rnnkit.tasks.language_model.scoring import score_text
 from rnnkit.tasks.language_model.model import load_language_model
+from rnnkit.tasks.language_model.scoring import score_text
 from rnnkit.tasks.task import parse_config
 
 SHAKESPEARE = Path(__file__).parents[2] / "data" / "tinyshakespeare.txt"

@@ -91,10 +91,7 @@ PLACES = {
 }
 
 # Imports against the order that are still to be turned round, as "file -> package".
-PENDING: frozenset[str] = frozenset(
-    {
-    }
-)
+PENDING: frozenset[str] = frozenset({})
 
 
 @dataclass(frozen=True)

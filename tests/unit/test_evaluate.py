@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from rnnkit.errors import DataError, RunError
+from rnnkit.inference.decoding import LanguageModel
 from rnnkit.inference.intervals import (
     LEAST_BLOCKS,
     MOST_BLOCKS,
@@ -16,10 +17,9 @@ from rnnkit.inference.intervals import (
     Totals,
     estimate,
 )
+from rnnkit.inference.runtime import GenerationDefaults, States
 from rnnkit.tasks.language_model.evaluation import text_of_files
 from rnnkit.tasks.language_model.scoring import STREAM_BLOCK, STREAM_CHUNK, TextScores, score_text
-from rnnkit.inference.decoding import LanguageModel
-from rnnkit.inference.runtime import GenerationDefaults, States
 from rnnkit.text.cleaning import TextRules
 from rnnkit.text.vocabulary import Vocabulary
 
@@ -59,7 +59,9 @@ def random_ids(tokens: int, vocabulary: Vocabulary = LETTERS) -> np.ndarray:
     return np.random.default_rng(2).integers(0, vocabulary.size, tokens).astype(np.uint8)
 
 
-def reference(session: LanguageModel, pieces: list[tuple[np.ndarray, np.ndarray]]) -> dict[str, float]:
+def reference(
+    session: LanguageModel, pieces: list[tuple[np.ndarray, np.ndarray]]
+) -> dict[str, float]:
     """Loss and accuracy when each piece (inputs, targets at its end) starts from zero."""
     losses, hits = [], []
     for inputs, targets in pieces:
@@ -177,7 +179,11 @@ def test_a_broken_model_is_an_error_of_the_run() -> None:
         return np.full((*ids.shape, 6), np.nan, np.float32), list(states)
 
     with pytest.raises(RunError, match="not finite"):
-        score_text(LanguageModel(LETTERS, None, GenerationDefaults(), (1,), run_graph), random_ids(50), context_windows=())
+        score_text(
+            LanguageModel(LETTERS, None, GenerationDefaults(), (1,), run_graph),
+            random_ids(50),
+            context_windows=(),
+        )
 
 
 # ----------------------------------------------------------------------------------- intervals

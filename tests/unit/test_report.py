@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rnnkit.errors import DataError, RunError
-from rnnkit.tasks.language_model.scoring import loss_by_position, position_groups, score_text
 from rnnkit.inference.decoding import LanguageModel
 from rnnkit.inference.runtime import GenerationDefaults, States
+from rnnkit.tasks.language_model.scoring import loss_by_position, position_groups, score_text
 from rnnkit.text.cleaning import TextRules
 from rnnkit.text.vocabulary import Vocabulary
 from rnnkit.views.figures import Curve, Marker, course, thinned

@@ -14,8 +14,8 @@ from rnnkit.runs.files import Document
 from rnnkit.runs.records import Estimate, check_same_data
 from rnnkit.tasks.language_model.config import LanguageConfig
 from rnnkit.tasks.language_model.data import prepare
-from rnnkit.tasks.language_model.scoring import Progress, score_text
 from rnnkit.tasks.language_model.model import load_language_model
+from rnnkit.tasks.language_model.scoring import Progress, score_text
 from rnnkit.tasks.results import scores_section
 from rnnkit.text.vocabulary import Vocabulary
 from rnnkit.views.view import View

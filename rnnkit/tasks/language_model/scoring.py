@@ -12,10 +12,10 @@ import numpy as np
 
 from rnnkit.data.text_counts import TokenCounts
 from rnnkit.errors import DataError
+from rnnkit.inference.decoding import LanguageModel
 from rnnkit.inference.intervals import LEAST_BLOCKS, Totals, estimate
 from rnnkit.inference.scores import check_finite, cross_entropy
 from rnnkit.runs.records import Estimate
-from rnnkit.inference.decoding import LanguageModel
 from rnnkit.text.vocabulary import Vocabulary
 
 STREAM_CHUNK = 1024
