@@ -75,9 +75,9 @@ def common_findings(values: Mapping[str, Any], schemas: Schemas) -> Findings:
     common: Findings = {}
     for path, message in each[0].items():
         messages = {findings.get(path, "") for findings in each}
-        facts = {re.split("[.;]", text)[0] for text in messages}  # without the advice
-        if len(facts) == 1:
-            common[path] = message if len(messages) == 1 else facts.pop()
+        problems = {re.split("[.;]", text)[0] for text in messages}  # without the advice
+        if len(problems) == 1:
+            common[path] = message if len(messages) == 1 else problems.pop()
     return common
 
 

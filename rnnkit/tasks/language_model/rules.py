@@ -302,6 +302,7 @@ WORD_RULES: Rules[WordGenerationConfig] = (
 # ----------------------------------------------------------------------------------- files
 
 _MISSING = {"data.path": "the text file to learn from"}
+# The spelling of the first edition.
 _FORMER = {"training.samples.prime": "training.samples.prompt"}
 _GONE = {
     "model.bidirectional": "reading in both directions needs the future, which a language model "

@@ -218,9 +218,10 @@ class ClassifierConfig(RecurrentConfig):
     """Read the text in both directions, with layers of this size for each (Schuster and Paliwal
     1997)."""
     embedding: Embedding = LearnedEmbedding()
-    """The vectors that tokens enter as."""
+    """Vectors of the tokens."""
     embedding_dropout: Fraction = 0.0
-    """Share of the tokens whose whole vector is dropped in training (Gal and Ghahramani 2016)."""
+    """Probability that the whole vector of a token is dropped in training (Gal and Ghahramani
+    2016)."""
     pooling: Pooling | Annotated[tuple[Pooling, ...], Field(min_length=1)] = "last"
     """How the outputs over time become one vector: the last one, their mean or maximum, or a
     weighted mean with learned weights (Yang et al. 2016); a list joins several."""
