@@ -31,8 +31,8 @@ class Rule(Generic[C]):
     when: Callable[[C], object]
     """Whether the configuration breaks the rule."""
     message: str | Callable[[C], str]
-    """What is wrong and the remedy. `{value}` is the value of the key, `{training.max_steps}` that of
-    another one."""
+    """What is wrong and the remedy. `{value}` is the value of the key, `{training.max_steps}`
+    that of another one."""
     beside: tuple[str, ...] = ()
     """The other keys it depends on: while one of them is wrong itself, the rule is not checked."""
 
