@@ -1,14 +1,29 @@
-"""The Python API: what `import rnnkit` offers, for scripts and notebooks."""
+"""The Python API: what `import rnnkit` offers, for scripts and notebooks.
+
+Every function is what a command does, with the same results. Errors are `RnnkitError`s.
+"""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from html import escape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rnnkit import experiment
-from rnnkit.tasks import task
-from rnnkit.tasks.task import Config
+from rnnkit.errors import UsageError
+from rnnkit.experiment import CrossValidation
+from rnnkit.runs.directory import RunDirectory, named_run, verify_files
+from rnnkit.runs.records import Summary, read_summary
+from rnnkit.tasks import task as tasks
+from rnnkit.tasks.task import Config, task_of
 from rnnkit.training.events import Event
+
+if TYPE_CHECKING:  # heavy, loaded where they are used
+    import pandas as pd
+
+    from rnnkit.views.view import View
 
 ConfigSource = Config | Mapping[str, Any] | str | Path
 """A checked configuration, its sections as a mapping, or the path of a YAML file."""
@@ -16,9 +31,17 @@ ConfigSource = Config | Mapping[str, Any] | str | Path
 Overrides = Mapping[str, Any] | Sequence[str]
 """`{"model.units": 64}`, or as on the command line `["model.units=64"]`."""
 
+Progress = Callable[[Event], None]
+"""Receives the events of `rnnkit.training.events` as they happen."""
+
 
 def load_config(config: ConfigSource, *, overrides: Overrides = ()) -> Config:
     """Read and check a configuration.
+
+    Args:
+        config: a path, or the sections as a mapping, whose paths are relative to the current
+            directory.
+        overrides: keys to change, `{"model.units": 64}`.
 
     Raises:
         ConfigError: its message has one line for every problem.
@@ -26,18 +49,16 @@ def load_config(config: ConfigSource, *, overrides: Overrides = ()) -> Config:
     settings = _settings(overrides)
     match config:
         case str() | Path():
-            return task.load_config(Path(config), settings)
+            return tasks.load_config(Path(config), settings)
         case Mapping():
             text = json.dumps(config)
-            return task.parse_config(text, source="config", base=Path(), overrides=settings)
+        case _ if not settings:
+            return config
         case _:
-            if not settings:
-                return config
             from rnnkit.config.describe import to_yaml
 
-            return task.parse_config(
-                to_yaml(config), source="config", base=Path(), overrides=settings
-            )
+            text = to_yaml(config)
+    return tasks.parse_config(text, source="config", base=Path(), overrides=settings)
 
 
 def train(
@@ -46,32 +67,384 @@ def train(
     overrides: Overrides = (),
     name: str | None = None,
     runs_dir: str | Path = "runs",
-    progress: Callable[[Event], None] | None = None,
-) -> experiment.Trained:
-    """Train a configuration in a new run directory.
+    progress: Progress | None = None,
+) -> "Model":
+    """Train a configuration in a new run directory, and return its model.
 
     Args:
         config: a path, a mapping, or what `load_config` returned.
         overrides: keys to change, `{"model.units": 64}`.
         name: of the run directory; the configuration and the time when not given.
         runs_dir: folder of the runs.
-        progress: receives the events of `rnnkit.training.events` as they happen.
+        progress: receives the events of training.
 
     Raises:
         RnnkitError: the configuration, the data or the name cannot be used, or training diverged.
     """
     folder = Path(runs_dir)
-    stem = Path(config).stem if isinstance(config, str | Path) else "run"
-    return experiment.start(
+    trained = experiment.start(
         load_config(config, overrides=overrides),
+        name=name if name is not None else experiment.free_name(folder, _stem(config)),
+        runs_dir=folder,
+        observe=progress or _ignore,
+        should_stop=_never,
+    )
+    return Model(trained.run)
+
+
+def resume(
+    run: str | Path,
+    *,
+    overrides: Overrides = (),
+    runs_dir: str | Path = "runs",
+    progress: Progress | None = None,
+) -> "Model":
+    """Continue an interrupted run, or with higher limits a finished one, and return its model.
+
+    Args:
+        run: path of a run directory, or its name in `runs_dir`.
+        overrides: limits to change: `{"training.max_steps": 2000}`.
+        runs_dir: folder of the runs.
+        progress: receives the events of training.
+
+    Raises:
+        RnnkitError: the run has finished or is damaged, or its data have changed.
+    """
+    trained = experiment.resume(
+        str(run),
+        overrides=_settings(overrides),
+        runs_dir=Path(runs_dir),
+        observe=progress or _ignore,
+        should_stop=_never,
+    )
+    return Model(trained.run)
+
+
+def crossvalidate(
+    config: ConfigSource,
+    *,
+    folds: int = 10,
+    overrides: Overrides = (),
+    name: str | None = None,
+    runs_dir: str | Path = "runs",
+    progress: Progress | None = None,
+) -> CrossValidation:
+    """Train and test a classifier on every fold of a stratified division in turn.
+
+    Returns mean, 95 % interval (Nadeau and Bengio 2003) and deviation of every metric.
+
+    Args:
+        config: a path, a mapping, or what `load_config` returned.
+        folds: of the division, at least 2.
+        overrides: keys to change.
+        name: of the directory; the configuration and the time when not given.
+        runs_dir: folder of the runs.
+        progress: receives the events of training.
+
+    Raises:
+        RnnkitError: the configuration, the data or the name cannot be used, or training diverged.
+    """
+    if folds < 2:
+        raise UsageError(f"folds: found {folds}, expected at least 2")
+    folder, stem = Path(runs_dir), f"{_stem(config)}-crossval"
+    return experiment.crossvalidate(
+        load_config(config, overrides=overrides),
+        folds=folds,
         name=name if name is not None else experiment.free_name(folder, stem),
         runs_dir=folder,
-        observe=progress or (lambda event: None),
-        should_stop=lambda step: False,
+        observe=progress or _ignore,
+        should_stop=_never,
     )
+
+
+def load(run: str | Path, *, runs_dir: str | Path = "runs") -> "Model":
+    """Open the model of a run.
+
+    Args:
+        run: path of a run directory, or its name in `runs_dir`.
+        runs_dir: folder of the runs.
+
+    Raises:
+        RunError: there is no such run, or a file of it is damaged.
+    """
+    return Model(named_run(str(run), runs_dir=Path(runs_dir)))
+
+
+# ------------------------------------------------------------------------------------ results
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """Classes of texts, with their probabilities in the order of `classes`."""
+
+    texts: tuple[str, ...]
+    classes: tuple[str, ...]
+    labels: tuple[str, ...]
+    """The class of each text, by the decision that the run stores."""
+    probabilities: tuple[tuple[float, ...], ...]
+    """Between 0 and 1, one row for each text."""
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def to_frame(self) -> "pd.DataFrame":
+        """Return a table with the columns text, label and one for each class."""
+        import pandas as pd
+
+        frame = pd.DataFrame({"text": self.texts, "label": self.labels})
+        for index, name in enumerate(self.classes):
+            frame[f"probability_{name}"] = [row[index] for row in self.probabilities]
+        return frame
+
+    def _repr_html_(self) -> str:
+        return str(self.to_frame().to_html())
+
+
+@dataclass(frozen=True)
+class GeneratedText:
+    """A text that a language model wrote after a prompt."""
+
+    prompt: str
+    text: str
+    """Without the prompt."""
+    temperature: float | None
+    """None of a beam search."""
+
+    def __str__(self) -> str:
+        return self.prompt + self.text
+
+    def _repr_html_(self) -> str:
+        return f"<pre><b>{escape(self.prompt)}</b>{escape(self.text)}</pre>"
+
+
+@dataclass(frozen=True)
+class WordSuggestion:
+    """A word that may come next, and its probability between 0 and 1."""
+
+    word: str
+    probability: float
+
+
+# -------------------------------------------------------------------------------------- model
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained model: the run directory that holds it, and what can be done with it.
+
+    Language models have `generate`, `stream` and `suggest`, classifiers `predict` and
+    `inspect_attributions`, both the other inspections.
+    """
+
+    directory: RunDirectory
+
+    @property
+    def path(self) -> Path:
+        """The run directory."""
+        return self.directory.path
+
+    @cached_property
+    def config(self) -> Config:
+        """The configuration that the model was trained with, complete."""
+        verify_files(self.directory, self.directory.config)
+        return tasks.load_config(self.directory.config)
+
+    @property
+    def summary(self) -> Summary:
+        """Steps, seconds, metrics and sizes of the finished training."""
+        return read_summary(self.directory)
+
+    @property
+    def metrics(self) -> "pd.DataFrame":
+        """The lines of metrics.jsonl: losses and other metrics by step."""
+        import pandas as pd
+
+        from rnnkit.runs.records import read_metrics
+
+        lines = [
+            {k: v for k, v in r.items() if k != "samples"} for r in read_metrics(self.directory)
+        ]
+        return pd.DataFrame(lines)
+
+    def __repr__(self) -> str:
+        return f"rnnkit.load({str(self.path)!r})"
+
+    # -------------------------------------------------------------------- language models
+
+    def generate(
+        self, prompt: str = "", *, samples: int | None = None, **options: Any
+    ) -> "GeneratedText | list[GeneratedText]":
+        """Write a text after `prompt`, or with `samples` a list of texts.
+
+        Args:
+            prompt: the beginning; empty for a new text.
+            samples: number of texts.
+            options: fields of `rnnkit.tasks.language_model.generate.GenerationOptions`: length (in
+                tokens), temperatures, top_k, top_p, min_p, typical_p, repetition_penalty, stop,
+                random_seed, beams, length_penalty, unseen.
+
+        Raises:
+            DataError: the prompt has characters or words that the model has never seen.
+            UsageError: the run is no language model, or there is no such option.
+        """
+        from rnnkit.tasks.language_model.generate import complete
+
+        generation = self._generation(prompt, options | {"samples": samples or 1})
+        completions, _ = complete(generation)
+        texts = [
+            GeneratedText(prompt, one.text, generation.temperature_of(number))
+            for number, one in enumerate(completions)
+        ]
+        return texts if samples is not None else texts[0]
+
+    def stream(self, prompt: str = "", **options: Any) -> Iterator[str]:
+        """Yield a text after `prompt` piece by piece, as it is generated; see `generate`."""
+        from rnnkit.inference.decoding import Piece
+
+        for event in self._generation(prompt, options | {"samples": 1}).events():
+            if isinstance(event, Piece):
+                yield event.text
+
+    def suggest(self, text: str, *, count: int = 5) -> tuple[WordSuggestion, ...]:
+        """Return the most probable words after `text`, or completions of its last word.
+
+        Raises:
+            UsageError: the run is no language model.
+        """
+        from rnnkit.tasks.language_model.suggest import suggest
+
+        found = suggest(self._language_model, text, count=count)
+        return tuple(WordSuggestion(one.word, one.probability) for one in found.words)
+
+    @cached_property
+    def _language_model(self) -> Any:
+        self._check_task("language_model")
+        from rnnkit.tasks.language_model.model import load_language_model
+
+        return load_language_model(self.directory)
+
+    def _generation(self, prompt: str, options: Mapping[str, Any]) -> Any:
+        from rnnkit.tasks.language_model.generate import GenerationOptions, prepare_generation
+
+        model = self._language_model
+        options = dict(options)
+        if "temperature" in options:
+            options["temperatures"] = (options.pop("temperature"),)
+        try:
+            checked = GenerationOptions(**options)
+        except TypeError as error:
+            raise UsageError(f"generate: {error}") from error
+        return prepare_generation(model, prompt, checked)
+
+    # ------------------------------------------------------------------------ classifiers
+
+    def predict(self, texts: str | Sequence[str]) -> Predictions:
+        """Return the classes of texts.
+
+        Raises:
+            UsageError: the run is no classifier.
+        """
+        from rnnkit.tasks.text_classification.predict import predict
+
+        classifier = self._classifier
+        given = [texts] if isinstance(texts, str) else list(texts)
+        found = predict(classifier, given)
+        return Predictions(
+            texts=tuple(given),
+            classes=tuple(classifier.classes),
+            labels=tuple(classifier.classes[int(label)] for label in found.labels),
+            probabilities=tuple(tuple(map(float, row)) for row in found.probabilities),
+        )
+
+    @cached_property
+    def _classifier(self) -> Any:
+        self._check_task("text_classification")
+        from rnnkit.tasks.text_classification.classifier import load_classifier
+
+        return load_classifier(self.directory)
+
+    # ------------------------------------------------------------------------- both tasks
+
+    def inspect_summary(self) -> "View":
+        """Return layers, shapes, parameters, memory and arithmetic."""
+        from rnnkit.inspection.subject import open_run
+        from rnnkit.inspection.summary import summary_view
+
+        return summary_view(open_run(self.directory))
+
+    def inspect_forward(self, text: str, *, units: int = 8, steps: int = 5) -> "View":
+        """Return every number on the way from a text to a prediction.
+
+        Args:
+            text: what the network reads.
+            units: numbers of every vector that are shown.
+            steps: tokens whose arithmetic is shown.
+        """
+        from rnnkit.inspection.forward import forward_view
+        from rnnkit.inspection.subject import open_run
+
+        return forward_view(open_run(self.directory), text, units=units, steps=steps)
+
+    def inspect_gradients(self, text: str | None = None, *, cells: bool = False) -> "View":
+        """Return how far gradients reach back in time.
+
+        Args:
+            text: what is read; the run's own text when not given.
+            cells: whether fresh networks with each of the cells are compared.
+        """
+        from rnnkit.inspection.gradient_study import GradientOptions
+        from rnnkit.inspection.gradients import gradients_view
+        from rnnkit.inspection.subject import open_run
+
+        options = GradientOptions(text=text)
+        return gradients_view(open_run(self.directory), cells=cells, options=options)
+
+    def inspect_states(self, text: str) -> "View":
+        """Return what the units of the network do while it reads a text."""
+        from rnnkit.inspection.state_study import StateChoice
+        from rnnkit.inspection.states import states_view
+
+        return states_view(self.directory, text, choice=StateChoice())
+
+    def inspect_attributions(self, texts: str | Sequence[str]) -> "View":
+        """Return which words of texts made the decision, as Shapley values.
+
+        Raises:
+            UsageError: the run is no classifier.
+        """
+        from rnnkit.inspection.attribution_study import Shapley
+        from rnnkit.inspection.attributions import attributions_view
+
+        return attributions_view(
+            self._classifier,
+            [texts] if isinstance(texts, str) else list(texts),
+            run=str(self.path),
+            method=Shapley(),
+            is_bidirectional=bool(getattr(self.config.model, "bidirectional", False)),
+        )
+
+    def _check_task(self, wanted: str) -> None:
+        found = task_of(self.config).name
+        if found != wanted:
+            names = {"language_model": "language models", "text_classification": "classifiers"}
+            raise UsageError(
+                f"{self.path}: this is for {names[wanted]}, and the run has task {self.config.task}"
+            )
 
 
 def _settings(overrides: Overrides) -> tuple[str, ...]:
     if isinstance(overrides, Mapping):
         return tuple(f"{key}={json.dumps(value)}" for key, value in overrides.items())
     return tuple(overrides)
+
+
+def _stem(config: ConfigSource) -> str:
+    return Path(config).stem if isinstance(config, str | Path) else "run"
+
+
+def _ignore(event: Event) -> None:
+    """Watch nothing."""
+
+
+def _never(step: int) -> bool:
+    return False
