@@ -76,7 +76,7 @@ PLACES = {
     },
     "onnx": {"network"},
     "onnxruntime": {"inference"},
-    "pandas": {"data", "tables", "inference", "tasks", "inspection", "experiment", "report"},
+    "pandas": {"api", "data", "tables", "inference", "tasks", "inspection", "experiment", "report"},
     "pyarrow": {"tables"},
     "pydantic": {"config", "tasks"},
     "pydantic_core": {"config"},
