@@ -71,18 +71,18 @@ def _no_column(table: Table, wanted: str | int, option: str, wording: Wording) -
     if table.format in ("csv", "tsv") and table.columns is not None and isinstance(wanted, str):
         hint = f" If the file has no header, set {wording.header} and give the columns by number."
     return DataError(
-        f"{table.path}: there is no column {wanted!r} ({option}); {describe_columns(table)}."
+        f"{table.path}: there is no column {wanted!r} ({option}). {describe_columns(table)}."
         f"{guess}{hint}{_about_separator(table, wording)}"
     )
 
 
 def describe_columns(table: Table) -> str:
-    """Return `the columns are 'id', 'text'`, or how many there are without names."""
+    """Return `The columns are: 'id', 'text'`, or how many there are without names."""
     if table.columns is None:
-        return f"the first row has {counted(table.width, 'column')} without names, numbered from 0"
+        return f"The first row has {counted(table.width, 'column')} without names, numbered from 0"
     listed = ", ".join(map(shorten, table.columns[:_SHOWN_COLUMNS]))
     more = table.width - _SHOWN_COLUMNS
-    return f"the columns are {listed}" + (f" and {more:,} more" if more > 0 else "")
+    return f"The columns are: {listed}" + (f" and {more:,} more" if more > 0 else "")
 
 
 def _about_separator(table: Table, wording: Wording) -> str:

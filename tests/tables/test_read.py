@@ -87,9 +87,8 @@ def test_columns_that_are_not_there(tmp_path: Path) -> None:
     assert "'id', 'Text', 'sentiment'" in message
     assert "Did you mean 'Text'?" in message
     assert "header: false" in message
-    assert "no column 3 (data.layout.text); the columns are" in problem(
-        path, Layout(text=3, label=0)
-    )
+    message = problem(path, Layout(text=3, label=0))
+    assert "no column 3 (data.layout.text). The columns are: 'id'" in message
     assert "2 columns are named 'a'" in problem(
         write(tmp_path / "b.csv", "a,a,label\n1,2,3\n"), Layout(text="a")
     )

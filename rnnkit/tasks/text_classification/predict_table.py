@@ -235,9 +235,9 @@ def text_place(table: Table, asked: str | None, *, own: str | int | None) -> Pla
         return own
     hint = ""
     if table.columns is not None and table.format in ("csv", "tsv"):
-        hint = ". If this is no header: --no-header, and the number"
+        hint = " If this is not a header: --no-header, and the number."
     raise DataError(
-        f"{table.path}: say with --column where the texts are; {describe_columns(table)}{hint}"
+        f"{table.path}: say with --column where the texts are. {describe_columns(table)}.{hint}"
     )
 
 
