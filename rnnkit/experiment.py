@@ -169,7 +169,7 @@ def crossvalidate(
     """
     check_name(name)
     if task_of(config).score_folds is None:
-        raise ConfigError(f"task: {config.task}: crossval is for task: sentiment")
+        raise ConfigError(f"task: {config.task}: crossval is for task: text_classification")
     if getattr(config.data, "fold", None) is not None:
         raise ConfigError("data.fold: is set by crossval; remove it")
     first = _fold_config(to_yaml(config), 1, folds)
