@@ -6,7 +6,8 @@
     print(model.generate("hell", length=10))
 
     model = rnnkit.load("hello")             # a run directory, or its name in runs/
-    model.inspect_summary()                  # layers and shapes, a page in notebooks
+    model.evaluate().metrics                 # scores with 95 % intervals
+    model.report()                           # a page, shown in notebooks
 
 Functions: `load_config`, `train`, `resume`, `crossvalidate`, `load`; `Model` is what a run is
 opened as. Errors are `RnnkitError`s, whose messages say what to do. The guide is

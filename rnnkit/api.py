@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from html import escape
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from rnnkit import experiment
 from rnnkit.errors import UsageError
@@ -17,6 +17,7 @@ from rnnkit.experiment import CrossValidation
 from rnnkit.runs.directory import RunDirectory, named_run, verify_files
 from rnnkit.runs.records import Summary, read_summary
 from rnnkit.tasks import task as tasks
+from rnnkit.tasks.base import Evaluation
 from rnnkit.tasks.task import Config, task_of
 from rnnkit.training.events import Event
 
@@ -33,6 +34,9 @@ Overrides = Mapping[str, Any] | Sequence[str]
 
 Progress = Callable[[Event], None]
 """Receives the events of `rnnkit.training.events` as they happen."""
+
+
+Split = Literal["train", "validation", "test"]
 
 
 def load_config(config: ConfigSource, *, overrides: Overrides = ()) -> Config:
@@ -233,7 +237,7 @@ class Model:
     """A trained model: the run directory that holds it, and what can be done with it.
 
     Language models have `generate`, `stream` and `suggest`, classifiers `predict` and
-    `inspect_attributions`, both the other inspections.
+    `inspect_attributions`, both `evaluate`, the other inspections and `report`.
     """
 
     directory: RunDirectory
@@ -364,6 +368,35 @@ class Model:
         return load_classifier(self.directory)
 
     # ------------------------------------------------------------------------- both tasks
+
+    def evaluate(
+        self, *, split: Split | None = None, data: Sequence[str | Path] = ()
+    ) -> "Evaluation":
+        """Score the model: `.metrics` by name with 95 % intervals.
+
+        Args:
+            split: of the run's own data; test, or where it is empty validation or training.
+            data: other files or glob patterns instead.
+
+        Raises:
+            DataError: the data are missing or have changed, or the split is empty.
+            RunError: the run has not finished, or a file is damaged.
+        """
+        evaluate = task_of(self.config).evaluate
+        files = [str(file) for file in data]
+        return evaluate(
+            self.directory,
+            split=split,
+            data=files,
+            encoding=None,
+            progress=lambda done, total: None,
+        )
+
+    def report(self, *, split: Split | None = None) -> "View":
+        """Return the report of the run, which notebooks show as a page."""
+        from rnnkit.report.page import report
+
+        return report(self.directory, split=split)
 
     def inspect_summary(self) -> "View":
         """Return layers, shapes, parameters, memory and arithmetic."""
