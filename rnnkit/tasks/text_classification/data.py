@@ -11,6 +11,7 @@ import json
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, assert_never
 
@@ -318,7 +319,19 @@ def _cache_key(config: ClassificationConfig, files: Sequence[_FileIdentity]) -> 
         "data": data,
         "seed": config.seed,
         "unicode": unicodedata.unidata_version,
+        "english": _english_versions(config.data),
     }
+
+
+def _english_versions(data: ClassificationDataConfig) -> list[str]:
+    """Return the versions of the tables that stop words and lemmas come from, [] without them."""
+    tokens = data.tokens
+    if tokens.kind != "words" or not (tokens.lemmas or tokens.stop_words == "drop"):
+        return []
+    try:
+        return [version("spacy"), version("spacy-lookups-data")]
+    except PackageNotFoundError:  # choosing the vocabulary says so, with a remedy
+        return []
 
 
 def _build(
