@@ -12,7 +12,6 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any, assert_never
 
 import numpy as np
@@ -20,7 +19,7 @@ from numpy.typing import NDArray
 
 from rnnkit.data.cache import ArrayWriter, Entry, cached
 from rnnkit.data.encoded_texts import EncodedTexts, encode_texts
-from rnnkit.data.files import changed_file, naming
+from rnnkit.data.files import FileIdentity, check_unchanged, naming
 from rnnkit.data.profile import VectorStats, describe_texts, profile_texts, profile_vectors
 from rnnkit.data.splits import (
     SplitIndices,
@@ -277,37 +276,24 @@ def _patterns(path: str | Sequence[str]) -> Sequence[str]:
 # ----------------------------------------------------------------------------------------- cache
 
 
-@dataclass(frozen=True)
-class _FileIdentity:
-    """A file when it was hashed."""
-
-    path: Path
-    bytes: int
-    modified_ns: int
-    sha256: str
-
-
-def _identify_files(data: ClassificationDataConfig) -> tuple[_FileIdentity, ...]:
+def _identify_files(data: ClassificationDataConfig) -> tuple[FileIdentity, ...]:
     layout = labelled_source(data).layout
     patterns = [_patterns(path) for path in (data.path, data.test_path) if path is not None]
     found = []
     for path in [path for group in patterns for path in find_layout_files(group, layout)[0]]:
+        if path.is_dir():
+            continue  # reading it tells what to do
         with naming(path), path.open("rb") as file:
             status = path.stat()
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
-        found.append(_FileIdentity(path, status.st_size, status.st_mtime_ns, digest))
+            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
+        identity = FileIdentity(
+            path, status.st_size, status.st_mtime_ns, has_bom=False, sha256=sha256
+        )
+        found.append(identity)
     return tuple(found)
 
 
-def _check_unchanged(files: Sequence[_FileIdentity]) -> None:
-    for file in files:
-        with naming(file.path):
-            status = file.path.stat()
-        if (status.st_size, status.st_mtime_ns) != (file.bytes, file.modified_ns):
-            raise changed_file(file.path)
-
-
-def _cache_key(config: ClassificationConfig, files: Sequence[_FileIdentity]) -> dict[str, Any]:
+def _cache_key(config: ClassificationConfig, files: Sequence[FileIdentity]) -> dict[str, Any]:
     """Return everything that texts, splits and ids depend on."""
     data = config.data.model_dump(mode="json")
     # The order of the labels is that of the classes.
@@ -335,7 +321,7 @@ def _english_versions(data: ClassificationDataConfig) -> list[str]:
 
 
 def _build(
-    config: ClassificationConfig, files: Sequence[_FileIdentity], write: ArrayWriter
+    config: ClassificationConfig, files: Sequence[FileIdentity], write: ArrayWriter
 ) -> dict[str, Any]:
     """Read, split and encode; returns the document of the cache."""
     texts, test_texts = read_texts(config), None
@@ -346,7 +332,8 @@ def _build(
         else:
             check_separate_test(texts, test_texts)
     indices = split_texts(config, texts)
-    _check_unchanged(files)
+    for file in files:
+        check_unchanged(file)
     splits = {
         "train": texts.select(indices.train),
         "validation": texts.select(indices.validation),

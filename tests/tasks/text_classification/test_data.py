@@ -572,6 +572,13 @@ def test_a_file_that_changes_while_it_is_read_is_an_error(
     assert "changed while it was being read" in problem(prepare_texts, config(path))
 
 
+def test_missing_files_and_folders_are_named(tmp_path: Path) -> None:
+    message = problem(prepare_texts, config(tmp_path))
+    assert f"{tmp_path} is a folder, not a file" in message
+    assert "kind: folders" in message
+    assert "does not exist" in problem(prepare_texts, config(tmp_path / "none.csv"))
+
+
 def test_nothing_held_out_is_cached_too(tmp_path: Path) -> None:
     settings = config(table(tmp_path / "a.csv", many()), validation_fraction=0.0)
     for _ in range(2):
