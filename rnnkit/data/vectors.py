@@ -3,8 +3,8 @@
 GloVe (Pennington, Socher and Manning 2014) writes a word and its numbers on every line; word2vec
 (Mikolov et al. 2013) and fastText do the same below a first line with the number of vectors and
 their length. Such files hold millions of words, a data set thousands: the file is read once from
-front to back, and only wanted words are kept. So only their numbers are checked; of every other
-line, how many fields it has.
+front to back, and only wanted words are kept. So the numbers of these are checked, and of every
+other line the number of fields.
 """
 
 import gzip
@@ -33,8 +33,8 @@ _ZIP = b"PK\x03\x04"
 class Vectors:
     """`matrix` float32[wanted, width] in the order asked for, `found` bool[wanted].
 
-    Rows of words that were not found are drawn from a normal distribution with the mean and
-    deviation that the found ones have in each dimension, the same ones every time.
+    Rows of words that were not found are sampled from a normal distribution with the mean and
+    deviation of the found ones in each dimension, always with the same seed.
     """
 
     matrix: NDArray[np.float32]
@@ -50,12 +50,13 @@ def read_vectors(
 ) -> Vectors:
     """Read the vectors of the `wanted` words, which are distinct.
 
-    A word that stands in the file twice has its first vector, as in gensim. Words are compared as
-    UTF-8 and may hold spaces, as those of GloVe 840B do. `progress` is told the bytes read of the
-    file and its size, now and then. Raises DataError, with the line's number where there is one,
-    for a file that is missing, empty, binary or incomplete, for a line with too few or too many
-    numbers, for a wanted vector with a number that is none or not finite, and when no wanted word
-    is in the file.
+    A word that is in the file twice has its first vector, as in gensim. Words are compared as
+    UTF-8 and may hold spaces, as those of GloVe 840B do. `progress` is called now and then with
+    the bytes read of the file and its size.
+
+    Raises DataError, with the number of the line where there is one, for a file that is missing,
+    empty, binary or incomplete, for a line with too few or too many numbers, for a wanted vector
+    with something else than finite numbers, and when no wanted word is in the file.
     """
     path = Path(path)
     with _naming_damage(path), path.open("rb") as raw:
@@ -104,7 +105,7 @@ def _read_wanted(path: Path, lines: Iterator[tuple[int, bytes]], wanted: Sequenc
 def _read_head(
     path: Path, lines: Iterator[tuple[int, bytes]]
 ) -> tuple[int | None, int, Iterator[tuple[int, bytes]]]:
-    """How many vectors are announced, if so; the length of one; and the lines that hold them."""
+    """Return the number of vectors if the file announces it, their length, and their lines."""
     number, first = next(lines, (0, b""))
     if not first:
         raise DataError(f"{path} is empty. Give a file of word vectors in text form.")
@@ -137,13 +138,13 @@ def _chain(
 def _numbered_lines(
     path: Path, file: io.BufferedIOBase, report: Callable[[], None] | None
 ) -> Iterator[tuple[int, bytes]]:
-    """The lines with their numbers from 1, without what ends them; empty ones are left out."""
+    """Yield the lines with their numbers from 1, without line ends; empty ones are left out."""
     # Bounded: a binary file may be one line of gigabytes.
     for number, line in enumerate(iter(partial(file.readline, _LONGEST_LINE), b""), start=1):
         if (len(line) == _LONGEST_LINE and not line.endswith(b"\n")) or b"\0" in line:
             raise DataError(
-                f"{path}:{number}: this is no line of text. The binary format of word2vec is not "
-                "read: convert it to text, with gensim for example "
+                f"{path}:{number}: this is not a line of text. The binary format of word2vec is "
+                "not read: convert it to text, with gensim for example "
                 "(KeyedVectors.save_word2vec_format(..., binary=False))."
             )
         if number == 1:
@@ -157,7 +158,7 @@ def _numbered_lines(
 
 
 def _split_carefully(path: Path, number: int, line: bytes, width: int) -> tuple[bytes, list[bytes]]:
-    """The word of a line that is not a word without spaces and `width` numbers after it."""
+    """Split a line that is not a word without spaces followed by `width` numbers."""
     line = line.replace(b"\t", b" ")
     word, *values = line.rsplit(b" ", width)
     if len(values) == width and word and all(map(_is_number, values)):
@@ -199,8 +200,8 @@ def _numbers(path: Path, number: int, word: bytes, values: Sequence[bytes]) -> l
 def _fill_missing(matrix: NDArray[np.float32], found: NDArray[np.bool_]) -> NDArray[np.float32]:
     present = matrix[found].astype(np.float64)
     missing = (int(np.count_nonzero(~found)), matrix.shape[1])
-    drawn = np.random.default_rng(0).standard_normal(missing)
-    matrix[~found] = present.mean(axis=0) + present.std(axis=0) * drawn
+    sampled = np.random.default_rng(0).standard_normal(missing)
+    matrix[~found] = present.mean(axis=0) + present.std(axis=0) * sampled
     return matrix
 
 
@@ -213,7 +214,7 @@ def _is_number(field: bytes) -> bool:
 
 
 def _is_fraction(field: bytes) -> bool:
-    """Whether it is written as the numbers of vectors are: 0.1 and 1e-3, but not 2009 or nan."""
+    """Return whether it is written like the numbers of vectors: 0.1, 1e-3, not 2009 or nan."""
     return _is_number(field) and (b"." in field or b"e-" in field.lower())
 
 
