@@ -9,7 +9,7 @@ STAMP := $(VENV)/installed
 PYTEST := $(BIN)/python -m pytest -q --durations=10 --numprocesses 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help install demo test test-slow check docs bench figures clean
+.PHONY: help install demo test test-slow fuzz check docs bench figures clean
 
 help: ## Show these targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 20
@@ -35,6 +35,9 @@ test: $(STAMP) ## Run the test suite
 
 test-slow: $(STAMP) ## Run the tests that take minutes each
 	$(PYTEST) -m slow
+
+fuzz: $(STAMP) ## Search at random for FUZZ_SECONDS (600) for inputs that end in a bug
+	FUZZ_SECONDS=$${FUZZ_SECONDS:-600} $(BIN)/python -m pytest -q -s -m fuzz tests/fuzz
 
 check: $(STAMP) ## Lint, check formatting and types, run the test suite
 	$(BIN)/ruff check .

@@ -33,7 +33,7 @@ BROKEN_PIPE_EXIT_CODE = 141
 
 INTERRUPTED_EXIT_CODE = InterruptedTrainingError.exit_code
 
-LEAST_SIMILARITY = 0.7
+LEAST_SIMILARITY = 0.6
 """Of an unknown option and one that is proposed in its place; 1 is equal."""
 
 # The machine's trouble, not ours: a disk that is full or may not be written.

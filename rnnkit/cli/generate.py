@@ -79,7 +79,7 @@ _NOT_INTERACTIVE = ("--beams", "--samples", "--stop", "--novelty", "--highlight"
 )
 @click.option(
     "--samples",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=1, max=10_000),
     default=1,
     show_default=True,
     help="Number of texts (at each temperature).",
