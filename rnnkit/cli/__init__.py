@@ -60,6 +60,9 @@ class Program(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command and translate what escapes it; a bug goes through as it is."""
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            # A character that the terminal's encoding lacks is shown as an escape.
+            sys.stdout.reconfigure(errors="backslashreplace")
         try:
             result = super().invoke(ctx)
             if sys.stdout is not None:
@@ -200,7 +203,4 @@ def help_command(context: click.Context, names: tuple[str, ...]) -> None:
 
 def main() -> None:
     """Run the program on the arguments of this process, and end the process."""
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        # A character that the terminal's encoding lacks is shown as an escape, not a traceback.
-        sys.stdout.reconfigure(errors="backslashreplace")
     cli(prog_name="rnnkit")
