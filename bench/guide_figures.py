@@ -21,8 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.measure import REPOSITORY, machine, rnnkit_command, versions
-from rnnkit.views.canvas import draw_png
-from rnnkit.views.style import ON_PAPER
+from rnnkit.views.canvas import ON_PAPER, canvas_of, png_of
 
 Runs = Mapping[str, Mapping[str, Any]]
 
@@ -154,7 +153,9 @@ def _picture(paint: Callable[[Runs, Any], None], runs: Runs) -> bytes:
     """A PNG of few colours: curves need no more, and the file is a third of the size."""
     from PIL import Image
 
-    drawn = Image.open(io.BytesIO(draw_png(partial(paint, runs), width=WIDTH, height=HEIGHT)))
+    with canvas_of(WIDTH, HEIGHT, ON_PAPER) as canvas:
+        paint(runs, canvas)
+        drawn = Image.open(io.BytesIO(png_of(canvas)))
     written = io.BytesIO()
     drawn.convert("RGB").quantize(48).save(written, format="png", optimize=True)
     return written.getvalue()

@@ -38,7 +38,7 @@ def emit(
         write_atomically(html_path, render(view).encode())
         click.echo(f"Wrote {html_path}", err=True)
     if png_path is not None:
-        from rnnkit.views.plots import draw_png
+        from rnnkit.views.figures import draw_png
 
         assert view.picture is not None, f"{view.title} has no picture"
         write_atomically(png_path, draw_png(view.picture))

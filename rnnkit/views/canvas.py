@@ -1,26 +1,60 @@
-"""From a matplotlib figure to an SVG that can stand in the middle of a page, or to a PNG.
+"""Canvases of matplotlib: settings, colours, and how a drawing becomes an SVG in a page or a PNG.
 
-The same figure gives the same bytes: no dates, no random names. Text stays text.
+The same drawing gives the same bytes every time: no dates, no random names. Text stays text.
+Drawings on pages have stand-in colours that become CSS variables, so that one SVG serves light and
+dark pages and paper; pictures that are files of their own have real ones.
 """
 
 import contextlib
 import io
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Any
 from xml.etree import ElementTree
 
-from rnnkit.views.markup import Html, visible
-from rnnkit.views.style import MUTED, ON_PAGE, ON_PAPER, VARIABLES, Palette
-
-WIDTH, HEIGHT = 5.0, 3.1
-"""Inches of 72 units each: shown at 350 pixels or more, letters of 9 units stay legible."""
-
-PNG_MARK = b"Software\0rnnkit"
-"""Stands near the beginning of every PNG of ours."""
+from rnnkit.views.formats import visible
 
 _DOTS_PER_INCH = 160
+
+
+@dataclass(frozen=True)
+class Palette:
+    """The colours that a figure is drawn in. `series` are told apart by lightness, too."""
+
+    ink: str
+    muted: str
+    grid: str
+    surface: str
+    series: tuple[str, ...]
+
+
+ON_PAGE = Palette(
+    ink="#0a0b01",
+    muted="#0a0b02",
+    grid="#0a0b03",
+    surface="#0a0b04",
+    series=("#0a0b11", "#0a0b12", "#0a0b13", "#0a0b14", "#0a0b15", "#0a0b16"),
+)
+"""Stand-ins for the variables of the style sheet."""
+
+ON_PAPER = Palette(
+    ink="#1b1d22",
+    muted="#5b606b",
+    grid="#e3e3df",
+    surface="#ffffff",
+    series=("#1f5fa8", "#c4560b", "#1f7a54", "#8d3f9e", "#8a6d00", "#b3264a"),
+)
+"""The light colours of the style sheet."""
+
+VARIABLES = {
+    ON_PAGE.ink: "var(--ink)",
+    ON_PAGE.muted: "var(--muted)",
+    ON_PAGE.grid: "var(--grid)",
+    ON_PAGE.surface: "var(--surface)",
+    **{colour: f"var(--series-{i})" for i, colour in enumerate(ON_PAGE.series, start=1)},
+}
 
 _SETTINGS: Any = {
     "svg.fonttype": "none",
@@ -50,61 +84,21 @@ _SETTINGS: Any = {
     "savefig.facecolor": "none",
 }
 
-_UNUSED_METADATA = {"Date": None, "Creator": None, "Format": None, "Type": None}
-
-_REFERENCE = re.compile(r"(?:^|url\()#([\w.-]+)")
-
-
-def draw(
-    paint: Callable[[Any], None], *, name: str, description: str, height: float = HEIGHT
-) -> Html:
-    """Let `paint(figure)` fill a matplotlib figure and return it as `<svg>` markup.
-
-    Args:
-        paint: adds axes to the figure it is given.
-        name: of the figure; unlike that of any other on the page.
-        description: what is to be seen, read aloud instead of the picture.
-        height: inches.
-    """
-    from matplotlib.backends.backend_svg import FigureCanvasSVG
-
-    written = io.StringIO()
-    with _figure(WIDTH, height, ON_PAGE) as figure:
-        FigureCanvasSVG(figure)
-        paint(figure)
-        figure.savefig(written, format="svg", metadata=_UNUSED_METADATA)
-    return _inline(written.getvalue(), name=name, description=description)
-
-
-def draw_png(paint: Callable[[Any], None], *, width: float, height: float) -> bytes:
-    """Let `paint(figure)` fill a matplotlib figure and return it as a PNG on white.
-
-    Args:
-        paint: adds axes to the figure it is given, in the colours of `style.ON_PAPER`.
-        width: inches of 160 dots.
-        height: inches of 160 dots.
-    """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    written = io.BytesIO()
-    with _figure(width, height, ON_PAPER) as figure:
-        FigureCanvasAgg(figure)
-        paint(figure)
-        figure.savefig(
-            written,
-            format="png",
-            dpi=_DOTS_PER_INCH,
-            facecolor=ON_PAPER.surface,
-            metadata={"Software": "rnnkit"},
-        )
-    return written.getvalue()
-
 
 @contextlib.contextmanager
-def _figure(width: float, height: float, palette: Palette) -> Iterator[Any]:
-    """An empty figure, in settings of ours until it has been saved."""
+def canvas_of(
+    width: float, height: float, palette: Palette, *, is_fixed: bool = False
+) -> Iterator[Any]:
+    """Yield an empty figure of matplotlib, in settings of ours until it has been saved.
+
+    Args:
+        width: inches.
+        height: inches.
+        palette: colours of axes and text.
+        is_fixed: whether panels are placed by hand instead of by measuring their contents.
+    """
     import matplotlib
-    from matplotlib.figure import Figure
+    from matplotlib.figure import Figure as Canvas
 
     with matplotlib.rc_context(), warnings.catch_warnings():
         # A class name in a script that DejaVu lacks is measured wrongly and shown rightly.
@@ -114,10 +108,46 @@ def _figure(width: float, height: float, palette: Palette) -> Iterator[Any]:
         for key in ("axes.edgecolor", "axes.labelcolor", "xtick.color", "ytick.color"):
             matplotlib.rcParams[key] = palette.muted
         matplotlib.rcParams.update({"grid.color": palette.grid, "text.color": palette.ink})
-        yield Figure(figsize=(width, height), layout="constrained")
+        yield Canvas(figsize=(width, height), layout=None if is_fixed else "constrained")
 
 
-def _inline(svg: str, *, name: str, description: str) -> Html:
+def png_of(canvas: Any) -> bytes:
+    """Return a figure of matplotlib, inside its `canvas_of`, as a PNG on white."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    written = io.BytesIO()
+    FigureCanvasAgg(canvas)
+    canvas.savefig(
+        written,
+        format="png",
+        dpi=_DOTS_PER_INCH,
+        facecolor=ON_PAPER.surface,
+        metadata={"Software": "rnnkit"},
+    )
+    return written.getvalue()
+
+
+def svg_of(canvas: Any, *, name: str, description: str) -> str:
+    """Return a figure of matplotlib, inside its `canvas_of`, as `<svg>` markup for a page.
+
+    Args:
+        canvas: drawn in the colours of `ON_PAGE`.
+        name: unlike that of any other figure of the page.
+        description: read aloud instead of the picture.
+    """
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    written = io.StringIO()
+    unused = {"Date": None, "Creator": None, "Format": None, "Type": None}
+    FigureCanvasSVG(canvas)
+    canvas.savefig(written, format="svg", metadata=unused)
+    return _inline(written.getvalue(), name=name, description=description)
+
+
+_REFERENCE = re.compile(r"(?:^|url\()#([\w.-]+)")
+
+
+def _inline(svg: str, *, name: str, description: str) -> str:
     """Make a file a part of a page: without headers, with names and colours of the page."""
     root = ElementTree.fromstring(visible(svg[svg.index("<svg") :]))
     for parent in root.iter():
@@ -141,12 +171,12 @@ def _inline(svg: str, *, name: str, description: str) -> Html:
                 element.set(key, text)
     box = root.get("viewBox", "")
     root.attrib.clear()
-    root.attrib.update({"viewBox": box, "role": "img", "aria-label": description})
-    return Html(ElementTree.tostring(root, encoding="unicode"))
+    root.attrib.update({"viewBox": box, "role": "img", "aria-label": visible(description)})
+    return ElementTree.tostring(root, encoding="unicode")
 
 
 def _plain(name: str) -> str:
-    """`{namespace}path` -> `path`: in HTML, SVG needs no namespaces."""
+    """Return `path` for `{namespace}path`: in HTML, SVG needs no namespaces."""
     return name.rpartition("}")[2]
 
 
@@ -162,25 +192,3 @@ def _page_value(key: str, value: str, *, name: str) -> str:
             return "" if value.startswith("rotate(-0 ") else value
     value = _REFERENCE.sub(lambda found: found[0].replace("#", f"#{name}-"), value)
     return re.sub(r"(\.\d\d)\d+", r"\1", value)
-
-
-def plain_axes(figure: Any, *, x_label: str, y_label: str) -> Any:
-    """One pair of axes, labelled, with horizontal lines only."""
-    axes = figure.add_subplot()
-    axes.grid(visible=False, axis="x")
-    axes.set_xlabel(x_label)
-    # Above the axis and upright, where it is read without turning the head.
-    axes.set_title(y_label, loc="left", fontsize=9.0, color=MUTED, pad=8.0)
-    return axes
-
-
-def legend_above(axes: Any, *, columns: int = 3) -> None:
-    """A legend over the right end of the axes."""
-    axes.legend(
-        loc="lower right",
-        bbox_to_anchor=(1.0, 1.0),
-        ncols=columns,
-        borderaxespad=0.2,
-        columnspacing=1.2,
-        handletextpad=0.5,
-    )

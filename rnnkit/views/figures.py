@@ -1,313 +1,307 @@
-"""The figures of a report: arrays of numbers -> SVG markup. None of them reads a run."""
+"""Figures drawn by matplotlib, panel by panel: as an SVG inside a page, or as a PNG file."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
+import math
+from typing import Any, assert_never
 
 import numpy as np
 
-from rnnkit.views.canvas import draw, legend_above, plain_axes
-from rnnkit.views.markup import Html
-from rnnkit.views.style import INK, MUTED, SERIES, SURFACE
+from rnnkit.views.canvas import ON_PAGE, ON_PAPER, Palette, canvas_of, png_of, svg_of
+from rnnkit.views.formats import compact, one_line
+from rnnkit.views.plot import (
+    Axis,
+    Band,
+    Bars,
+    Figure,
+    HeatMap,
+    Histogram,
+    Line,
+    Mark,
+    Panel,
+    Point,
+    Rule,
+    Stems,
+)
 
 MOST_POINTS = 400
 """A curve of more points is thinned: the eye and the file gain nothing from them."""
 
-_DASHES = ("-", (0, (5, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)), "-", (0, (5, 2)))
+_FEW_POINTS = 12
+_SMALLEST = 1e-300
+"""The lowest value on a logarithmic axis, where zero has no place."""
 
 
-@dataclass(frozen=True)
-class Curve:
-    """A line: `x` and `y` have the same length."""
-
-    label: str
-    x: Sequence[float] | np.ndarray
-    y: Sequence[float] | np.ndarray
+_DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (2, 1.5)), (0, (6, 2, 1.5, 2)), (0, (1, 1)))
 
 
-@dataclass(frozen=True)
-class Marker:
-    """A point that is named beside it."""
+def draw_svg(figure: Figure) -> str:
+    """Return a figure as `<svg>` markup for the middle of a page."""
+    with canvas_of(figure.width, figure.height, ON_PAGE, is_fixed=_is_fixed(figure)) as canvas:
+        _draw(canvas, figure, ON_PAGE)
+        return svg_of(canvas, name=figure.name, description=figure.description)
 
-    label: str
-    x: float
-    y: float
+
+def draw_png(figure: Figure) -> bytes:
+    """Return a figure as a PNG on white, of 160 dots an inch."""
+    with canvas_of(figure.width, figure.height, ON_PAPER, is_fixed=_is_fixed(figure)) as canvas:
+        _draw(canvas, figure, ON_PAPER)
+        return png_of(canvas)
 
 
 def thinned(values: np.ndarray, most: int = MOST_POINTS) -> np.ndarray:
-    """At most `most` entries along the first axis, evenly spread, the ends among them."""
+    """Return at most `most` entries along the first axis, evenly spread, with both ends."""
     if len(values) <= most:
         return values
     return values[np.linspace(0, len(values) - 1, most).round().astype(np.int64)]
 
 
-def course(
-    curves: Sequence[Curve],
-    *,
-    name: str,
-    description: str,
-    y_label: str,
-    x_label: str = "step",
-    best: Marker | None = None,
-    from_zero: bool = False,
-    percent: bool = False,
-) -> Html:
-    """Values over the steps of training."""
+def _is_fixed(figure: Figure) -> bool:
+    """Return whether measuring the names of a figure would take seconds."""
+    return any(len(panel.x.names) > _FEW_POINTS for panel in figure.panels)
 
-    def paint(figure: Any) -> None:
-        axes = plain_axes(figure, x_label=x_label, y_label=y_label)
-        for curve, colour, dashes in zip(curves, SERIES, _DASHES, strict=False):
-            points = thinned(np.column_stack([curve.x, curve.y]).astype(np.float64))
-            axes.plot(
-                points[:, 0],
-                points[:, 1],
-                color=colour,
-                linestyle=dashes,
-                label=curve.label,
-                marker="o" if len(points) <= 12 else "",
-                markersize=3.5,
+
+def _draw(canvas: Any, figure: Figure, palette: Palette) -> None:
+    ratios = [panel.height for panel in figure.panels]
+    rows = canvas.subplots(len(ratios), 1, squeeze=False, height_ratios=ratios)[:, 0]
+    for axes, panel in zip(rows, figure.panels, strict=True):
+        _paint(canvas, axes, panel, palette)
+    if _is_fixed(figure):
+        _place(canvas, figure)
+
+
+def _place(canvas: Any, figure: Figure) -> None:
+    """Give panels with many names below them their places, by lengths in inches."""
+    longest = max((len(name) for panel in figure.panels for name in panel.y.names), default=4)
+    letters = max(len(name) for panel in figure.panels for name in panel.x.names)
+    names = 0.15 + 0.085 * min(letters, 14)
+    gap = names + (0.3 if any(panel.title for panel in figure.panels[1:]) else 0.0)
+    count, top = len(figure.panels), 0.35
+    each = max((figure.height - top - names - (count - 1) * gap) / count, 0.1)
+    canvas.subplots_adjust(
+        left=min((0.45 + 0.085 * longest) / figure.width, 0.4),
+        right=1 - 0.15 / figure.width,
+        top=1 - top / figure.height,
+        bottom=names / figure.height,
+        hspace=gap / each,
+    )
+
+
+# ------------------------------------------------------------------------------------- panels
+
+
+def _paint(canvas: Any, axes: Any, panel: Panel, palette: Palette) -> None:
+    if panel.grid != "both":
+        axes.grid(visible=False)
+    if panel.grid in ("x", "y"):
+        axes.grid(visible=True, axis=panel.grid)
+    # Above the axis and upright, where it is read without turning the head.
+    axes.set_title(one_line(panel.title), loc="left", fontsize=9.0, color=palette.muted, pad=8.0)
+    series = 0
+    for mark in panel.marks:
+        _paint_mark(axes, mark, palette, series)
+        series += isinstance(mark, Line) and mark.kind == "series"
+        series += isinstance(mark, Histogram)
+    _set_axis(axes, "x", panel.x, palette)
+    _set_axis(axes, "y", panel.y, palette)
+    for mark in panel.marks:  # beside which there is room depends on the limits of the axes
+        if isinstance(mark, Point | Rule):
+            _annotate(axes, mark)
+    match panel.legend:
+        case None:
+            pass
+        case "above":
+            axes.legend(
+                loc="lower right",
+                bbox_to_anchor=(1.0, 1.0),
+                ncols=3,
+                borderaxespad=0.2,
+                columnspacing=1.2,
+                handletextpad=0.5,
             )
-        if best is not None:
-            _mark(axes, best, SERIES[min(1, len(curves) - 1)])
-        if len(curves) > 1:
-            legend_above(axes)
-        if from_zero:
-            axes.set_ylim(0.0, axes.dataLim.y1 * 1.08 or 1.0)
-        _whole_steps(axes)
-        if percent:
-            _percent(axes.yaxis)
-        elif axes.get_ylim()[1] >= 1000:
-            _thousands(axes.yaxis)
-
-    return draw(paint, name=name, description=description)
+        case "below":
+            canvas.legend(loc="outside lower left", ncols=2, columnspacing=1.6)
+        case inside:
+            axes.legend(loc=inside)
 
 
-def _mark(axes: Any, marker: Marker, colour: str) -> None:
-    axes.plot(
-        [marker.x], [marker.y], "o", color=colour, markersize=7, markeredgecolor=SURFACE,
-        markeredgewidth=1.5, zorder=5, label="_",
+def _paint_mark(axes: Any, mark: Mark, palette: Palette, series: int) -> None:
+    match mark:
+        case Line():
+            _paint_line(axes, mark, palette, series)
+        case Band(label=label, x=x, low=low, high=high, colour=colour):
+            axes.fill_between(
+                x, low, high, color=palette.series[colour], alpha=0.2, linewidth=0.0, label=label
+            )
+        case Stems(x=x, low=low, high=high, colour=colour):
+            axes.vlines(x, low, high, color=palette.series[colour], linewidth=3.0, alpha=0.35)
+        case Bars():
+            _paint_bars(axes, mark, palette)
+        case Histogram(edges=edges, counts=counts, label=label, outlined=outlined):
+            colour, name = palette.series[series % len(palette.series)], one_line(label) or None
+            alpha = 0.25 if outlined else 0.65
+            axes.stairs(
+                counts, edges, fill=True, color=colour, alpha=alpha, linewidth=0.0,
+                label=None if outlined else name,
+            )  # fmt: skip
+            if outlined:
+                dashes = _DASHES[series % len(_DASHES)]
+                axes.stairs(
+                    counts, edges, color=colour, linestyle=dashes, linewidth=1.6, label=name
+                )
+            axes.set_ylim(bottom=0.0)
+        case Point(label=label, x=x, y=y, colour=colour, in_legend=in_legend):
+            axes.plot(
+                [x], [y], "o", color=palette.series[colour], markersize=7, zorder=5,
+                markeredgecolor=palette.surface, markeredgewidth=1.5,
+                label=one_line(label) if in_legend else "_",
+            )  # fmt: skip
+        case Rule(x=x):
+            axes.axvline(x, color=palette.ink, linewidth=1.2, linestyle=(0, (4, 2)))
+        case HeatMap():
+            _paint_heat_map(axes, mark, palette)
+        case _:
+            assert_never(mark)
+
+
+def _paint_line(axes: Any, line: Line, palette: Palette, series: int) -> None:
+    points = thinned(np.column_stack([line.x, line.y]).astype(np.float64))
+    x, y = points[:, 0], points[:, 1]
+    label = one_line(line.label) or "_"
+    place = series if line.colour is None else line.colour
+    colour = palette.series[place % len(palette.series)]
+    match line.kind:
+        case "series":
+            axes.plot(
+                x, y, color=colour, linestyle=_DASHES[series % len(_DASHES)], label=label,
+                marker="o" if len(points) <= _FEW_POINTS else "", markersize=3.5,
+            )  # fmt: skip
+        case "faint":
+            axes.plot(x, y, color=colour, linewidth=0.8, alpha=0.45, label=label)
+        case "reference":
+            axes.plot(x, y, color=palette.muted, linewidth=1.0, linestyle=(0, (3, 3)), label=label)
+        case _:
+            assert_never(line.kind)
+
+
+def _paint_bars(axes: Any, bars: Bars, palette: Palette) -> None:
+    values = np.asarray(bars.values, np.float64)
+    x = np.arange(len(values)) if bars.x is None else np.asarray(bars.x)
+    colours: Any = [palette.series[int(value >= 0)] for value in values]
+    if bars.colour is not None:
+        colours = palette.series[bars.colour]
+    label = one_line(bars.label) or "_"
+    if bars.horizontal:
+        axes.barh(x, values, height=bars.width, color=colours, label=label)
+        return
+    axes.bar(
+        x, values, width=bars.width, color=colours, label=label, yerr=bars.errors,
+        ecolor=palette.muted, alpha=0.6 if bars.colour is not None else 1.0,
     )  # fmt: skip
+    if bars.colour is None:
+        axes.axhline(0.0, color=palette.muted, linewidth=0.8)
+
+
+def _paint_heat_map(axes: Any, shown: HeatMap, palette: Palette) -> None:
+    """Draw rectangles in two colours, as strong as their values are large.
+
+    Rectangles rather than an image, so that a page can show them in its own colours.
+    """
+    from matplotlib.collections import PatchCollection
+    from matplotlib.patches import Rectangle
+
+    rows, columns = shown.values.shape
+    finite = np.abs(shown.values[np.isfinite(shown.values)])
+    largest = shown.largest if math.isfinite(shown.largest) else float(finite.max(initial=0.0))
+    strengths = np.nan_to_num(shown.values / (largest or 1.0), posinf=1.0, neginf=-1.0)
+    strengths = strengths.clip(-1.0, 1.0)
+    for colour, sign in ((palette.series[1], 1.0), (palette.series[0], -1.0)):
+        places = np.argwhere(sign * strengths > 0.01)
+        patches = [Rectangle((c - 0.48, r - 0.46), 0.96, 0.92) for r, c in places]
+        alphas = [round(abs(float(strengths[r, c])), 2) for r, c in places]
+        if patches:
+            axes.add_collection(
+                PatchCollection(patches, facecolor=colour, alpha=alphas, linewidth=0.0)
+            )
+    axes.set_xlim(-0.6, max(columns, shown.columns) - 0.4)
+    axes.set_ylim(rows - 0.4, -0.6)
+
+
+def _annotate(axes: Any, mark: Point | Rule) -> None:
+    """Write the label of a point or rule on the side where there is room."""
+    if not mark.label or (isinstance(mark, Point) and mark.in_legend):
+        return
     low, high = axes.get_xlim()
-    is_right = marker.x > (low + high) / 2
+    is_right = mark.x > (low + high) / 2
+    if isinstance(mark, Point):
+        place, coordinates, offset = (mark.x, mark.y), "data", (2.0, 9.0)
+    else:
+        place, coordinates, offset = (mark.x, 1.0), ("data", "axes fraction"), (5.0, -9.0)
     axes.annotate(
-        marker.label,
-        (marker.x, marker.y),
-        xytext=(-2 if is_right else 2, 9),
+        one_line(mark.label),
+        place,
+        xycoords=coordinates,
+        xytext=(-offset[0] if is_right else offset[0], offset[1]),
         textcoords="offset points",
         ha="right" if is_right else "left",
         fontsize=9.0,
     )
 
 
-def _whole_steps(axes: Any) -> None:
-    from matplotlib.ticker import FuncFormatter, MaxNLocator
-
-    axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+# --------------------------------------------------------------------------------------- axes
 
 
-def _percent(axis: Any) -> None:
+def _set_axis(axes: Any, which: str, axis: Axis, palette: Palette) -> None:
+    from matplotlib.ticker import FixedLocator, LogLocator, MaxNLocator, NullFormatter, NullLocator
+
+    drawn = axes.xaxis if which == "x" else axes.yaxis
+    set_scale = axes.set_xscale if which == "x" else axes.set_yscale
+    set_limits = axes.set_xlim if which == "x" else axes.set_ylim
+    drawn.set_label_text(one_line(axis.label))
+    match axis.scale:
+        case "linear":
+            pass
+        case "log" if not math.isfinite(getattr(axes.dataLim, f"minpos{which}")):
+            pass  # nothing above zero
+        case "log":
+            set_scale("log")
+            drawn.set_major_locator(LogLocator(numticks=8))
+            drawn.set_minor_formatter(NullFormatter())
+        case "log2":
+            set_scale("log", base=2)
+            ends = axes.dataLim.intervalx if which == "x" else axes.dataLim.intervaly
+            first, last = np.log2(np.maximum(ends, _SMALLEST))
+            drawn.set_major_locator(FixedLocator(list(2.0 ** np.arange(first, int(last) + 1))))
+            drawn.set_minor_locator(NullLocator())
+        case _:
+            assert_never(axis.scale)
+    if axis.names:
+        names = [one_line(name) for name in axis.names]
+        drawn.set_ticks(range(len(names)), names)
+        if which == "x" and max(map(len, names)) > (3 if len(names) <= _FEW_POINTS else 1):
+            drawn.set_tick_params(rotation=90)
+        set_limits(axis.low, axis.high)
+        return
+    if axis.low is not None or axis.high is not None:
+        set_limits(axis.low, axis.high)
+    if axis.unit == "integer":
+        drawn.set_major_locator(MaxNLocator(nbins=6, integer=True))
+    _set_numbers(drawn, axis)
+
+
+def _set_numbers(drawn: Any, axis: Axis) -> None:
+    """Write the numbers at the ticks of one axis."""
     from matplotlib.ticker import FuncFormatter
 
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g} %"))
-
-
-def loss_by_position(
-    mean: np.ndarray,
-    bands: Sequence[tuple[float, float, float, float]],
-    *,
-    name: str,
-    description: str,
-    unit: str,
-) -> Html:
-    """Loss against the tokens read before, on a scale where every doubling is as wide.
-
-    Args:
-        mean: float64[positions], nats, after 1, 2, .. tokens.
-        bands: (position, mean, low, high) of groups of positions.
-        name: of the figure on the page.
-        description: read aloud instead of the picture.
-        unit: what a token is: `characters` or `bytes`.
-    """
-
-    def paint(figure: Any) -> None:
-        from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
-
-        axes = plain_axes(
-            figure, x_label=f"{unit} read before the prediction", y_label="loss (nats)"
-        )
-        axes.set_xscale("log", base=2)
-        axes.plot(
-            np.arange(1, len(mean) + 1), mean, color=SERIES[0], linewidth=0.8, alpha=0.45,
-            label="every position",
-        )  # fmt: skip
-        places, means, lows, highs = np.array(bands).T
-        axes.fill_between(
-            places, lows, highs, color=SERIES[1], alpha=0.2, linewidth=0.0, label="95 % interval"
-        )
-        axes.plot(
-            places, means, color=SERIES[1], marker="o", markersize=3.5, label="mean of a group"
-        )
-        ticks = 2.0 ** np.arange(0, int(np.log2(len(mean))) + 1)
-        axes.xaxis.set_major_locator(FixedLocator(list(ticks)))
-        axes.xaxis.set_minor_locator(NullLocator())
-        axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
-        axes.legend(loc="upper right")
-
-    return draw(paint, name=name, description=description)
-
-
-def threshold_curves(
-    curves: Sequence[Curve],
-    *,
-    name: str,
-    description: str,
-    x_label: str,
-    y_label: str,
-    chance: Curve | None = None,
-    operating_point: Marker | None = None,
-    legend: Literal["lower left", "lower right"] = "lower right",
-) -> Html:
-    """ROC or precision-recall curves in the unit square."""
-
-    def paint(figure: Any) -> None:
-        axes = plain_axes(figure, x_label=x_label, y_label=y_label)
-        axes.grid(visible=True, axis="x")
-        for curve, colour, dashes in zip(curves, SERIES, _DASHES, strict=False):
-            axes.plot(curve.x, curve.y, color=colour, linestyle=dashes, label=curve.label)
-        if operating_point is not None:
-            axes.plot(
-                [operating_point.x], [operating_point.y], "o", color=SERIES[1], markersize=7,
-                markeredgecolor=SURFACE, markeredgewidth=1.5, zorder=5,
-                label=operating_point.label,
-            )  # fmt: skip
-        if chance is not None:
-            axes.plot(
-                chance.x, chance.y, color=MUTED, linewidth=1.0, linestyle=(0, (3, 3)),
-                label=chance.label,
-            )  # fmt: skip
-        _unit_square(axes)
-        axes.legend(loc=legend)
-
-    return draw(paint, name=name, description=description, height=3.7)
-
-
-def _unit_square(axes: Any) -> None:
-    axes.set_xlim(-0.01, 1.01)
-    axes.set_ylim(-0.01, 1.03)
-    axes.set_xticks([0.0, 0.2, 0.4, 0.6, 0.8, 1.0])
-    axes.set_yticks([0.0, 0.2, 0.4, 0.6, 0.8, 1.0])
-
-
-def reliability(
-    points: Sequence[tuple[float, float, int]], *, classes: int, name: str, description: str
-) -> Html:
-    """How often predictions of a confidence are right, and how many there are of it.
-
-    Args:
-        points: (mean confidence, share that is right, rows) for every bin.
-        classes: number of classes; the least confidence possible is one in so many.
-        name: of the figure on the page.
-        description: read aloud instead of the picture.
-    """
-    confidence, accuracy, counts = np.array(points, dtype=np.float64).reshape(-1, 3).T
-    least = 1.0 / classes
-
-    def paint(figure: Any) -> None:
-        upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=(3, 1))
-        upper.set_title("share that is right", loc="left", fontsize=9.0, color=MUTED, pad=8.0)
-        upper.plot(
-            [least, 1], [least, 1], color=MUTED, linewidth=1.0, linestyle=(0, (3, 3)),
-            label="perfectly calibrated",
-        )  # fmt: skip
-        upper.vlines(confidence, confidence, accuracy, color=SERIES[1], linewidth=3.0, alpha=0.35)
-        upper.plot(
-            confidence, accuracy, color=SERIES[0], marker="o", markersize=4.0, label="this model"
-        )
-        upper.set_xlim(max(0.0, least - 0.03), 1.01)
-        upper.set_ylim(min(float(accuracy.min()), least) - 0.03, 1.03)
-        upper.legend(loc="upper left")
-        width = 0.6 * float(np.diff(np.sort(confidence)).min()) if len(confidence) > 1 else 0.05
-        lower.bar(confidence, counts / counts.sum(), width=width, color=SERIES[0], alpha=0.6)
-        lower.grid(visible=False, axis="x")
-        lower.set_title("share of all predictions", loc="left", fontsize=9.0, color=MUTED)
-        lower.set_xlabel("confidence: probability of the predicted class")
-        lower.locator_params(axis="y", nbins=3)
-        _percent(lower.yaxis)
-
-    return draw(paint, name=name, description=description, height=3.7)
-
-
-def histogram(
-    edges: Sequence[float],
-    counts: Sequence[float],
-    *,
-    name: str,
-    description: str,
-    x_label: str,
-    y_label: str,
-    limit: float | None = None,
-    limit_label: str = "",
-) -> Html:
-    """Bars between `edges` (one more than `counts`), and a line where something is cut off."""
-
-    def paint(figure: Any) -> None:
-        axes = plain_axes(figure, x_label=x_label, y_label=y_label)
-        axes.stairs(counts, edges, fill=True, color=SERIES[0], alpha=0.65, linewidth=0.0)
-        axes.set_ylim(bottom=0.0)
-        if limit is not None:
-            axes.set_xlim(float(edges[0]), max(float(edges[-1]), limit) * 1.02)
-            _cut(axes, limit, limit_label)
-        _whole_steps(axes)
-        _thousands(axes.yaxis)
-
-    return draw(paint, name=name, description=description)
-
-
-def _thousands(axis: Any) -> None:
-    from matplotlib.ticker import FuncFormatter
-
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
-
-
-def two_histograms(
-    edges: np.ndarray,
-    groups: Sequence[tuple[str, np.ndarray]],
-    *,
-    name: str,
-    description: str,
-    x_label: str,
-    limit: float | None = None,
-    limit_label: str = "",
-) -> Html:
-    """Two groups of texts over the same `edges` of probability, one in front of the other."""
-
-    def paint(figure: Any) -> None:
-        axes = plain_axes(figure, x_label=x_label, y_label="texts")
-        for (label, counts), colour, dashes in zip(groups, SERIES, _DASHES, strict=False):
-            axes.stairs(counts, edges, fill=True, color=colour, alpha=0.25, linewidth=0.0)
-            axes.stairs(counts, edges, color=colour, linestyle=dashes, linewidth=1.6, label=label)
-        axes.set_ylim(bottom=0.0)
-        axes.set_xlim(0.0, 1.0)
-        legend_above(axes, columns=2)
-        if limit is not None:
-            _cut(axes, limit, limit_label)
-        _thousands(axes.yaxis)
-
-    return draw(paint, name=name, description=description, height=3.7)
-
-
-def _cut(axes: Any, place: float, label: str) -> None:
-    """A named line from bottom to top."""
-    axes.axvline(place, color=INK, linewidth=1.2, linestyle=(0, (4, 2)))
-    low, high = axes.get_xlim()
-    is_right = place > (low + high) / 2
-    axes.annotate(
-        label,
-        (place, 1.0),
-        xycoords=("data", "axes fraction"),
-        xytext=(-5 if is_right else 5, -9),
-        textcoords="offset points",
-        ha="right" if is_right else "left",
-        fontsize=9.0,
-    )
+    match axis.unit:
+        case "percent":
+            drawn.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.4g} %"))
+        case "integer":
+            drawn.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        case "compact":
+            drawn.set_major_formatter(FuncFormatter(lambda value, _: compact(value)))
+        case "number":
+            if axis.scale == "log2":
+                drawn.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
+            elif max(map(abs, drawn.get_view_interval())) >= 1000:
+                drawn.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
+        case _:
+            assert_never(axis.unit)

@@ -74,7 +74,7 @@ def _environment() -> "Environment":
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
-    from rnnkit.views.plots import draw_svg
+    from rnnkit.views.figures import draw_svg
 
     environment = Environment(
         loader=FileSystemLoader(_TEMPLATES),

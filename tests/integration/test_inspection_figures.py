@@ -32,9 +32,10 @@ from rnnkit.tasks.text_classification.config import (
     PretrainedEmbedding,
 )
 from rnnkit.tasks.text_classification.network import classifier_network
+from rnnkit.views.canvas import VARIABLES
+from rnnkit.views.figures import draw_png
 from rnnkit.views.formats import memory, visible
 from rnnkit.views.html import render
-from rnnkit.views.plots import VARIABLES, draw_png
 from rnnkit.views.view import PNG_MARK, View, page_mark
 
 TOKENS = [HOSTILE, LONG, "⏎", "␣", "$x_1$", "a<b"]

@@ -18,9 +18,10 @@ from rnnkit.inspection.attribution_study import (
 from rnnkit.inspection.attributions import note_lines, show_attributions
 from rnnkit.inspection.state_study import StateStudy
 from rnnkit.inspection.states import show_states
+from rnnkit.views.canvas import VARIABLES
+from rnnkit.views.figures import draw_png
 from rnnkit.views.formats import visible
 from rnnkit.views.html import render, style_sheet
-from rnnkit.views.plots import VARIABLES, draw_png
 from rnnkit.views.view import PNG_MARK, View, page_mark
 
 CLASSES = [HOSTILE, "positive", LONG, "d", "e", "f"]

@@ -20,10 +20,10 @@ from rnnkit.report.page import training_section, whole_report
 from rnnkit.runs.listing import RunDetails
 from rnnkit.runs.records import MetricsLine
 from rnnkit.tasks.text_classification.sections import ClassReport, report_view
+from rnnkit.views.canvas import VARIABLES
 from rnnkit.views.formats import visible
 from rnnkit.views.html import render, style_sheet
 from rnnkit.views.plot import Line
-from rnnkit.views.plots import VARIABLES
 from rnnkit.views.view import Grid, Group, Table, View, page_mark
 
 MANY = [f"intent {i}" for i in range(30)]

@@ -6,9 +6,10 @@ from html.parser import HTMLParser
 
 import numpy as np
 
+from rnnkit.views.canvas import VARIABLES
+from rnnkit.views.figures import draw_png, draw_svg, thinned
 from rnnkit.views.formats import duration, number, one_line, percent, visible
 from rnnkit.views.plot import Axis, Band, Figure, HeatMap, Line, Panel, Point, Stems
-from rnnkit.views.plots import VARIABLES, draw_png, draw_svg, thinned
 from rnnkit.views.view import PNG_MARK
 
 LABEL = "$\\frac{1}$ <b> & \x00 中文"

@@ -4,8 +4,8 @@ import re
 
 import pytest
 
+from rnnkit.views.canvas import ON_PAPER
 from rnnkit.views.html import style_sheet
-from rnnkit.views.plots import ON_PAPER
 
 
 def colours(*, dark: bool) -> dict[str, str]:
