@@ -3,6 +3,7 @@
 import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from experiments import (
@@ -18,6 +19,7 @@ from experiments import (
 
 from rnnkit.errors import InterruptedTrainingError, RunError, TrainingDivergedError
 from rnnkit.runs.directory import RunDirectory
+from rnnkit.runs.listing import overview
 from rnnkit.runs.records import read_metrics
 from rnnkit.training.events import Recovered
 from rnnkit.training.step import Learner
@@ -241,3 +243,38 @@ def test_one_bad_step_is_overcome(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     assert [(event.diverged_at_step, event.back_to_step) for event in recovered] == [(12, 10)]
     assert summary.steps == 40
     assert {record["learning_rate"] for record in read_metrics(run)[1:]} == {0.005}
+
+
+def test_an_evaluation_can_be_interrupted_and_is_made_after_resuming(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, whole_runs: dict[str, RunDirectory]
+) -> None:
+    config = configure(tmp_path, *EVERYTHING)
+    prepared, run = start(tmp_path, config, "interrupted")
+    scored: list[int] = []
+    score = Learner.score
+
+    def count(learner: Learner, *arguments: Any) -> Any:
+        scored.append(learner.updates)
+        return score(learner, *arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Learner, "score", count)
+        with pytest.raises(InterruptedTrainingError, match="after step 20"):
+            train_here(config, prepared, run, should_stop=lambda step: scored.count(20) == 2)
+    assert [line["step"] for line in evaluations(run)] == [10]
+    # The step of the checkpoint is what `runs show` says, not that of the last evaluation.
+    assert overview(run).steps == 20
+    train_here(config, prepared, run)
+    assert_same_training(whole_runs["stream, everything"], run)
+
+
+def test_a_finite_loss_far_above_guessing_is_a_divergence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = configure(tmp_path)
+    prepared, run = start(tmp_path, config, "absurd")
+    monkeypatch.setattr(Learner, "mean_scores", lambda *_: {"loss": 2.8e30, "accuracy": 0.0})
+    with pytest.raises(TrainingDivergedError, match="diverged again at step 10"):
+        train_here(config, prepared, run)
+    assert not run.best_checkpoint.exists()
+    assert not run.is_finished

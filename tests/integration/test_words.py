@@ -20,7 +20,7 @@ from experiments import (
 from rnnkit.errors import InterruptedTrainingError
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.runs.files import read_document
-from rnnkit.runs.records import read_metrics
+from rnnkit.runs.records import read_metrics, read_summary
 from rnnkit.tasks.language_model.config import WordGenerationConfig
 from rnnkit.tasks.language_model.data import prepare
 from rnnkit.tasks.language_model.model import load_language_model
@@ -284,3 +284,12 @@ def test_samples_never_hold_unknown_words(monkeypatch: pytest.MonkeyPatch, tmp_p
     texts = [sample["text"] for record in read_metrics(run) for sample in record.get("samples", ())]
     assert texts
     assert not any("<unk>" in text[6:] for text in texts)
+
+
+def test_the_summary_has_every_metric_of_the_best_evaluation(
+    runs: dict[str, RunDirectory],
+) -> None:
+    summary = read_summary(runs["words"])
+    best = next(r for r in read_metrics(runs["words"]) if r["step"] == summary.best_step)
+    assert summary.metrics["perplexity_per_word"] == best["perplexity_per_word"]
+    assert summary.metrics["validation_loss"] == best["validation_loss"]
