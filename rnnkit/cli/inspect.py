@@ -173,7 +173,7 @@ def forward(
     "files",
     multiple=True,
     metavar="FILE",
-    help="Read this text [default: the validation split of the run's own text]. Of a "
+    help="Read this text [default: the held-out text of the run]. Of a "
     "classifier, every line is a text.",
 )
 @click.option(

@@ -74,7 +74,7 @@ _OWN_OPTIONS = {
     "rank_files",
     metavar="FILE",
     multiple=True,
-    help="Rank on this UTF-8 text [default: the validation split of the run].",
+    help="Rank on this UTF-8 text [default: the held-out text of the run].",
 )
 @click.option(
     "--rank-tokens",

@@ -50,7 +50,7 @@ class StateChoice:
 
 @dataclass(frozen=True)
 class RankingText:
-    """The text to rank units on: files, or else the validation split of the run's own text.
+    """The text to rank units on: files, or else the held-out text of the run.
 
     Where there is no such text, or too little, that is an error if the ranking `is_required`, and
     else there is no ranking, and a note that says why.
@@ -146,7 +146,7 @@ def study_language_run(
     """Read `text` with a language model, and rank its units unless `ranking_text` is None.
 
     Without `text`, the beginning of the second half of the ranking text is shown: the half that
-    units were not chosen on. Without both, that of the validation split.
+    units were not chosen on. Without both, that of the held-out text.
 
     Raises:
         UsageError: there is no such layer, state or unit.

@@ -100,6 +100,8 @@ def _paint(canvas: Any, axes: Any, panel: Panel, palette: Palette) -> None:
         _paint_mark(axes, mark, palette, series)
         series += isinstance(mark, Line) and mark.kind == "series"
         series += isinstance(mark, Histogram)
+    if any(isinstance(mark, Histogram) for mark in panel.marks):
+        axes.set_ylim(bottom=0.0)
     _set_axis(axes, "x", panel.x, palette)
     _set_axis(axes, "y", panel.y, palette)
     for mark in panel.marks:  # beside which there is room depends on the limits of the axes
@@ -147,7 +149,6 @@ def _paint_mark(axes: Any, mark: Mark, palette: Palette, series: int) -> None:
                 axes.stairs(
                     counts, edges, color=colour, linestyle=dashes, linewidth=1.6, label=name
                 )
-            axes.set_ylim(bottom=0.0)
         case Point(label=label, x=x, y=y, colour=colour, in_legend=in_legend):
             axes.plot(
                 [x], [y], "o", color=palette.series[colour], markersize=7, zorder=5,

@@ -9,7 +9,7 @@ import numpy as np
 from rnnkit.views.canvas import VARIABLES
 from rnnkit.views.figures import draw_png, draw_svg, thinned
 from rnnkit.views.formats import duration, number, one_line, percent, visible
-from rnnkit.views.plot import Axis, Band, Figure, HeatMap, Line, Panel, Point, Stems
+from rnnkit.views.plot import Axis, Band, Figure, HeatMap, Histogram, Line, Panel, Point, Stems
 from rnnkit.views.view import PNG_MARK
 
 LABEL = "$\\frac{1}$ <b> & \x00 中文"
@@ -86,6 +86,15 @@ def test_panels_with_many_names_are_placed_quickly_and_inside() -> None:
     )
     figure = Figure("f", (panel, replace(panel, title="second")), "d", width=11.0, height=5.0)
     assert draw_png(figure).startswith(b"\x89PNG")
+
+
+def test_a_histogram_shows_its_highest_bar() -> None:
+    marks = (
+        Histogram([0, 1, 2], [3, 1], "a", outlined=True),
+        Histogram([0, 1, 2], [1, 40], "b", outlined=True),
+    )
+    shown = Texts(draw_svg(Figure("f", (Panel("texts", marks),), "d"))).text
+    assert "40" in shown
 
 
 def test_thinning_keeps_the_ends() -> None:
