@@ -52,7 +52,7 @@ def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
     return scores
 
 
-def cross_entropy(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
+def target_losses(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
     """Return the loss of every target in nats, float64[...], computed in float64.
 
     Args:

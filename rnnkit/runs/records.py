@@ -315,13 +315,20 @@ def write_summary(run: RunDirectory, summary: Summary) -> None:
     write_document(run.summary, "summary", summary.to_json())
 
 
-def check_same_data(run: RunDirectory, fingerprint: str, *, files: Sequence[str]) -> None:
+def check_same_data(
+    run: RunDirectory,
+    fingerprint: str,
+    *,
+    files: Sequence[str],
+    alternative: str = "score another one with --data FILE",
+) -> None:
     """Check that the data of a run are those that it was trained on.
 
     Args:
         run: a finished run.
         fingerprint: that of the data as they are now.
         files: where they are.
+        alternative: what a user can do who does not have the old data any more.
 
     Raises:
         DataError: they have changed.
@@ -331,7 +338,7 @@ def check_same_data(run: RunDirectory, fingerprint: str, *, files: Sequence[str]
     if read_summary(run).corpus_fingerprint != fingerprint:
         raise DataError(
             f"{', '.join(files)}: the text has changed since this run was trained, so its splits "
-            "are no longer the same. Restore the text, or score another one with --data FILE."
+            f"are no longer the same. Restore the text, or {alternative}."
         )
 
 

@@ -227,7 +227,7 @@ def test_novelty_is_refused_before_anything_is_written(
     (tmp_path / "small.txt").write_text(TEXT + "more")
     result = generate("small", "--seed", "the ", "--novelty")
     assert (result.exit_code, result.stdout) == (4, "")
-    assert "small.txt has changed" in result.stderr
+    assert "small.txt: the text has changed" in result.stderr
     (tmp_path / "small.txt").unlink()
     result = generate("small", "--seed", "the ", "--novelty")
     assert (result.exit_code, result.stdout) == (4, "")

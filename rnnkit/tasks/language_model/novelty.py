@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from rnnkit.data.pieces import read_pieces
 from rnnkit.errors import DataError, UsageError
 from rnnkit.runs.directory import RunDirectory
-from rnnkit.runs.files import read_document
+from rnnkit.runs.records import check_same_data
 from rnnkit.tasks.language_model.data import CHUNK_BYTES, LanguageData, prepare
 from rnnkit.tasks.language_model.suffix_automaton import TooLargeError, build, compare
 from rnnkit.text.vocabulary import REPLACEMENT, Vocabulary
@@ -64,23 +64,19 @@ class Novelty:
 
 
 def training_text(run: RunDirectory, config: "LanguageConfig") -> TrainingText:
-    """The text of a run, which has to be what it was when the run was trained.
+    """Return the text of a run, which must not have changed since training.
 
     Raises:
         DataError: it is missing or has changed.
-        RunError: the run has no summary, or a damaged one.
+        RunError: the run has not finished, or its summary is damaged.
     """
-    trained_on = read_document(run.summary, "summary").get("corpus_fingerprint")
+    path = config.data.path
+    files = (path,) if isinstance(path, str) else path
     try:
         prepared = prepare(config)
+        check_same_data(run, prepared.fingerprint, files=files, alternative="leave --novelty out")
     except DataError as error:
         raise DataError(f"--novelty needs the text that the run was trained on. {error}") from error
-    if prepared.fingerprint != trained_on:
-        paths = [config.data.path] if isinstance(config.data.path, str) else config.data.path
-        raise DataError(
-            f"--novelty needs the text that the run was trained on, and {', '.join(paths)} has "
-            "changed since. Restore it, or leave --novelty out."
-        )
     return TrainingText(prepared, config.data.encoding)
 
 

@@ -14,7 +14,7 @@ from rnnkit.data.text_counts import TokenCounts
 from rnnkit.errors import DataError
 from rnnkit.inference.decoding import LanguageModel
 from rnnkit.inference.intervals import LEAST_BLOCKS, Totals, estimate
-from rnnkit.inference.scores import check_finite, cross_entropy
+from rnnkit.inference.scores import check_finite, target_losses
 from rnnkit.runs.records import Estimate
 from rnnkit.text.vocabulary import Vocabulary
 
@@ -256,7 +256,7 @@ class _Scorer:
         softmax is computed in float64.
         """
         targets = _as_ids(targets)
-        losses = cross_entropy(logits, targets)
+        losses = target_losses(logits, targets)
         check_finite(losses)
         correct = (logits.argmax(axis=-1) == targets).astype(np.float64)
         return losses, correct, *self._extents.count(_as_ids(before), targets)
@@ -371,7 +371,7 @@ def _window_losses(session: LanguageModel, tokens: np.ndarray) -> np.ndarray:
     for start in range(0, tokens.shape[1] - 1, _CHUNK):
         end = min(start + _CHUNK, tokens.shape[1] - 1)
         logits, states = session.step(tokens[:, start:end], states)
-        parts.append(cross_entropy(logits, tokens[:, start + 1 : end + 1]))
+        parts.append(target_losses(logits, tokens[:, start + 1 : end + 1]))
     return np.concatenate(parts, axis=1)
 
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from rnnkit.data.encoded_texts import TextBatchPlan, evaluation_batches
+from rnnkit.inference.scores import WeightedScores, softmax, target_losses
 from rnnkit.network.keras import build_training_model
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.runs.records import Sample
@@ -118,34 +119,22 @@ def class_weights(config: ClassificationConfig, prepared: PreparedTexts) -> np.n
 
 
 def classification_scores(logits: np.ndarray, labels: np.ndarray) -> dict[str, float]:
-    """Loss (nats per text), accuracy, balanced accuracy, macro F1 and ROC-AUC.
+    """Return loss (nats per text), accuracy, balanced accuracy, macro F1 and ROC-AUC.
+
+    Where the loss is not finite it is all; where some class has no text there is no ROC-AUC.
 
     Args:
         logits: float32[rows, classes].
         labels: int32[rows].
     """
-    from sklearn import metrics
-
-    scores = logits.astype(np.float64)
-    scores -= scores.max(axis=1, keepdims=True)
-    logarithms = scores - np.log(np.exp(scores).sum(axis=1, keepdims=True))
-    loss = -logarithms[np.arange(len(labels)), labels].mean()
-    if not np.isfinite(loss):  # diverged: the loop goes back, and metrics would raise
-        return {"loss": float(loss)}
-    predicted, number = logits.argmax(axis=1), logits.shape[1]
-    hits = np.bincount(labels[labels == predicted], minlength=number)
-    true, said = (np.bincount(values, minlength=number) for values in (labels, predicted))
-    found = {
-        "loss": float(loss),
-        "accuracy": float((labels == predicted).mean()),
-        "balanced_accuracy": float((hits[true > 0] / true[true > 0]).mean()),
-        "macro_f1": float((2.0 * hits / np.maximum(true + said, 1)).mean()),
-    }
-    probabilities = np.exp(logarithms)
-    if (true > 0).all():
-        found["roc_auc"] = float(
-            metrics.roc_auc_score(labels, probabilities[:, 1])
-            if number == 2
-            else metrics.roc_auc_score(labels, probabilities, multi_class="ovr")
-        )
-    return found
+    loss = float(target_losses(logits, labels.astype(np.int64)).mean())
+    if not np.isfinite(loss):  # diverged: the loop goes back
+        return {"loss": loss}
+    classes = [str(code) for code in range(logits.shape[1])]
+    scores = WeightedScores(
+        softmax(logits), labels, logits.argmax(axis=1), classes, bins=1, positive=1
+    )(np.ones(len(labels)))
+    names = ["accuracy", "balanced_accuracy", "macro_f1"]
+    if len(np.unique(labels)) == len(classes):
+        names.append("roc_auc")
+    return {"loss": loss, **{name: scores[name] for name in names}}

@@ -156,7 +156,7 @@ def test_a_text_that_has_changed_or_gone_is_refused(tmp_path: Path) -> None:
     assert not isinstance(config, ClassificationConfig)
     assert training_text(run, config).prepared.fingerprint == known.prepared.fingerprint
     (tmp_path / "two.txt").write_text("other\n" * 5)
-    with pytest.raises(DataError, match=r"--novelty .*two\.txt has changed"):
+    with pytest.raises(DataError, match=r"--novelty .*two\.txt: the text has changed"):
         training_text(run, config)
     (tmp_path / "two.txt").unlink()
     with pytest.raises(DataError, match=r"--novelty .*two\.txt does not exist"):
