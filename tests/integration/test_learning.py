@@ -10,11 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from experiments import TEXT, arrays, configure, train_new
+from experiments import TEXT, arrays, configure, evaluations, train_new
 
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.runs.files import read_document
-from rnnkit.runs.records import read_metrics
 from rnnkit.training.events import Started
 
 RunCli = Callable[..., Any]
@@ -62,7 +61,7 @@ def test_the_loss_falls_below_counting_characters(
         "training.evaluate_every_steps=60",
     )
     run = train_new(tmp_path, config, "run")
-    first, last = read_metrics(run)
+    first, last = evaluations(run)
     assert last["train_loss"] < first["train_loss"]
     assert last["validation_loss"] < first["validation_loss"]
     # Better than every model without context can be.
@@ -101,7 +100,7 @@ def test_the_state_reaches_further_back_than_a_window(tmp_path: Path) -> None:
     run = train_new(tmp_path, config, "run")
     # The first of three letters is a surprise of log 8, the second always a dash, the third none
     # with a memory; for who forgets between windows it is log 8 half of the time.
-    assert read_metrics(run)[-1]["validation_loss"] < 1.25 * math.log(8) / 3
+    assert evaluations(run)[-1]["validation_loss"] < 1.25 * math.log(8) / 3
 
 
 # ------------------------------------------------------------------------ what is exported
@@ -123,7 +122,7 @@ def test_the_best_model_is_exported_and_early_stopping_waits_for_it(
         text="".join(letters),
     )
     run = train_new(tmp_path, config, "run")
-    summary, losses = summary_of(run), [r["validation_loss"] for r in read_metrics(run)]
+    summary, losses = summary_of(run), [r["validation_loss"] for r in evaluations(run)]
     assert summary["stopped_by"] == "early_stopping"
     best = int(np.argmin(losses))
     assert summary["best_step"] == 20 * (best + 1)
@@ -210,7 +209,7 @@ def test_penalties_shrink_the_weights(tmp_path: Path, penalty: str) -> None:
 
 def test_the_penalty_is_not_part_of_the_reported_loss(tmp_path: Path) -> None:
     config = configure(tmp_path, "model.l2=10.0", "training.max_steps=2")
-    loss = read_metrics(train_new(tmp_path, config, "run"))[-1]["train_loss"]
+    loss = evaluations(train_new(tmp_path, config, "run"))[-1]["train_loss"]
     assert loss == pytest.approx(math.log(len(set(TEXT))), rel=0.05)
 
 
@@ -229,7 +228,7 @@ def test_clipping_bounds_every_step(tmp_path: Path, clip: str) -> None:
         run = train_new(tmp_path, config, f"run{steps}")
         ends.append(arrays(run.last_checkpoint))
         # What is reported is the norm before clipping: how much was cut can be seen.
-        assert read_metrics(run)[-1]["gradient_norm"] > 50 * limit
+        assert evaluations(run)[-1]["gradient_norm"] > 50 * limit
     before, after = ends
     moved = np.concatenate(
         [(after[name] - before[name]).ravel() for name in after if name.startswith("model/")]
@@ -255,7 +254,7 @@ def test_generated_text_has_the_vocabulary_of_the_training_text(
     )
     run = train_new(tmp_path, config, "run")
     kept = set(TEXT)
-    samples = read_metrics(run)[-1]["samples"]
+    samples = evaluations(run)[-1]["samples"]
     assert [sample["temperature"] for sample in samples] == [0, 1, 100]
     for sample in samples:
         assert len(sample["text"]) == 201
@@ -325,7 +324,7 @@ def test_our_kernel_trains_as_the_keras_loop_does(
     assert started[0].kernel.startswith("rnnkit/float32")
     assert started[1].kernel.startswith(there)
     curves = [
-        [(record["train_loss"], record["validation_loss"]) for record in read_metrics(run)]
+        [(record["train_loss"], record["validation_loss"]) for record in evaluations(run)]
         for run in (ours, stock)
     ]
     assert len(curves[0]) == 10

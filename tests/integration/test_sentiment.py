@@ -11,6 +11,7 @@ from experiments import (
     assert_same_training,
     configure,
     configure_labelled,
+    evaluations,
     start,
     stop_after,
     train_here,
@@ -19,7 +20,6 @@ from experiments import (
 
 from rnnkit.errors import ConfigError, InterruptedTrainingError, RunError
 from rnnkit.runs.files import read_document
-from rnnkit.runs.records import read_metrics
 from rnnkit.tasks.text_classification.data import prepare_texts
 from rnnkit.tasks.text_classification.initial import class_ratios, initial_weights
 
@@ -56,7 +56,7 @@ def test_repeated_and_resumed_runs_are_equal(tmp_path: Path, case: str) -> None:
 def test_a_clear_signal_is_learned(tmp_path: Path) -> None:
     config = configure_labelled(tmp_path, "training.max_steps=120", "model.pooling=max")
     run = train_new(tmp_path, config, "run")
-    last = read_metrics(run)[-1]
+    last = evaluations(run)[-1]
     assert last["validation_accuracy"] > 0.9
     assert last["validation_roc_auc"] > 0.9
     summary = read_document(run.summary, "summary")
@@ -72,7 +72,7 @@ def test_the_best_model_is_the_one_of_the_monitored_metric(tmp_path: Path) -> No
         tmp_path, "training.monitor=macro_f1", "training.optimizer.learning_rate=0.1"
     )
     run = train_new(tmp_path, config, "run")
-    records = [record for record in read_metrics(run) if "validation_macro_f1" in record]
+    records = [record for record in evaluations(run) if "validation_macro_f1" in record]
     assert len(records) > 1
     best = max(records, key=lambda record: record["validation_macro_f1"])
     assert read_document(run.summary, "summary")["best_step"] == best["step"]

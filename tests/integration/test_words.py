@@ -11,6 +11,7 @@ import pytest
 from experiments import (
     assert_same_training,
     configure_words,
+    evaluations,
     start,
     stop_after,
     train_here,
@@ -20,7 +21,7 @@ from experiments import (
 from rnnkit.errors import InterruptedTrainingError
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.runs.files import read_document
-from rnnkit.runs.records import read_metrics, read_summary
+from rnnkit.runs.records import read_summary
 from rnnkit.tasks.language_model.config import WordGenerationConfig
 from rnnkit.tasks.language_model.data import prepare
 from rnnkit.tasks.language_model.model import load_language_model
@@ -82,7 +83,7 @@ def test_stopped_and_resumed_equals_uninterrupted(
 def test_the_loss_falls_and_is_that_of_the_evaluation(
     case: str, runs: dict[str, RunDirectory], run_cli: Callable[..., Any]
 ) -> None:
-    records = [record for record in read_metrics(runs[case]) if "validation_loss" in record]
+    records = [record for record in evaluations(runs[case]) if "validation_loss" in record]
     assert records[-1]["validation_loss"] < records[0]["validation_loss"]
     best = min(records, key=lambda record: record["validation_loss"])
     result = run_cli("evaluate", runs[case].path, "--json")
@@ -182,7 +183,7 @@ def test_vectors_that_are_not_trained_stay_as_they_are(runs: dict[str, RunDirect
 
 
 def test_a_sample_begins_with_its_prompt(runs: dict[str, RunDirectory]) -> None:
-    for record in read_metrics(runs["words"]):
+    for record in evaluations(runs["words"]):
         for sample in record.get("samples", ()):
             assert sample["text"].startswith("the quick")
             assert "<unk>" not in sample["text"]
@@ -281,7 +282,7 @@ def test_samples_never_hold_unknown_words(monkeypatch: pytest.MonkeyPatch, tmp_p
 
     monkeypatch.setattr(Learner, "predict", certain)
     run = train_new(tmp_path, config, "run")
-    texts = [sample["text"] for record in read_metrics(run) for sample in record.get("samples", ())]
+    texts = [sample["text"] for record in evaluations(run) for sample in record.get("samples", ())]
     assert texts
     assert not any("<unk>" in text[6:] for text in texts)
 
@@ -290,6 +291,6 @@ def test_the_summary_has_every_metric_of_the_best_evaluation(
     runs: dict[str, RunDirectory],
 ) -> None:
     summary = read_summary(runs["words"])
-    best = next(r for r in read_metrics(runs["words"]) if r["step"] == summary.best_step)
+    best = next(r for r in evaluations(runs["words"]) if r["step"] == summary.best_step)
     assert summary.metrics["perplexity_per_word"] == best["perplexity_per_word"]
     assert summary.metrics["validation_loss"] == best["validation_loss"]
