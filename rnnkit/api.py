@@ -18,7 +18,7 @@ from rnnkit.runs.directory import RunDirectory, named_run, verify_files
 from rnnkit.runs.records import Summary, read_summary
 from rnnkit.tasks import task as tasks
 from rnnkit.tasks.base import Evaluation
-from rnnkit.tasks.task import Config, task_of
+from rnnkit.tasks.task import Config
 from rnnkit.training.events import Event
 
 if TYPE_CHECKING:  # heavy, loaded where they are used
@@ -382,7 +382,7 @@ class Model:
             DataError: the data are missing or have changed, or the split is empty.
             RunError: the run has not finished, or a file is damaged.
         """
-        evaluate = task_of(self.config).evaluate
+        evaluate = tasks.task_of(self.config).evaluate
         files = [str(file) for file in data]
         return evaluate(
             self.directory,
@@ -457,7 +457,7 @@ class Model:
         )
 
     def _check_task(self, wanted: str) -> None:
-        found = task_of(self.config).name
+        found = tasks.task_of(self.config).name
         if found != wanted:
             names = {"language_model": "language models", "text_classification": "classifiers"}
             raise UsageError(

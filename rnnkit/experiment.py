@@ -31,7 +31,8 @@ from rnnkit.runs.directory import (
 )
 from rnnkit.runs.files import read_document, write_atomically, write_document
 from rnnkit.runs.records import Summary, read_summary
-from rnnkit.tasks.task import Config, load_config, parse_config, prepare, task_of
+from rnnkit.tasks import task as tasks
+from rnnkit.tasks.task import Config, load_config, parse_config, prepare
 from rnnkit.training.events import Notice, Observer
 from rnnkit.training.memory import check_memory
 from rnnkit.training.task import TrainingData
@@ -168,7 +169,7 @@ def crossvalidate(
         RunError: the name is taken; and the errors of `start`.
     """
     check_name(name)
-    if task_of(config).score_folds is None:
+    if tasks.task_of(config).score_folds is None:
         raise ConfigError(f"task: {config.task}: crossval is for task: text_classification")
     if getattr(config.data, "fold", None) is not None:
         raise ConfigError("data.fold: is set by crossval; remove it")
@@ -256,7 +257,7 @@ def _train_folds(
 
 
 def _score_folds(directory: Path, runs: Sequence[RunDirectory]) -> CrossValidation:
-    score = task_of(load_config(directory / "config.yaml")).score_folds
+    score = tasks.task_of(load_config(directory / "config.yaml")).score_folds
     if score is None:
         raise RunError(f"{directory / 'config.yaml'}: is not the configuration of its folds")
     results = score(runs)

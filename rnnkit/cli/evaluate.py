@@ -12,7 +12,6 @@ from rnnkit.errors import UsageError
 if TYPE_CHECKING:
     from rnnkit.inference.decision import Goal
     from rnnkit.runs.directory import RunDirectory
-    from rnnkit.tasks.text_classification.config import ClassificationConfig
     from rnnkit.views.view import View
 
 
@@ -138,7 +137,6 @@ def command(
     from rnnkit.tasks.language_model import model
     from rnnkit.tasks.task import load_config, task_of
     from rnnkit.tasks.text_classification import classifier
-    from rnnkit.tasks.text_classification.config import ClassificationConfig
 
     goal = None if threshold is None else parse_goal(threshold)
     tasks = () if used else model.TASKS
@@ -148,7 +146,8 @@ def command(
         click.echo(f"Using the newest run, {directory.path}", err=True)
     verify_files(directory, directory.config)
     config = load_config(directory.config)
-    if not isinstance(config, ClassificationConfig):
+    task = task_of(config)
+    if not task.has_decision:
         if used:
             raise UsageError(
                 f"{used[0]} is for classifiers, and {directory.path} is a run of task "
@@ -162,17 +161,16 @@ def command(
                 "that it does not know are read as <unk>."
             )
         _change_decision(
-            directory, config, goal=goal, positive=positive, calibrate=calibrate,
-            reset=reset_decision,
-        )  # fmt: skip
+            directory, goal=goal, positive=positive, calibrate=calibrate, reset=reset_decision
+        )
         own = {"worst": worst or 0}
     with progress_bar("scoring") as progress:
-        found = task_of(config).evaluate(
+        found = task.evaluate(
             directory, split=split, data=files, encoding=encoding, progress=progress, **own
         )
     view = found.view()
-    if compare is not None and isinstance(config, ClassificationConfig):
-        view = _compared(found, compare, config, runs_dir=runs_dir)
+    if compare is not None:
+        view = _compared(found, directory, compare, runs_dir=runs_dir)
     emit(view, as_json=as_json)
 
 
@@ -199,7 +197,6 @@ def _check_options(
 
 def _change_decision(
     run: "RunDirectory",
-    config: "ClassificationConfig",
     *,
     goal: "Goal | None",
     positive: str | None,
@@ -207,27 +204,30 @@ def _change_decision(
     reset: bool,
 ) -> None:
     from rnnkit.inference.decision import remove_decision
+    from rnnkit.tasks.task import config_of_run
+    from rnnkit.tasks.text_classification.config import ClassificationConfig
     from rnnkit.tasks.text_classification.decision import choose_decision
 
     if reset and remove_decision(run):
         click.echo(f"Removed {run.decision}", err=True)
     if goal is not None or calibrate:
+        config = config_of_run(run, ClassificationConfig)
         _, said = choose_decision(run, config, goal=goal, positive=positive, calibrate=calibrate)
         for line in said:
             click.echo(line, err=True)
 
 
-def _compared(found: Any, name: str, config: "ClassificationConfig", *, runs_dir: Path) -> "View":
-    """Return the view of an evaluation with the comparison of the run `name`."""
+def _compared(found: Any, run: "RunDirectory", name: str, *, runs_dir: Path) -> "View":
+    """Return the view of the evaluation of `run` with the comparison of the run `name`."""
     from rnnkit.runs.directory import named_run, verify_files
-    from rnnkit.tasks.task import load_config
+    from rnnkit.tasks.task import config_of_run, load_config, task_of
     from rnnkit.tasks.text_classification.config import ClassificationConfig
     from rnnkit.tasks.text_classification.evaluation import compare
 
     other = named_run(name, runs_dir=runs_dir)
     verify_files(other, other.config)
-    other_config = load_config(other.config)
-    if not isinstance(other_config, ClassificationConfig):
+    if not task_of(load_config(other.config)).has_decision:
         raise UsageError(f"--compare {other.path}: is no classifier.")
+    config, other_config = (config_of_run(one, ClassificationConfig) for one in (run, other))
     samples = config.evaluation.bootstrap_samples
     return compare(found, other, other_config, resamples=samples, seed=config.seed).view()

@@ -144,15 +144,11 @@ def read_training_text(run: "RunDirectory") -> "TrainingText":
         DataError: it is missing or has changed.
         RunError: the run's configuration or summary is damaged.
     """
-    from rnnkit.runs.directory import verify_files
+    from rnnkit.tasks.language_model.config import CharGenerationConfig, WordGenerationConfig
     from rnnkit.tasks.language_model.novelty import training_text
-    from rnnkit.tasks.task import load_config
-    from rnnkit.tasks.text_classification.config import ClassificationConfig
+    from rnnkit.tasks.task import config_of_run
 
-    verify_files(run, run.config)
-    config = load_config(run.config)
-    assert not isinstance(config, ClassificationConfig)  # its model would not have been opened
-    return training_text(run, config)
+    return training_text(run, config_of_run(run, CharGenerationConfig, WordGenerationConfig))
 
 
 def measure_all(completions: "Sequence[Completion]", known: "TrainingText") -> "list[Novelty]":

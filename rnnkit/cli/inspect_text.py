@@ -251,8 +251,8 @@ def attributions(
 
     keep_numpy_to_one_thread()
     from rnnkit.inspection.attributions import attributions_view
-    from rnnkit.runs.directory import find_run, verify_files
-    from rnnkit.tasks.task import load_config
+    from rnnkit.runs.directory import find_run
+    from rnnkit.tasks.task import config_of_run
     from rnnkit.tasks.text_classification.classifier import TASKS, load_classifier
     from rnnkit.tasks.text_classification.config import ClassificationConfig
 
@@ -260,9 +260,7 @@ def attributions(
     if run is None:
         click.echo(f"Using the newest run, {directory.path}", err=True)
     classifier = load_classifier(directory)
-    verify_files(directory, directory.config)
-    config = load_config(directory.config)
-    assert isinstance(config, ClassificationConfig)
+    config = config_of_run(directory, ClassificationConfig)
     with progress_bar("reading") as progress:
         view = attributions_view(
             classifier,

@@ -23,9 +23,14 @@ from rnnkit.inspection.tracking import Ranking, Tracked, check_length, rank_unit
 from rnnkit.network.cells import CELLS
 from rnnkit.network.reference import Network
 from rnnkit.runs.directory import RunDirectory
-from rnnkit.tasks.language_model.config import LanguageConfig
+from rnnkit.tasks.language_model.config import (
+    CharGenerationConfig,
+    LanguageConfig,
+    WordGenerationConfig,
+)
 from rnnkit.tasks.language_model.evaluation import text_of_files, text_of_run
 from rnnkit.tasks.language_model.model import load_language_model
+from rnnkit.tasks.task import config_of_run
 from rnnkit.text.encoder import UNKNOWN, TextEncoder
 from rnnkit.text.vocabulary import StreamDecoder, label_text
 
@@ -136,7 +141,6 @@ def choose_units(
 
 def study_language_run(
     run: RunDirectory,
-    config: LanguageConfig,
     text: str | None,
     *,
     choice: StateChoice,
@@ -153,6 +157,7 @@ def study_language_run(
         DataError: the text is empty or too short, cannot be read, or has changed.
         RunError: a file of the run is missing or damaged.
     """
+    config = config_of_run(run, CharGenerationConfig, WordGenerationConfig)
     session = load_language_model(run)
     cell = CELLS[config.model.cell]
     kind = choice.kind or cell.kinds[-1]

@@ -17,8 +17,7 @@ from rnnkit.inspection.state_study import (
 from rnnkit.inspection.tracking import Ranking, Tracked
 from rnnkit.network.cells import CELLS
 from rnnkit.runs.directory import RunDirectory, verify_files
-from rnnkit.tasks.task import load_config
-from rnnkit.tasks.text_classification.config import ClassificationConfig
+from rnnkit.tasks.task import load_config, task_of
 from rnnkit.views.formats import count, number, shorten
 from rnnkit.views.plot import Axis, Figure, HeatMap, Panel
 from rnnkit.views.view import (
@@ -64,8 +63,7 @@ def states_view(
         RunError: a file of the run is missing or damaged.
     """
     verify_files(run, run.config)
-    config = load_config(run.config)
-    if isinstance(config, ClassificationConfig):
+    if task_of(load_config(run.config)).has_decision:
         if ranking_text is not None and ranking_text.is_required:
             raise UsageError("A ranking is for language models; this run is a classifier.")
         if text is None:
@@ -73,7 +71,7 @@ def states_view(
         study = study_classifier_run(run, text, choice=choice)
     else:
         study = study_language_run(
-            run, config, text, choice=choice, ranking_text=ranking_text, progress=progress
+            run, text, choice=choice, ranking_text=ranking_text, progress=progress
         )
     return show_states(study, run=str(run.path))
 

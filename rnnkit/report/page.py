@@ -11,7 +11,7 @@ from rnnkit.runs.crossval import CrossvalDetails
 from rnnkit.runs.directory import RunDirectory, not_finished
 from rnnkit.runs.listing import Overview, RunDetails, Setting, run_details
 from rnnkit.runs.records import MetricsLine, metric
-from rnnkit.tasks.task import load_config, task_of
+from rnnkit.tasks import task as tasks
 from rnnkit.views.formats import (
     MISSING,
     compact,
@@ -57,8 +57,8 @@ def report(
         ConfigError: the configuration cannot be read.
         DataError: the `split` that was asked for cannot be scored.
     """
-    details = run_details(run, load_config)
-    task = task_of(load_config(run.config))
+    details = run_details(run, tasks.load_config)
+    task = tasks.task_of(tasks.load_config(run.config))
     training, lines = training_section(details), details.lines
     notes = []
     if not run.is_finished:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rnnkit.runs.directory import RunDirectory
@@ -56,5 +57,10 @@ class Task:
     """Return title, tiles and sections of a report:
     `(run, *, split, scored, training, lines, announce)`. `training` is the section about training,
     which the task puts in its place; `scored` is False where no data are at hand."""
+    subject: "Callable[[RunDirectory | Path], object] | None" = None
+    """Open the network of a finished run, or build that of a configuration file before training,
+    for `rnnkit inspect`; None for tasks that have no views of it."""
     score_folds: "Callable[[Sequence[RunDirectory]], FoldResults] | None" = None
     """Score the finished folds of a cross-validation; None for tasks that have none."""
+    has_decision: bool = False
+    """Whether a run chooses among classes by a decision: a temperature and a threshold."""

@@ -7,11 +7,13 @@ in `task_of`.
 import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, assert_never, cast
+from typing import TYPE_CHECKING, TypeVar, assert_never, cast
 
 from rnnkit.config import load
 from rnnkit.config.rules import Schema
 from rnnkit.config.training import TrainingConfig, planned_schedule
+from rnnkit.errors import UsageError
+from rnnkit.runs.directory import RunDirectory, verify_files
 from rnnkit.tasks.base import Task
 from rnnkit.tasks.language_model.config import CharGenerationConfig, WordGenerationConfig
 from rnnkit.tasks.language_model.rules import CHARACTERS, WORDS
@@ -56,6 +58,23 @@ def parse_config(text: str, *, source: str, base: Path, overrides: Sequence[str]
     """
     loaded = load.parse_config(text, source=source, base=base, overrides=overrides, schemas=SCHEMAS)
     return cast("Config", loaded)
+
+
+C = TypeVar("C", bound=Config)
+
+
+def config_of_run(run: RunDirectory, *kinds: type[C]) -> C:
+    """Read the configuration of a run of one task; `kinds` are its classes.
+
+    Raises:
+        RunError: the file is missing or damaged.
+        UsageError: the run is one of another task.
+    """
+    verify_files(run, run.config)
+    config = load_config(run.config)
+    if not isinstance(config, kinds):
+        raise UsageError(f"{run.path}: this is not for runs of task {config.task}.")
+    return config
 
 
 def task_of(config: Config) -> Task:

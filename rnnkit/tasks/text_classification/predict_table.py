@@ -10,7 +10,7 @@ import numpy as np
 
 from rnnkit.data.opening import UNDECODED
 from rnnkit.errors import DataError
-from rnnkit.runs.directory import RunDirectory, verify_files
+from rnnkit.runs.directory import RunDirectory
 from rnnkit.tables.columns import Wording, describe_columns, find_column
 from rnnkit.tables.layouts import SENTIMENT140_TEXT, describe_table_row
 from rnnkit.tables.read import (
@@ -51,7 +51,7 @@ def own_data(run: RunDirectory) -> OwnData:
     Raises:
         RunError: the run's configuration is missing or damaged.
     """
-    from rnnkit.tasks.task import load_config
+    from rnnkit.tasks.task import config_of_run
     from rnnkit.tasks.text_classification.config import (
         ClassificationConfig,
         FilesLayout,
@@ -59,9 +59,7 @@ def own_data(run: RunDirectory) -> OwnData:
         TableLayout,
     )
 
-    verify_files(run, run.config)
-    config = load_config(run.config)
-    assert isinstance(config, ClassificationConfig)
+    config = config_of_run(run, ClassificationConfig)
     match config.data.layout:
         case TableLayout(text=text):
             pass

@@ -1,6 +1,7 @@
 """What a classifier of texts does, loaded when it is called."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rnnkit.runs.directory import RunDirectory
@@ -9,6 +10,7 @@ from rnnkit.tasks.text_classification.config import ClassificationConfig
 
 if TYPE_CHECKING:  # loads NumPy
     from rnnkit.runs.records import MetricsLine
+    from rnnkit.tasks.text_classification.subject import ClassifierSubject
     from rnnkit.training.task import TrainingData
     from rnnkit.views.view import Section, View
 
@@ -43,10 +45,19 @@ def text_classification(config: ClassificationConfig) -> Task:
         found = read_report(run, config, **options)
         return report_view(found, training=training, lines=lines)
 
+    def subject(source: RunDirectory | Path) -> "ClassifierSubject":
+        from rnnkit.tasks.text_classification.subject import trained_subject, untrained_subject
+
+        if isinstance(source, RunDirectory):
+            return trained_subject(source, config)
+        return untrained_subject(source, config)
+
     return Task(
         name="text_classification",
         prepare=prepare,
         evaluate=evaluate,
         report=report,
+        subject=subject,
         score_folds=score_folds,
+        has_decision=True,
     )
