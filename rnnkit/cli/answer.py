@@ -87,13 +87,6 @@ def printable(text: str) -> str:
     return one_line(text)
 
 
-def format_number(value: float | None, digits: int = 0) -> str:
-    """Return `12,345` or `1.5891`; `-` for what is not known."""
-    from rnnkit.views.formats import number
-
-    return number(value, digits)
-
-
 def sparkline(values: Sequence[float]) -> str:
     """Draw a curve in one line: `[4.0, 2.0, 1.0]` -> `█▃▁`."""
     from rnnkit.views import terminal

@@ -4,14 +4,16 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import onnxruntime
 
 from rnnkit.errors import RunError
 from rnnkit.runs.directory import RunDirectory, verify_files
 from rnnkit.runs.files import check_version
+
+if TYPE_CHECKING:  # loaded where a run is opened: its functions on arrays do without
+    import onnxruntime
 
 _ONLY_ERRORS = 3  # severity for onnxruntime's log: its warnings concern devices we do not use
 
@@ -93,7 +95,9 @@ def check_vocabulary_size(run: RunDirectory, model: OnnxModel, size: int) -> Non
         )
 
 
-def _open(run: RunDirectory, threads: int) -> onnxruntime.InferenceSession:
+def _open(run: RunDirectory, threads: int) -> "onnxruntime.InferenceSession":
+    import onnxruntime
+
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -109,7 +113,7 @@ def _open(run: RunDirectory, threads: int) -> onnxruntime.InferenceSession:
         ) from error
 
 
-def _graph_runner(runtime: onnxruntime.InferenceSession, state_names: list[str]) -> RunGraph:
+def _graph_runner(runtime: "onnxruntime.InferenceSession", state_names: list[str]) -> RunGraph:
     # Bound here once: looking names up at every step would cost as much as the arithmetic of a
     # small cell.
     outputs = [node.name for node in runtime.get_outputs()]
@@ -125,7 +129,7 @@ def _graph_runner(runtime: onnxruntime.InferenceSession, state_names: list[str])
 
 
 def _read_metadata(
-    run: RunDirectory, runtime: onnxruntime.InferenceSession, tasks: Sequence[str]
+    run: RunDirectory, runtime: "onnxruntime.InferenceSession", tasks: Sequence[str]
 ) -> Metadata:
     text = runtime.get_modelmeta().custom_metadata_map.get("rnnkit")
     if text is None:
