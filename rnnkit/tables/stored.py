@@ -1,5 +1,6 @@
 """Labelled texts in the cache: written once, decoded where they are looked at."""
 
+import json
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -44,7 +45,7 @@ def _utf8(texts: Sequence[str]) -> Iterator[list[bytes]]:
 def read_texts_at(entry: Entry, indices: NDArray[np.int64]) -> LabelledTexts:
     """Decode the texts at `indices`: int64[n], of all that `write_texts` wrote.
 
-    The document of the entry has `classes`, `files` (of all groups) and `stats`.
+    The document of the entry has `classes`, `files` (of all groups) and `stats` (as JSON).
     """
     blob, offsets = entry.arrays["texts"], entry.arrays["text_offsets"]
     starts, ends = offsets[indices].tolist(), offsets[indices + 1].tolist()
@@ -59,5 +60,5 @@ def read_texts_at(entry: Entry, indices: NDArray[np.int64]) -> LabelledTexts:
         files=tuple(entry.document["files"]),
         classes=tuple(entry.document["classes"]),
         notes=(),
-        stats=ReadingStats(**entry.document["stats"]),
+        stats=ReadingStats(**json.loads(entry.document["stats"])),
     )

@@ -1,28 +1,28 @@
-"""Labelled texts with the predictions of a run's classifier."""
+"""Labelled texts with the predictions of a run's classifier, and the scores of folds."""
 
+import csv
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 
 from rnnkit.data.splits import SplitName, choose_split
 from rnnkit.errors import DataError
 from rnnkit.inference.decision import Decision
-from rnnkit.inference.scores import softmax
+from rnnkit.inference.scores import predicted_classes, score_probabilities, softmax
 from rnnkit.runs.directory import RunDirectory, check_finished
 from rnnkit.runs.records import check_same_data
+from rnnkit.tables.labelled import read_labelled
+from rnnkit.tasks.base import FoldResults
 from rnnkit.tasks.text_classification.classifier import (
     Classifier,
     Progress,
     classify,
     load_classifier,
 )
-
-if TYPE_CHECKING:
-    from rnnkit.tables.labelled import LabelledTexts
-    from rnnkit.tasks.text_classification.config import ClassificationConfig
-    from rnnkit.tasks.text_classification.data import PreparedTexts
+from rnnkit.tasks.text_classification.config import ClassificationConfig, Fold, LearnedEmbedding
+from rnnkit.tasks.text_classification.data import PreparedTexts, labelled_source, prepare_texts
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,93 +49,87 @@ class ClassifiedTexts:
         return len(self.texts)
 
     def with_decision(self, decision: Decision) -> "ClassifiedTexts":
-        """The same texts with the probabilities of another decision."""
+        """Return the same texts with the probabilities of another decision."""
         return replace(self, probabilities=softmax(self.logits, decision.temperature))
 
-
-def classify_split(
-    run: RunDirectory, config: "ClassificationConfig", *, split: SplitName | None = None
-) -> ClassifiedTexts:
-    """Classify the texts of one split of a run's own data.
-
-    Without `split` the test split, or where it is empty validation or training, with a note.
-
-    Raises:
-        DataError: the texts are missing or have changed, or that split is empty.
-        RunError: a file of the run is missing or damaged.
-    """
-    classifier = load_classifier(run)
-    return classify_part(classifier, prepared_texts(run, config), split=split)
+    def predicted(self, decision: Decision) -> np.ndarray:
+        """Return the class of each text by a decision: int64[texts]."""
+        positive = decision.positive_index(self.classes)
+        return predicted_classes(
+            self.probabilities, threshold=decision.threshold, positive=positive
+        )
 
 
-def classify_files(
+def classify_texts(
+    classifier: Classifier,
     run: RunDirectory,
-    config: "ClassificationConfig",
-    files: Sequence[str],
+    config: ClassificationConfig,
     *,
+    split: SplitName | None = None,
+    data: Sequence[str] = (),
     encoding: str | None = None,
+    progress: Progress = lambda done, total: None,
 ) -> ClassifiedTexts:
-    """Classify labelled texts of other files, in the layout of the run's own.
+    """Classify the texts of one split of a run's own data, or labelled texts of other files.
+
+    Args:
+        classifier: that of the run.
+        run: where it is.
+        config: that of the run.
+        split: the test split if None, or where it is empty validation or training, with a note.
+        data: other files or glob patterns, in the layout of the run's own.
+        encoding: of `data`; None takes that of the run's own texts.
+        progress: called with texts.
 
     Raises:
-        DataError: the files cannot be read, or have labels that the run does not know.
+        DataError: the texts are missing or have changed, the split is empty, or the files have
+            labels that the run does not know.
         RunError: a file of the run is missing or damaged.
     """
-    from rnnkit.tasks.text_classification.data import read_any_texts
-
-    classifier = load_classifier(run)
-    if encoding is not None:
-        data = config.data.model_copy(update={"encoding": encoding})
-        config = config.model_copy(update={"data": data})
-    texts = read_any_texts(files, config, classes=classifier.classes)
-    return _classified(
-        classifier, texts, classifier.encoder.encode_many(texts.texts), split=None, notes=()
+    if data:
+        source = labelled_source(config.data, classifier.classes)
+        texts = read_labelled(data, replace(source, encoding=encoding or source.encoding))
+        ids, split, notes = classifier.encoder.encode_many(texts.texts), None, texts.notes
+    else:
+        prepared = prepared_texts(run, config)
+        sizes: dict[SplitName, int] = {
+            name: len(places) for name, places in prepared.indices.items()
+        }
+        split, notes = choose_split(sizes, split)
+        texts, encoded = prepared.split_of(split), prepared.split(split)
+        ids = [encoded.row(i) for i in range(len(encoded))]
+    logits = classify(classifier, ids, progress=progress)
+    return ClassifiedTexts(
+        texts=list(texts.texts),
+        labels=texts.labels,
+        rows=texts.rows,
+        files=[texts.files[number] for number in texts.file_numbers],
+        classes=classifier.classes,
+        logits=logits,
+        probabilities=softmax(logits, classifier.decision.temperature),
+        split=split,
+        notes=notes,
     )
 
 
-def prepared_texts(run: RunDirectory, config: "ClassificationConfig") -> "PreparedTexts":
-    """The run's own texts and splits, checked to be those that it was trained on.
+def prepared_texts(run: RunDirectory, config: ClassificationConfig) -> PreparedTexts:
+    """Return the run's own texts and splits, checked to be those that it was trained on.
 
     Raises:
         DataError: the texts are missing or are no longer what they were.
         RunError: the run has no summary, or a damaged one.
     """
-    from rnnkit.tasks.text_classification.config import LearnedEmbedding
-    from rnnkit.tasks.text_classification.data import prepare_texts
-
     check_finished(run)
     # The vectors that training started from change nothing here, and may be gigabytes.
     model = config.model.model_copy(update={"embedding": LearnedEmbedding()})
     prepared = prepare_texts(config.model_copy(update={"model": model}))
     path = config.data.path
-    files = (path,) if isinstance(path, str) else path
-    check_same_data(run, prepared.fingerprint, files=files)
+    check_same_data(run, prepared.fingerprint, files=(path,) if isinstance(path, str) else path)
     return prepared
 
 
-def classify_part(
-    classifier: Classifier,
-    prepared: "PreparedTexts",
-    *,
-    split: SplitName | None,
-    progress: Progress = lambda done, total: None,
-) -> ClassifiedTexts:
-    """One split of `prepared_texts`; without `split` as in `classify_split`.
-
-    Raises:
-        DataError: that split is empty.
-    """
-    names: tuple[SplitName, ...] = get_args(SplitName)
-    split, notes = choose_split({name: len(prepared.split(name)) for name in names}, split)
-    encoded = prepared.split(split)
-    ids = [encoded.row(i) for i in range(len(encoded))]
-    return _classified(
-        classifier, prepared.split_of(split), ids, split=split, notes=notes, progress=progress
-    )
-
-
 def check_same_texts(first: ClassifiedTexts, second: ClassifiedTexts) -> ClassifiedTexts:
-    """`second` with the classes in the order of `first`, for comparing the two text by text.
+    """Return `second` with the classes in the order of `first`, to compare the two text by text.
 
     Raises:
         DataError: they are different texts, or have different labels or classes.
@@ -146,11 +140,8 @@ def check_same_texts(first: ClassifiedTexts, second: ClassifiedTexts) -> Classif
             f"{', '.join(second.classes)}), so they cannot be compared."
         )
     order = [second.classes.index(name) for name in first.classes]
-    position = np.argsort(order)
-    same_labels = len(first) == len(second) and np.array_equal(
-        first.labels, position[second.labels]
-    )
-    if not same_labels or first.texts != second.texts:
+    labels = np.argsort(order)[second.labels]
+    if first.texts != second.texts or not np.array_equal(first.labels, labels):
         where = f"{first.split} splits" if first.split else "files"
         raise DataError(
             f"The {where} of the two runs hold different texts, so that one of them may have "
@@ -166,24 +157,48 @@ def check_same_texts(first: ClassifiedTexts, second: ClassifiedTexts) -> Classif
     )
 
 
-def _classified(
-    classifier: Classifier,
-    texts: "LabelledTexts",
-    ids: Sequence[Sequence[int]] | Sequence[np.ndarray],
-    *,
-    split: SplitName | None,
-    notes: Sequence[str],
-    progress: Progress = lambda done, total: None,
-) -> ClassifiedTexts:
-    logits = classify(classifier, ids, progress=progress)
-    return ClassifiedTexts(
-        texts=list(texts.texts),
-        labels=texts.labels,
-        rows=texts.rows,
-        files=[texts.files[number] for number in texts.file_numbers],
-        classes=classifier.classes,
-        logits=logits,
-        probabilities=softmax(logits, classifier.decision.temperature),
-        split=split,
-        notes=(*notes, *(texts.notes if split is None else ())),
-    )
+# ------------------------------------------------------------------------------ cross-validation
+
+
+def score_folds(config: ClassificationConfig, runs: Sequence[RunDirectory]) -> FoldResults:
+    """Score every fold on its own test split, which it never saw.
+
+    Args:
+        config: what the folds have in common.
+        runs: the finished runs of all folds, in their order.
+
+    Raises:
+        DataError: the texts are missing or have changed.
+        RunError: a file of a run is missing or damaged.
+    """
+    folds, scores = [], []
+    for number, run in enumerate(runs, start=1):
+        data = config.data.model_copy(update={"fold": Fold(number=number, of=len(runs))})
+        own = config.model_copy(update={"data": data})
+        texts = classify_texts(load_classifier(run), run, own, split="test")
+        scored = score_probabilities(
+            texts.probabilities,
+            texts.labels,
+            texts.classes,
+            resamples=0,
+            bins=config.evaluation.calibration_bins,
+        )
+        folds.append(texts)
+        scores.append({name: metric.value for name, metric in scored.metrics.items()})
+    return FoldResults(tuple(scores), _out_of_fold(folds), sum(map(len, folds)))
+
+
+def _out_of_fold(folds: Sequence[ClassifiedTexts]) -> bytes:
+    """Return out_of_fold.csv: every text with its place, its class, and the prediction of the fold
+    that was trained without it."""
+    buffer, classes = io.StringIO(), folds[0].classes
+    writer = csv.writer(buffer, lineterminator="\n")
+    names = (f"probability_{name}" for name in classes)
+    writer.writerow(["fold", "file", "row", "label", "predicted", *names])
+    for number, texts in enumerate(folds, start=1):
+        rows = zip(texts.files, texts.rows, texts.labels, texts.probabilities, strict=True)
+        for file, row, label, values in rows:
+            predicted = classes[int(values.argmax())]
+            digits = (f"{value:.6f}" for value in values)
+            writer.writerow([number, file, int(row), classes[int(label)], predicted, *digits])
+    return buffer.getvalue().encode("utf-8", errors="surrogatepass")

@@ -2,6 +2,7 @@
 
     read_texts -> LabelledTexts -> split_texts -> SplitIndices -> encode_texts -> PreparedTexts
 
+The cache has two entries: the texts, which all folds and settings of tokens share, and their ids.
 The vocabulary comes from the training split alone, so that nothing of the held-out texts is known
 to the model.
 """
@@ -10,14 +11,14 @@ import hashlib
 import json
 import unicodedata
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnkit.data.cache import ArrayWriter, Entry, cached
+from rnnkit.data.cache import ArrayWriter, Entry, Json, cached
 from rnnkit.data.encoded_texts import EncodedTexts, encode_texts
 from rnnkit.data.files import FileIdentity, check_unchanged, naming
 from rnnkit.data.profile import VectorStats, describe_texts, profile_texts, profile_vectors
@@ -31,7 +32,6 @@ from rnnkit.data.splits import (
     ordered_split,
     stratified_split,
 )
-from rnnkit.errors import DataError
 from rnnkit.tables.equal_texts import (
     check_separate,
     check_separate_test,
@@ -42,19 +42,15 @@ from rnnkit.tables.labelled import LabelledSource, LabelledTexts, read_labelled
 from rnnkit.tables.layouts import Layout, find_layout_files
 from rnnkit.tables.stored import read_texts_at, write_array, write_texts
 from rnnkit.tasks.text_classification.config import ClassificationConfig, ClassificationDataConfig
-from rnnkit.text.encoder import (
-    FitStats,
-    TextEncoder,
-    fit_encoder,
-)
+from rnnkit.text.encoder import TextEncoder, fit_encoder
 from rnnkit.text.vocabulary import CaseRules
 from rnnkit.text.words import WordRules
 
-_CONTENT_VERSION = 1
+_CONTENT_VERSION = 2
 """Goes up when the same files and settings give another result."""
 
-_CHUNK_TEXTS = 20_000
-_SPLITS: tuple[SplitName, ...] = ("train", "validation", "test")
+_TEXT_KEYS = {"path", "test_path", "layout", "encoding", "bad_rows", "deduplicate"}
+"""Keys of `data` that decide the texts; `labels` is another one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,8 +71,10 @@ class PreparedTexts:
     """For the user, one sentence or two each."""
     summary: dict[str, Any]
     """Statistics as JSON values: `data.json` of the run."""
-    entry: Entry
-    """The texts themselves and their places, which `split_of` decodes."""
+    texts: Entry
+    """The texts themselves, which `split_of` decodes."""
+    indices: Mapping[SplitName, NDArray[np.int64]]
+    """int64[texts of the split]: where those of each split are in `texts`."""
 
     def split(self, name: SplitName) -> EncodedTexts:
         """Return the encoded texts of one split, in the order of `split_of`'s texts."""
@@ -85,7 +83,7 @@ class PreparedTexts:
 
     def split_of(self, name: SplitName) -> LabelledTexts:
         """Return the texts themselves of one split."""
-        return read_texts_at(self.entry, np.asarray(self.entry.arrays[f"{name}_indices"]))
+        return read_texts_at(self.texts, self.indices[name])
 
 
 def prepare_texts(config: ClassificationConfig) -> PreparedTexts:
@@ -96,67 +94,50 @@ def prepare_texts(config: ClassificationConfig) -> PreparedTexts:
             mislead.
     """
     files = _identify_files(config.data)
-    entry = cached(_cache_key(config, files), lambda write: _build(config, files, write))
+    key = _texts_key(config, files)
+    texts = cached(key, lambda write: _store_texts(config, files, write))
+    key |= {
+        "data": config.data.model_dump(mode="json"),
+        "seed": config.seed,
+        "english": _english_versions(config.data),
+    }
+    entry = cached(key, lambda write: _store_ids(config, texts, write))
     encoder = TextEncoder.from_dict(json.loads(entry.document["encoder"]))
-    labels = np.asarray(entry.arrays["labels"])
-
-    def encoded(name: SplitName) -> EncodedTexts:
-        ids, offsets, indices = (
-            np.asarray(entry.arrays[f"{name}_{part}"]) for part in ("ids", "offsets", "indices")
-        )
-        return EncodedTexts(ids, offsets, labels[indices])
-
+    arrays = {name: np.asarray(array) for name, array in entry.arrays.items()}
+    indices: dict[SplitName, NDArray[np.int64]] = {
+        name: arrays[f"{name}_indices"] for name in ("train", "validation", "test")
+    }
+    labels = np.asarray(texts.arrays["labels"])
+    encoded = {
+        name: EncodedTexts(arrays[f"{name}_ids"], arrays[f"{name}_offsets"], labels[places])
+        for name, places in indices.items()
+    }
     vectors, vector_stats = _read_vectors(config, encoder)
     summary = json.loads(entry.document["summary"])
     if vector_stats is not None:
-        summary["vectors"] = profile_vectors(vector_stats, np.asarray(entry.arrays["counts"]))
+        summary["vectors"] = profile_vectors(vector_stats, arrays["counts"])
+    described = describe_texts(summary, maximum_length=encoder.maximum_length)
     return PreparedTexts(
         encoder=encoder,
-        classes=tuple(entry.document["classes"]),
-        train=encoded("train"),
-        validation=encoded("validation"),
-        test=encoded("test"),
+        classes=tuple(texts.document["classes"]),
+        **encoded,
         vectors=vectors,
         fingerprint=entry.document["fingerprint"],
-        notes=(
-            *entry.document["notes"],
-            *describe_texts(summary, maximum_length=encoder.maximum_length),
-            entry.note,
-        ),
+        notes=(*texts.document["notes"], *described, entry.note),
         summary=summary,
-        entry=entry,
+        texts=texts,
+        indices=indices,
     )
 
 
-def read_texts(
-    config: ClassificationConfig, *, test: bool = False, classes: Sequence[str] | None = None
-) -> LabelledTexts:
-    """Read the texts of `data.path`, or with `test` those of `data.test_path`.
-
-    Equal texts are dropped from `data.path` if `data.deduplicate` is set. Test files are taken as
-    they are, so that scores on them compare with those of others; `classes` are those of the
-    training files then, needed where `data.labels` does not name them.
+def read_texts(config: ClassificationConfig) -> LabelledTexts:
+    """Read the texts of `data.path`, without equal ones if `data.deduplicate` is set.
 
     Raises:
         DataError: files cannot be read, or rows cannot be used and `data.bad_rows` is not `drop`.
     """
-    data = config.data
-    if test:
-        if data.test_path is None:
-            raise DataError("There are no test files: data.test_path is not set.")
-        return read_labelled(_patterns(data.test_path), labelled_source(data, classes))
-    texts = read_labelled(_patterns(data.path), labelled_source(data))
-    return drop_equal_texts(texts) if data.deduplicate else texts
-
-
-def read_any_texts(
-    paths: Sequence[str], config: ClassificationConfig, *, classes: Sequence[str] | None = None
-) -> LabelledTexts:
-    """Read all texts of other files in the layout and with the labels of `config`.
-
-    `classes` are those of the trained model. Raises DataError as `read_texts` does.
-    """
-    return read_labelled(paths, labelled_source(config.data, classes))
+    texts = read_labelled(_patterns(config.data.path), labelled_source(config.data))
+    return drop_equal_texts(texts) if config.data.deduplicate else texts
 
 
 def labelled_source(
@@ -229,25 +210,10 @@ def encoder_rules(data: ClassificationDataConfig) -> WordRules | CaseRules:
         case "words":
             settings = tokens.model_dump(exclude={"kind", "vocabulary_size", "minimum_count"})
             return WordRules(**settings)
-        case "characters":
-            return CaseRules(lowercase=tokens.lowercase)
-        case "subwords":
+        case "characters" | "subwords":
             return CaseRules(lowercase=tokens.lowercase)
         case _:
             assert_never(tokens)
-
-
-def _fit(data: ClassificationDataConfig, texts: Sequence[str]) -> tuple[TextEncoder, FitStats]:
-    tokens = data.tokens
-    return fit_encoder(
-        texts,
-        kind=tokens.kind,
-        rules=encoder_rules(data),
-        maximum_length=data.maximum_length,
-        truncate=data.truncate,
-        vocabulary_size=None if tokens.kind == "characters" else tokens.vocabulary_size,
-        minimum_count=1 if tokens.kind == "subwords" else tokens.minimum_count,
-    )
 
 
 def _read_vectors(
@@ -293,19 +259,17 @@ def _identify_files(data: ClassificationDataConfig) -> tuple[FileIdentity, ...]:
     return tuple(found)
 
 
-def _cache_key(config: ClassificationConfig, files: Sequence[FileIdentity]) -> dict[str, Any]:
-    """Return everything that texts, splits and ids depend on."""
-    data = config.data.model_dump(mode="json")
-    # The order of the labels is that of the classes.
-    data["labels"] = None if config.data.labels is None else list(config.data.labels.items())
+def _texts_key(config: ClassificationConfig, files: Sequence[FileIdentity]) -> dict[str, Any]:
+    """Return everything that the texts, their classes and their order depend on."""
+    labels = config.data.labels
     return {
         "task": config.task,
         "version": _CONTENT_VERSION,
         "files": [[str(file.path), file.sha256] for file in files],
-        "data": data,
-        "seed": config.seed,
+        "texts": config.data.model_dump(mode="json", include=_TEXT_KEYS),
+        # The order of the labels is that of the classes.
+        "labels": None if labels is None else list(labels.items()),
         "unicode": unicodedata.unidata_version,
-        "english": _english_versions(config.data),
     }
 
 
@@ -320,56 +284,75 @@ def _english_versions(data: ClassificationDataConfig) -> list[str]:
         return []
 
 
-def _build(
+def _store_texts(
     config: ClassificationConfig, files: Sequence[FileIdentity], write: ArrayWriter
-) -> dict[str, Any]:
-    """Read, split and encode; returns the document of the cache."""
-    texts, test_texts = read_texts(config), None
-    if config.data.test_path is not None:
-        test_texts = read_texts(config, test=True, classes=texts.classes)
-        if config.data.deduplicate:
+) -> Json:
+    """Read the texts; those of the test files come after the others.
+
+    Test files are taken as they are, so that scores on them compare with those of others.
+    """
+    data, texts = config.data, read_texts(config)
+    groups = [texts]
+    if data.test_path is not None:
+        source = labelled_source(data, texts.classes)
+        test_texts = read_labelled(_patterns(data.test_path), source)
+        if data.deduplicate:
             texts = drop_shared_texts(texts, test_texts)
         else:
             check_separate_test(texts, test_texts)
-    indices = split_texts(config, texts)
+        groups = [texts, test_texts]
     for file in files:
         check_unchanged(file)
-    splits = {
-        "train": texts.select(indices.train),
-        "validation": texts.select(indices.validation),
-        "test": test_texts or texts.select(indices.test),
+    write_texts(write, groups)
+    return {
+        "classes": list(texts.classes),
+        "files": [file for group in groups for file in group.files],
+        "notes": [note for group in groups for note in group.notes],
+        "training_texts": len(texts),
+        # A text of its own: the order of the keys is part of it.
+        "stats": json.dumps(asdict(texts.stats)),
     }
-    encoder, fitted = _fit(config.data, splits["train"].texts)
+
+
+def _store_ids(config: ClassificationConfig, texts: Entry, write: ArrayWriter) -> Json:
+    """Split the texts of a cache entry, choose the vocabulary and encode them."""
+    data, tokens, number = config.data, config.data.tokens, len(texts.arrays["labels"])
+    stored = read_texts_at(texts, np.arange(number))
+    own = stored.select(np.arange(texts.document["training_texts"]))
+    indices = split_texts(config, own)
+    places = {"train": indices.train, "validation": indices.validation, "test": indices.test}
+    if data.test_path is not None:
+        places["test"] = np.arange(len(own), number)
+    splits = {name: stored.select(chosen) for name, chosen in places.items()}
+    encoder, fitted = fit_encoder(
+        splits["train"].texts,
+        kind=tokens.kind,
+        rules=encoder_rules(data),
+        maximum_length=data.maximum_length,
+        truncate=data.truncate,
+        vocabulary_size=None if tokens.kind == "characters" else tokens.vocabulary_size,
+        minimum_count=1 if tokens.kind == "subwords" else tokens.minimum_count,
+    )
     encoded, stats = {}, {}
     for name, split in splits.items():
         encoded[name], stats[name] = encode_texts(encoder, split.texts, split.labels)
         write_array(write, f"{name}_ids", encoded[name].ids)
         write_array(write, f"{name}_offsets", encoded[name].offsets)
-    fingerprint = _fingerprint(encoder, encoded, indices)
-    if test_texts is not None:
-        places = np.arange(len(texts), len(texts) + len(test_texts))
-        indices = replace(indices, test=places)
-    for name in _SPLITS:
-        write_array(write, f"{name}_indices", getattr(indices, name))
+        write_array(write, f"{name}_indices", places[name])
     write_array(write, "counts", stats["train"].counts)
-    write_texts(write, [texts] if test_texts is None else [texts, test_texts])
     summary = profile_texts(
-        texts.classes,
+        own.classes,
         labels={name: split.labels for name, split in splits.items()},
         stats=stats,
         encoder=encoder,
         distinct=fitted.distinct,
-        reading=asdict(texts.stats),
+        reading=asdict(own.stats),
     )
     return {
         # Texts of their own: the order of the keys is part of them.
         "encoder": json.dumps(encoder.to_dict()),
         "summary": json.dumps(summary),
-        "classes": list(texts.classes),
-        "files": [*texts.files, *(test_texts.files if test_texts else ())],
-        "stats": asdict(texts.stats),
-        "notes": [*texts.notes, *(test_texts.notes if test_texts else ())],
-        "fingerprint": fingerprint,
+        "fingerprint": _fingerprint(encoder, encoded, indices),
     }
 
 

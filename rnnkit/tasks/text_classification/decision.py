@@ -13,8 +13,8 @@ from rnnkit.inference.decision import (
 )
 from rnnkit.inference.scores import row_losses
 from rnnkit.runs.directory import RunDirectory
-from rnnkit.tasks.text_classification.classified import classify_part, prepared_texts
-from rnnkit.tasks.text_classification.classifier import Classifier, load_classifier
+from rnnkit.tasks.text_classification.classified import classify_texts
+from rnnkit.tasks.text_classification.classifier import load_classifier
 from rnnkit.tasks.text_classification.config import ClassificationConfig
 
 
@@ -43,15 +43,19 @@ def choose_decision(
         DataError: there is no validation split, or no threshold reaches the goal.
     """
     classifier = load_classifier(run)
-    if goal is not None:
-        _check_positive(classifier, positive)
-    prepared = prepared_texts(run, config)
-    if not len(prepared.validation):
+    classes = classifier.classes
+    if goal is not None and len(classes) != 2:
+        raise UsageError(
+            f"--threshold is for two classes; this run has {len(classes)}: {', '.join(classes)}."
+        )
+    if goal is not None and positive is not None and positive not in classes:
+        raise UsageError(f"--positive {positive!r}: this run has the classes {', '.join(classes)}.")
+    if not config.data.validation_fraction:
         raise DataError(
             "Threshold and temperature are chosen on the validation split, and this run has none "
             "(data.validation_fraction is 0)."
         )
-    texts = classify_part(classifier, prepared, split="validation")
+    texts = classify_texts(classifier, run, config, split="validation")
     decision, said = classifier.decision, []
     if calibrate:
         before = row_losses(texts.probabilities, texts.labels).mean()
@@ -64,21 +68,11 @@ def choose_decision(
             f"{before:.4f} to {after:.4f}."
         )
     if goal is not None:
-        positive = positive or classifier.classes[1]
-        index = classifier.classes.index(positive)
+        positive = positive or classes[1]
+        index = classes.index(positive)
         threshold = choose_threshold(texts.probabilities[:, index], texts.labels == index, goal)
         decision = replace(decision, threshold=threshold, positive=positive, goal=str(goal))
         said.append(f"Threshold for {goal}: {positive} from {threshold:.4f} on.")
     decision = decision.described(rows=len(texts))
     write_decision(run, decision)
     return decision, (*said, f"Stored in {run.decision}")
-
-
-def _check_positive(classifier: Classifier, positive: str | None) -> None:
-    classes = classifier.classes
-    if len(classes) != 2:
-        raise UsageError(
-            f"--threshold is for two classes; this run has {len(classes)}: {', '.join(classes)}."
-        )
-    if positive is not None and positive not in classes:
-        raise UsageError(f"--positive {positive!r}: this run has the classes {', '.join(classes)}.")

@@ -3,17 +3,10 @@
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 
-import numpy as np
-
 from rnnkit.data.splits import SplitName
 from rnnkit.inference.compare import Comparison, compare_predictions
 from rnnkit.inference.decision import Decision
-from rnnkit.inference.scores import (
-    ClassificationScores,
-    predicted_classes,
-    score_probabilities,
-    worst_errors,
-)
+from rnnkit.inference.scores import ClassificationScores, score_probabilities, worst_errors
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.runs.files import Document
 from rnnkit.runs.records import Estimate
@@ -21,10 +14,7 @@ from rnnkit.tasks.results import scores_section
 from rnnkit.tasks.text_classification.classified import (
     ClassifiedTexts,
     check_same_texts,
-    classify_files,
-    classify_part,
-    classify_split,
-    prepared_texts,
+    classify_texts,
 )
 from rnnkit.tasks.text_classification.classifier import load_classifier
 from rnnkit.tasks.text_classification.config import ClassificationConfig
@@ -110,23 +100,49 @@ class ClassEvaluation:
 
     def view(self) -> View:
         """Return the view of the evaluation: scores, confusion matrix, errors, comparison."""
-        return _view(self)
+        subject = f"{self.split} texts" if self.split else ", ".join(self.data)
+        matrix = Matrix(
+            self.texts.classes,
+            tuple(map(tuple, self.scores.confusion.tolist())),
+            caption="Rows are true classes, columns predicted ones",
+        )
+        sections = [
+            scores_section(f"{self.run} on {subject}, {self.rows:,} rows", self.metrics),
+            Section(
+                "Confusion matrix (one row for each true class, one column for each predicted)",
+                (matrix,),
+                spaced=True,
+            ),
+        ]
+        if self.worst:
+            lines = "\n".join(map(_mistake_lines, self.worst))
+            sections.append(Section("Worst errors", (Text(lines),), spaced=True))
+        if self.comparison is not None:
+            heading = f"{self.compared_with} on the same texts"
+            sections.append(Section(heading, _comparison_blocks(self.comparison), spaced=True))
+        return View(
+            title="Evaluation",
+            subject=self.run,
+            command="evaluate",
+            sections=tuple(sections),
+            document=self.to_json(),
+            notes=self.notes,
+        )
 
     def _comparison_to_json(self) -> Document | None:
         if self.comparison is None:
             return None
-        test = self.comparison.mcnemar
+        document = asdict(self.comparison)
+        test = document.pop("mcnemar")
         return {
             "run": self.compared_with,
-            "both_right": self.comparison.both_right,
-            "both_wrong": self.comparison.both_wrong,
-            "only_first_right": test.only_first,
-            "only_second_right": test.only_second,
-            "p_value": test.p_value,
-            "exact": test.exact,
-            "differences": {
-                name: asdict(value) for name, value in self.comparison.differences.items()
-            },
+            "both_right": document["both_right"],
+            "both_wrong": document["both_wrong"],
+            "only_first_right": test["only_first"],
+            "only_second_right": test["only_second"],
+            "p_value": test["p_value"],
+            "exact": test["exact"],
+            "differences": document["differences"],
         }
 
 
@@ -159,12 +175,9 @@ def evaluate(
         RunError: the run has not finished, or a file is missing or damaged.
     """
     classifier = load_classifier(run)
-    if data:
-        texts = classify_files(run, config, data, encoding=encoding)
-    else:
-        texts = classify_part(
-            classifier, prepared_texts(run, config), split=split, progress=progress
-        )
+    texts = classify_texts(
+        classifier, run, config, split=split, data=data, encoding=encoding, progress=progress
+    )
     decision, notes = classifier.decision, [*texts.notes]
     if decision.how:
         if "validation texts" in decision.how and texts.split == "validation":
@@ -173,7 +186,7 @@ def evaluate(
                 "a little too good."
             )
         notes.append(f"Decision stored in the run: {decision.how}.")
-    positive = decision.positive_index(texts.classes)
+    threshold, positive = decision.threshold, decision.positive_index(texts.classes)
     scores = score_probabilities(
         texts.probabilities,
         texts.labels,
@@ -181,39 +194,38 @@ def evaluate(
         resamples=config.evaluation.bootstrap_samples,
         seed=config.seed,
         bins=config.evaluation.calibration_bins,
-        threshold=decision.threshold,
+        threshold=threshold,
         positive=positive,
         progress=progress,
     )
     chosen = worst_errors(
-        texts.probabilities,
-        texts.labels,
-        worst,
-        threshold=decision.threshold,
-        positive=positive,
+        texts.probabilities, texts.labels, worst, threshold=threshold, positive=positive
     )
-    predicted = classifier.choose(texts.probabilities)
     return ClassEvaluation(
         run=str(run.path),
         texts=texts,
         data=tuple(data),
         decision=decision,
         scores=scores,
-        worst=tuple(_mistake(texts, int(i), int(predicted[i])) for i in chosen),
+        worst=_mistakes(texts, chosen.tolist(), texts.predicted(decision).tolist()),
         notes=(*notes, *scores.notes),
     )
 
 
-def _mistake(texts: ClassifiedTexts, index: int, predicted: int) -> Mistake:
-    label = int(texts.labels[index])
-    return Mistake(
-        file=texts.files[index],
-        row=int(texts.rows[index]),
-        label=texts.classes[label],
-        predicted=texts.classes[predicted],
-        probability=float(texts.probabilities[index, predicted]),
-        true_probability=float(texts.probabilities[index, label]),
-        text=texts.texts[index],
+def _mistakes(
+    texts: ClassifiedTexts, chosen: Sequence[int], predicted: Sequence[int]
+) -> tuple[Mistake, ...]:
+    return tuple(
+        Mistake(
+            file=texts.files[index],
+            row=int(texts.rows[index]),
+            label=texts.classes[texts.labels[index]],
+            predicted=texts.classes[predicted[index]],
+            probability=float(texts.probabilities[index, predicted[index]]),
+            true_probability=float(texts.probabilities[index, texts.labels[index]]),
+            text=texts.texts[index],
+        )
+        for index in chosen
     )
 
 
@@ -240,24 +252,11 @@ def compare(
     Raises:
         DataError: the runs hold out different texts, or have different classes.
     """
-    classifier = load_classifier(second)
-    texts = first.texts
-    other = (
-        classify_files(second, config, first.data)
-        if first.data
-        else classify_split(second, config, split=texts.split)
-    )
-    chosen = classifier.choose(other.probabilities)
-    other = check_same_texts(texts, other)
-    # Chosen before the classes were put in another order: a threshold is about one of them.
-    order = np.array([other.classes.index(label) for label in classifier.classes])
+    classifier, texts = load_classifier(second), first.texts
+    other = classify_texts(classifier, second, config, split=texts.split, data=first.data)
     comparison = compare_predictions(
-        predicted_classes(
-            texts.probabilities,
-            threshold=first.decision.threshold,
-            positive=first.decision.positive_index(texts.classes),
-        ),
-        order[chosen],
+        texts.predicted(first.decision),
+        check_same_texts(texts, other).predicted(classifier.decision),
         texts.labels,
         texts.classes,
         resamples=resamples,
@@ -267,38 +266,6 @@ def compare(
 
 
 # ---------------------------------------------------------------------------------------- view
-
-
-def _view(found: ClassEvaluation) -> View:
-    """Return the view of an evaluation: scores, confusion matrix, worst errors, comparison."""
-    subject = f"{found.split} texts" if found.split else ", ".join(found.data)
-    matrix = Matrix(
-        found.texts.classes,
-        tuple(map(tuple, found.scores.confusion.tolist())),
-        caption="Rows are true classes, columns predicted ones",
-    )
-    sections = [
-        scores_section(f"{found.run} on {subject}, {found.rows:,} rows", found.metrics),
-        Section(
-            "Confusion matrix (one row for each true class, one column for each predicted)",
-            (matrix,),
-            spaced=True,
-        ),
-    ]
-    if found.worst:
-        lines = "\n".join(map(_mistake_lines, found.worst))
-        sections.append(Section("Worst errors", (Text(lines),), spaced=True))
-    if found.comparison is not None:
-        heading = f"{found.compared_with} on the same texts"
-        sections.append(Section(heading, _comparison_blocks(found.comparison), spaced=True))
-    return View(
-        title="Evaluation",
-        subject=found.run,
-        command="evaluate",
-        sections=tuple(sections),
-        document=found.to_json(),
-        notes=found.notes,
-    )
 
 
 def _mistake_lines(mistake: Mistake) -> str:

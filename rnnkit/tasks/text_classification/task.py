@@ -24,7 +24,7 @@ def text_classification(config: ClassificationConfig) -> Task:
         return prepare_training(config, is_new=is_new)
 
     def score_folds(runs: Sequence[RunDirectory]) -> FoldResults:
-        from rnnkit.tasks.text_classification.crossval import score_folds
+        from rnnkit.tasks.text_classification.classified import score_folds
 
         return score_folds(config, runs)
 

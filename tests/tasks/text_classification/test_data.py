@@ -18,8 +18,8 @@ from rnnkit.tasks.text_classification import data
 from rnnkit.tasks.text_classification.config import ClassificationConfig
 from rnnkit.tasks.text_classification.data import (
     PreparedTexts,
+    labelled_source,
     prepare_texts,
-    read_any_texts,
     read_texts,
     split_texts,
 )
@@ -478,7 +478,7 @@ def test_pretrained_vectors(tmp_path: Path) -> None:
 def test_other_files_are_read_with_the_classes_of_the_model(tmp_path: Path) -> None:
     settings = config(table(tmp_path / "a.csv", many()))
     other = table(tmp_path / "b.csv", [("x", "p"), ("x", "p"), ("y", "p")])
-    texts = read_any_texts([str(other)], settings, classes=("n", "p"))
+    texts = read_labelled([str(other)], labelled_source(settings.data, ("n", "p")))
     assert texts.classes == ("n", "p")
     assert labels_of(texts) == ["p", "p", "p"]
 
@@ -537,6 +537,27 @@ def test_the_second_time_nothing_is_read_or_tokenized(
         second = prepare_texts(settings)
     assert contents(second) == contents(first)
     assert "reused from" in second.notes[-1]
+
+
+def test_folds_and_settings_of_tokens_share_the_texts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RNNKIT_CACHE", str(tmp_path / "cache"))
+    path, read = table(tmp_path / "a.csv", many()), []
+
+    def counting(*arguments: Any) -> LabelledTexts:
+        read.append(arguments)
+        return read_labelled(*arguments)
+
+    monkeypatch.setattr(data, "read_labelled", counting)
+    for number in range(1, 4):
+        prepare_texts(config(path, fold={"number": number, "of": 3}))
+    prepare_texts(config(path, tokens={"kind": "characters"}))
+    stored = [entry.name for entry in (tmp_path / "cache" / "corpora").glob("*/texts.npy")]
+    assert (len(read), len(stored)) == (1, 1)
+    assert len(list((tmp_path / "cache" / "corpora").iterdir())) == 1 + 3 + 1
+    prepare_texts(config(path, deduplicate=False))
+    assert len(read) == 2
 
 
 def test_a_changed_file_or_setting_is_noticed(tmp_path: Path) -> None:
