@@ -79,8 +79,7 @@ def compare(runs: tuple[str, ...], runs_dir: Path, as_json: bool) -> None:
 @runs_dir_option
 def rename(run: str, name: str, runs_dir: Path) -> None:
     """Give the run or cross-validation RUN the name NEW, in the folder where it is."""
-    from rnnkit.runs.directory import find_crossval, named_run
-    from rnnkit.runs.moving import rename_run
+    from rnnkit.runs.directory import find_crossval, named_run, rename_run
 
     chosen = find_crossval(run, runs_dir=runs_dir) or named_run(run, runs_dir=runs_dir)
     click.echo(rename_run(chosen, name).path)
@@ -92,8 +91,7 @@ def rename(run: str, name: str, runs_dir: Path) -> None:
 @runs_dir_option
 def delete(run: str, yes: bool, runs_dir: Path) -> None:
     """Delete the run or cross-validation RUN with all its files, after asking."""
-    from rnnkit.runs.directory import find_crossval, named_run
-    from rnnkit.runs.moving import delete_run
+    from rnnkit.runs.directory import delete_run, find_crossval, named_run
 
     chosen = find_crossval(run, runs_dir=runs_dir) or named_run(run, runs_dir=runs_dir)
     try:

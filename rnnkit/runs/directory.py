@@ -29,96 +29,59 @@ from rnnkit.errors import RunError, UsageError
 from rnnkit.runs.files import read_bytes, read_document, write_atomically, write_document
 
 
+class _File:
+    """A file of a run, by its place in the directory."""
+
+    def __init__(self, place: str) -> None:
+        self._place = place
+
+    def __get__(self, run: "RunDirectory", owner: type | None = None) -> Path:
+        return run.path / self._place
+
+
 @dataclass(frozen=True)
 class RunDirectory:
-    """The directory of a training run or cross-validation, and the names of its files."""
+    """The directory of a training run or cross-validation, and the paths of its files."""
 
     path: Path
+
+    config = _File("config.yaml")
+    """Resolved configuration."""
+    vocabulary = _File("vocabulary.json")
+    """Text rules and tokens."""
+    environment = _File("environment.json")
+    """Versions, device, cores, seed, commit."""
+    metrics = _File("metrics.jsonl")
+    """One JSON line per evaluation."""
+    last_checkpoint = _File("checkpoints/last.npz")
+    """Arrays and training state that a resume needs."""
+    previous_checkpoint = _File("checkpoints/previous.npz")
+    """The last but one, for when the last is damaged."""
+    best_checkpoint = _File("checkpoints/best.npz")
+    """Weights with the best score so far."""
+    keras_model = _File("model.keras")
+    """The best model in stock Keras layers."""
+    onnx_model = _File("model.onnx")
+    """The best model for inference."""
+    manifest = _File("manifest.json")
+    """Checksums of the files that have none inside."""
+    summary = _File("summary.json")
+    """Results; written last."""
+    data_summary = _File("data.json")
+    """Counts, lengths and coverage of labelled texts."""
+    decision = _File("decision.json")
+    """Threshold and temperature that `evaluate` chose and `predict` uses."""
+    report = _File("report.html")
+    """The page that `rnnkit report` writes."""
+    crossval = _File("crossval.json")
+    """Scores of a cross-validation, in the directory that holds its folds."""
+    lock_file = _File(".lock")
+    """Held by the process that trains."""
 
     @property
     def name(self) -> str:
         """Last component of the path, as in `rnnkit generate NAME`."""
         return self.path.name
-
-    @property
-    def config(self) -> Path:
-        """Resolved configuration."""
-        return self.path / "config.yaml"
-
-    @property
-    def vocabulary(self) -> Path:
-        """Text rules and tokens."""
-        return self.path / "vocabulary.json"
-
-    @property
-    def environment(self) -> Path:
-        """Versions, device, cores, seed, commit."""
-        return self.path / "environment.json"
-
-    @property
-    def metrics(self) -> Path:
-        """One JSON line per evaluation."""
-        return self.path / "metrics.jsonl"
-
-    @property
-    def last_checkpoint(self) -> Path:
-        """Arrays and training state that a resume needs."""
-        return self.path / "checkpoints" / "last.npz"
-
-    @property
-    def previous_checkpoint(self) -> Path:
-        """The last but one, for when the last is damaged."""
-        return self.path / "checkpoints" / "previous.npz"
-
-    @property
-    def best_checkpoint(self) -> Path:
-        """Weights with the best score so far."""
-        return self.path / "checkpoints" / "best.npz"
-
-    @property
-    def keras_model(self) -> Path:
-        """The best model in stock Keras layers."""
-        return self.path / "model.keras"
-
-    @property
-    def onnx_model(self) -> Path:
-        """The best model for inference."""
-        return self.path / "model.onnx"
-
-    @property
-    def manifest(self) -> Path:
-        """Checksums of the files that have none inside."""
-        return self.path / "manifest.json"
-
-    @property
-    def summary(self) -> Path:
-        """Results; written last."""
-        return self.path / "summary.json"
-
-    @property
-    def data_summary(self) -> Path:
-        """Counts, lengths and coverage of labelled texts."""
-        return self.path / "data.json"
-
-    @property
-    def decision(self) -> Path:
-        """Threshold and temperature that `evaluate` chose and `predict` uses."""
-        return self.path / "decision.json"
-
-    @property
-    def report(self) -> Path:
-        """The page that `rnnkit report` writes."""
-        return self.path / "report.html"
-
-    @property
-    def crossval(self) -> Path:
-        """Scores of a cross-validation, in the directory that holds its folds."""
-        return self.path / "crossval.json"
-
-    @property
-    def lock_file(self) -> Path:
-        """Held by the process that trains."""
-        return self.path / ".lock"
 
     @property
     def is_finished(self) -> bool:
@@ -278,6 +241,54 @@ def is_in_training(run: RunDirectory) -> bool:
         return False
 
 
+# ---------------------------------------------------------------------- renaming and deleting
+
+
+def rename_run(run: RunDirectory, name: str) -> RunDirectory:
+    """Give a run or cross-validation another name in its folder.
+
+    Raises:
+        RunError: the name is taken or no folder name, or the run is being trained.
+    """
+    check_name(name)
+    renamed = RunDirectory(run.path.with_name(name))
+    _check_idle(run)
+    if renamed.path.exists():
+        raise RunError(f"{renamed.path}: exists already; choose another name")
+    _move(run, renamed.path)
+    return renamed
+
+
+def delete_run(run: RunDirectory) -> None:
+    """Delete the directory of a run or cross-validation with everything in it.
+
+    Raises:
+        RunError: it is being trained, or cannot be deleted.
+    """
+    _check_idle(run)
+    # Out of sight first: a kill in the middle leaves no half run in the list.
+    hidden = run.path.with_name(f".{run.name}.{os.getpid()}.deleted")
+    _move(run, hidden)
+    try:
+        shutil.rmtree(hidden)
+    except OSError as error:
+        raise RunError(f"{hidden}: cannot be deleted: {error.strerror or error}") from error
+
+
+def _check_idle(run: RunDirectory) -> None:
+    folds = (RunDirectory(path) for path in run.path.glob("fold-*"))
+    for held in (run, *folds):
+        if is_in_training(held):
+            raise RunError(f"{held.path}: is being trained by another process; stop it first")
+
+
+def _move(run: RunDirectory, target: Path) -> None:
+    try:
+        run.path.rename(target)
+    except OSError as error:
+        raise RunError(f"{run.path}: cannot be moved: {error.strerror or error}") from error
+
+
 # ------------------------------------------------------------------------------------ lookup
 
 
@@ -308,7 +319,7 @@ def find_run(run: str | None, *, runs_dir: Path, tasks: Sequence[str]) -> RunDir
     """Return the run of that path or name, or the newest finished one of one of `tasks`.
 
     Raises:
-        RunError: there is none, or it is no run directory.
+        RunError: there is none, or `run` names another folder.
     """
     if run is not None:
         return named_run(run, runs_dir=runs_dir)
