@@ -1,21 +1,26 @@
-"""Batches of windows by number: a function of (plan, epoch, index), without any state.
+"""Batches by number, of windows or of texts: a function of (plan, epoch, index), without state.
 
 A training run that is resumed therefore needs two integers, the epoch and the index.
 """
 
 import math
 import mmap
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from typing import Literal, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnkit.data.splits import Splits, counted
+from rnnkit.data.encoded_texts import EncodedTexts
+from rnnkit.data.splits import counted
 from rnnkit.errors import DataError
 
 _ROUNDS = 8
+_POOL_BATCHES = 50
+_SALT = 0x7E875
+"""Keeps the order of the texts apart from other draws of the same seed."""
 _RELEASE_EVERY_ROWS = 1024
 _RELEASE_ABOVE_BYTES = 64 * 2**20
 
@@ -40,14 +45,19 @@ class Windows:
         return self.length if self.kind == "sliding" else None
 
 
+Values = NDArray[np.int32] | NDArray[np.float32]
+"""Token ids and classes, or measured numbers."""
+
+
 @dataclass(frozen=True, eq=False)
 class Batch:
-    """Inputs and the targets to predict from them."""
+    """Inputs and the targets to predict from them: ids and classes as int32, numbers as float32."""
 
-    inputs: NDArray[np.int32]
-    """int32[batch, time]"""
-    targets: NDArray[np.int32]
-    """int32[batch, time] for streams, one at every step; int32[batch, 1] for sliding windows."""
+    inputs: Values
+    """int32[batch, time] token ids, or float32[batch, time, features]."""
+    targets: Values
+    """[batch, time] with a target at every step, as for streams; [batch, 1] with one for the whole
+    row, as for sliding windows and texts. Numbers may have a last axis of features."""
     weights: NDArray[np.float32]
     """float32 like `targets`: 1, or 0 where the target is counted in another place."""
     starts_stream: bool
@@ -213,59 +223,100 @@ def count_sliding(tokens: int, *, length: int, stride: int) -> int:
     return (tokens - 1 - length) // stride + 1
 
 
-def check_windows(
-    splits: Splits,
-    *,
-    windows: Windows,
-    batch_size: int,
-    validation_fraction: float | None,
-    test_fraction: float | None,
-) -> None:
-    """Raise DataError when a split is too short for its windows. A fraction is None where the split
-    has files of its own."""
-    train = len(splits.train)
-    total = train + len(splits.validation) + len(splits.test)
-    held_out = "" if train == total else f" (of {counted(total, 'token')} in all)"
-    if train <= windows.length:
-        raise DataError(
-            f"The training text has {counted(train, 'token')}{held_out}, but a window of "
-            f"data.windows.length {windows.length:,} and the token after it need "
-            f"{windows.length + 1:,}. Lower data.windows.length"
-            f"{_or_hold_out_less(held_out)} or use a longer text."
+@dataclass(frozen=True, eq=False)
+class TextBatchPlan:
+    """Batches by number of texts with `lengths`: int[rows], their tokens.
+
+    The texts of an epoch are shuffled, put together in pools of 50 batches, sorted by length
+    within a pool and cut into batches, which are shuffled again: a batch holds little padding
+    and the epochs differ. Every text comes once in an epoch. When the batches do not come out
+    even, the last one is smaller and drawn from all lengths.
+    """
+
+    lengths: NDArray[np.integer]
+    batch_size: int
+    seed: int = 0
+    _orders: dict[int, NDArray[np.int64]] = field(default_factory=dict, init=False, repr=False)
+
+    @property
+    def batches_per_epoch(self) -> int:
+        """Number of batches that hold every text once."""
+        return -(-len(self.lengths) // self.batch_size)
+
+    def rows(self, epoch: int, index: int) -> NDArray[np.int64]:
+        """Return the indices of the texts in batch `index` (from 0) of `epoch`: int64[batch]."""
+        if not 0 <= index < self.batches_per_epoch:
+            raise IndexError(f"batch {index} of {self.batches_per_epoch}")
+        if epoch not in self._orders:
+            self._orders.clear()  # Only one epoch is read at a time.
+            self._orders[epoch] = self._order(epoch)
+        return self._orders[epoch][index * self.batch_size : (index + 1) * self.batch_size]
+
+    def batch(
+        self,
+        encoded: EncodedTexts,
+        epoch: int,
+        index: int,
+        sample_weights: NDArray[np.float32] | None = None,
+    ) -> Batch:
+        """Batch `index` (from 0) of `epoch`.
+
+        Inputs int32[batch, time], padded on the right with 0 to the longest row; targets
+        int32[batch, 1], the class; weights float32[batch, 1], that of the class in
+        `sample_weights`: float32[classes], or 1.
+        """
+        if len(encoded) != len(self.lengths):
+            raise ValueError(f"the plan is for {len(self.lengths)} texts, these are {len(encoded)}")
+        rows = self.rows(epoch, index)
+        targets = encoded.labels[rows][:, None]
+        if sample_weights is None:
+            weights = np.ones(targets.shape, np.float32)
+        else:
+            weights = sample_weights[targets].astype(np.float32)
+        return Batch(
+            inputs=padded_rows(encoded, rows), targets=targets, weights=weights, starts_stream=False
         )
-    match windows.kind:
-        case "stream":
-            if train - 1 < batch_size:
-                raise DataError(
-                    f"The training text has {counted(train, 'token')}{held_out}, too few for "
-                    f"training.batch_size {batch_size:,} streams, which need at least "
-                    f"{batch_size + 1:,}. Lower training.batch_size"
-                    f"{_or_hold_out_less(held_out)} or use a longer text."
-                )
-            needed = 2
-        case "sliding":
-            needed = windows.length + 1
-        case _:
-            assert_never(windows.kind)
-    for name, fraction, length in (
-        ("validation", validation_fraction, len(splits.validation)),
-        ("test", test_fraction, len(splits.test)),
-    ):
-        if fraction is None and length < needed:
-            raise DataError(
-                f"The {name} text (data.{name}_path) has {counted(length, 'token')}, but at least "
-                f"{needed:,} are needed. Use a longer one."
-            )
-        if fraction and length < needed:
-            raise DataError(
-                f"The {name} text has {counted(length, 'token')} (data.{name}_fraction "
-                f"{fraction:g} of {total:,}), but at least {needed:,} are needed. Raise "
-                f"data.{name}_fraction, set it to 0 for none, or use a longer text."
-            )
+
+    def _order(self, epoch: int) -> NDArray[np.int64]:
+        """int64[rows]: the texts in the order of the epoch's batches."""
+        draw = np.random.default_rng((self.seed, epoch, _SALT))
+        shuffled = draw.permutation(len(self.lengths))
+        whole = len(shuffled) - len(shuffled) % self.batch_size
+        pool = _POOL_BATCHES * self.batch_size
+        ordered = [
+            part[np.argsort(self.lengths[part], kind="stable")]
+            for start in range(0, whole, pool)
+            for part in [shuffled[start : min(start + pool, whole)]]
+        ]
+        batches = np.concatenate(ordered or [shuffled[:0]]).reshape(-1, self.batch_size)
+        return np.concatenate([draw.permutation(batches).ravel(), shuffled[whole:]])
 
 
-def _or_hold_out_less(held_out: str) -> str:
-    return ", hold out less (data.validation_fraction, data.test_fraction)" if held_out else ""
+def evaluation_batches(
+    encoded: EncodedTexts, batch_size: int
+) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int32]]]:
+    """Yield every text once, short ones first: indices int64[batch], ids int32[batch, time].
+
+    The indices bring predictions back into the order of the texts.
+    """
+    order = np.argsort(encoded.lengths, kind="stable")
+    for start in range(0, len(order), batch_size):
+        rows = order[start : start + batch_size]
+        yield rows, padded_rows(encoded, rows)
+
+
+def padded_rows(encoded: EncodedTexts, rows: NDArray[np.int64]) -> NDArray[np.int32]:
+    """Return the ids of some texts, int32[rows, time], with 0 after the shorter ones.
+
+    `[[5, 6], [7]]` -> `[[5, 6], [7, 0]]`
+    """
+    starts = encoded.offsets[rows]
+    lengths = encoded.offsets[rows + 1] - starts
+    time = np.arange(int(lengths.max(initial=0)))
+    inside = time < lengths[:, None]
+    padded = np.zeros(inside.shape, np.int32)
+    padded[inside] = encoded.ids[(starts[:, None] + time)[inside]]
+    return padded
 
 
 # A pseudo-random order of any number of windows that needs no memory: a Feistel network whose two

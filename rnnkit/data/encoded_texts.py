@@ -1,22 +1,22 @@
-"""Texts as token ids, one behind the other, and their batches by number.
+"""Labelled texts as token ids, one behind the other, and their statistics."""
 
-A batch is a function of epoch and index: nothing is remembered between batches, so that a run
-that is resumed needs these two integers only.
-"""
-
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnkit.data.batches import Batch
+from rnnkit.data.splits import counted
 from rnnkit.text.encoder import UNKNOWN, TextEncoder
 
 _CHUNK_TEXTS = 20_000
-_POOL_BATCHES = 50
-_SALT = 0x7E875
-"""Keeps the order of the texts apart from other draws of the same seed."""
+_PERCENTILES = (5, 25, 50, 75, 95)
+_BARS = 30
+_TOP_TOKENS = 30
+_MUCH_CUT = 0.2
+_LITTLE_COVERED = 0.8
+_RARE_CLASS = 0.05
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,133 +66,185 @@ class EncodingStats:
         return None if total == 0 else 1.0 - int(self.counts[UNKNOWN]) / total
 
 
-@dataclass
-class _Pieces:
-    ids: list[NDArray[np.int32]] = field(default_factory=list)
-    used: list[NDArray[np.int64]] = field(default_factory=list)
-    whole: list[NDArray[np.int64]] = field(default_factory=list)
-
-
 def encode_texts(
     encoder: TextEncoder, texts: Sequence[str], labels: NDArray[np.int32]
 ) -> tuple[EncodedTexts, EncodingStats]:
     """Encode texts with their labels, int32[texts], in chunks that need little memory."""
-    pieces = _Pieces()
+    ids: list[NDArray[np.int32]] = [np.zeros(0, np.int32)]
+    lengths, used = np.zeros(len(texts), np.int64), np.zeros(len(texts) + 1, np.int64)
     counts = np.zeros(encoder.size, np.int64)
     for start in range(0, len(texts), _CHUNK_TEXTS):
         whole = encoder.vocabulary.encode_many(texts[start : start + _CHUNK_TEXTS])
-        used = [encoder.cut(ids) for ids in whole]
+        cut = [encoder.cut(row) for row in whole]
         counts += np.bincount(_join(whole), minlength=encoder.size)
-        pieces.ids.append(_join(used))
-        pieces.used.append(np.fromiter(map(len, used), np.int64, len(used)))
-        pieces.whole.append(np.fromiter(map(len, whole), np.int64, len(whole)))
-    lengths = np.concatenate([np.zeros(1, np.int64), *pieces.used])
-    whole_lengths = np.concatenate([np.zeros(0, np.int64), *pieces.whole])
+        ids.append(_join(cut))
+        lengths[start : start + len(whole)] = [len(row) for row in whole]
+        used[start + 1 : start + 1 + len(cut)] = [len(row) for row in cut]
     encoded = EncodedTexts(
-        ids=np.concatenate([np.zeros(0, np.int32), *pieces.ids]),
-        offsets=np.cumsum(lengths),
-        labels=np.asarray(labels, np.int32),
+        ids=np.concatenate(ids), offsets=np.cumsum(used), labels=np.asarray(labels, np.int32)
     )
-    truncated = int(np.count_nonzero(whole_lengths > encoder.maximum_length))
-    return encoded, EncodingStats(whole_lengths, counts, truncated)
+    truncated = int(np.count_nonzero(lengths > encoder.maximum_length))
+    return encoded, EncodingStats(lengths, counts, truncated)
 
 
 def _join(rows: Sequence[Sequence[int]]) -> NDArray[np.int32]:
-    """int32[ids of all rows]."""
+    """Return the ids of all rows: int32[ids]."""
     return np.fromiter((index for row in rows for index in row), np.int32, sum(map(len, rows)))
 
 
+# ----------------------------------------------------- statistics of all splits, and notes on them
+
+
 @dataclass(frozen=True, eq=False)
-class TextBatchPlan:
-    """Batches by number of texts with `lengths`: int[rows], their tokens.
+class VectorStats:
+    """Pretrained vectors: `found` is bool[vocabulary without padding and <unk>]."""
 
-    The texts of an epoch are shuffled, put together in pools of 50 batches, sorted by length
-    within a pool and cut into batches, which are shuffled again: a batch holds little padding
-    and the epochs differ. Every text comes once in an epoch. When the batches do not come out
-    even, the last one is smaller and drawn from all lengths.
+    path: str
+    width: int
+    found: NDArray[np.bool_]
+
+
+def profile_texts(
+    classes: Sequence[str],
+    *,
+    labels: Mapping[str, NDArray[np.int32]],
+    stats: Mapping[str, EncodingStats],
+    encoder: TextEncoder,
+    distinct: int,
+    reading: Mapping[str, Any],
+) -> dict[str, Any]:
+    """Return statistics of the splits `train`, `validation` and `test` that are not empty.
+
+    Args:
+        classes: their names.
+        labels: int32[texts] of each split.
+        stats: of each split; lengths are in tokens before truncation.
+        encoder: chosen from the training split.
+        distinct: different tokens of the training split.
+        reading: counts of rows that were left out: `duplicates`, `contradictory`,
+            `shared_with_test`, and `dropped` by kind of fault.
     """
+    used = [name for name, codes in labels.items() if len(codes)]
+    train = stats["train"]
+    texts = sum(len(labels[name]) for name in used)
+    counts = {name: np.bincount(labels[name], minlength=len(classes)).tolist() for name in used}
+    by_class = {
+        cls: {name: counts[name][code] for name in used} for code, cls in enumerate(classes)
+    }
+    return {
+        "rows": {name: len(labels[name]) for name in used},
+        "classes": by_class,
+        "length": {name: _lengths(stats[name].lengths) for name in used},
+        "length_histogram": _histogram(train.lengths),
+        "truncated": sum(stats[name].truncated for name in used) / texts,
+        "vocabulary": {
+            "size": encoder.size,
+            "distinct": distinct,
+            "coverage": {name: stats[name].coverage for name in used},
+        },
+        "duplicates": reading["duplicates"],
+        "contradictory": reading["contradictory"],
+        "shared_with_test": reading["shared_with_test"],
+        "empty": sum(stats[name].empty for name in used),
+        "dropped": dict(reading["dropped"]),
+        "vectors": None,
+        "top_tokens": _top_tokens(encoder, train.counts),
+    }
 
-    lengths: NDArray[np.integer]
-    batch_size: int
-    seed: int = 0
-    _orders: dict[int, NDArray[np.int64]] = field(default_factory=dict, init=False, repr=False)
 
-    @property
-    def batches_per_epoch(self) -> int:
-        """Number of batches that hold every text once."""
-        return -(-len(self.lengths) // self.batch_size)
+def profile_vectors(vectors: VectorStats, counts: NDArray[np.int64]) -> dict[str, Any]:
+    """Return statistics of pretrained vectors; `counts` int64[vocabulary] are those of training."""
+    total = int(counts.sum())
+    covered = int(counts[UNKNOWN + 1 :][vectors.found].sum())
+    return {
+        "path": vectors.path,
+        "width": vectors.width,
+        "found": int(vectors.found.sum()),
+        "coverage": covered / total if total else 0.0,
+    }
 
-    def rows(self, epoch: int, index: int) -> NDArray[np.int64]:
-        """Return the indices of the texts in batch `index` (from 0) of `epoch`: int64[batch]."""
-        if not 0 <= index < self.batches_per_epoch:
-            raise IndexError(f"batch {index} of {self.batches_per_epoch}")
-        if epoch not in self._orders:
-            self._orders.clear()  # Only one epoch is read at a time.
-            self._orders[epoch] = self._order(epoch)
-        return self._orders[epoch][index * self.batch_size : (index + 1) * self.batch_size]
 
-    def batch(
-        self,
-        encoded: EncodedTexts,
-        epoch: int,
-        index: int,
-        sample_weights: NDArray[np.float32] | None = None,
-    ) -> Batch:
-        """Batch `index` (from 0) of `epoch`.
-
-        Inputs int32[batch, time], padded on the right with 0 to the longest row; targets
-        int32[batch, 1], the class; weights float32[batch, 1], that of the class in
-        `sample_weights`: float32[classes], or 1.
-        """
-        if len(encoded) != len(self.lengths):
-            raise ValueError(f"the plan is for {len(self.lengths)} texts, these are {len(encoded)}")
-        rows = self.rows(epoch, index)
-        targets = encoded.labels[rows][:, None]
-        if sample_weights is None:
-            weights = np.ones(targets.shape, np.float32)
-        else:
-            weights = sample_weights[targets].astype(np.float32)
-        return Batch(
-            inputs=padded_rows(encoded, rows), targets=targets, weights=weights, starts_stream=False
+def describe_texts(summary: Mapping[str, Any], *, maximum_length: int) -> list[str]:
+    """Return a few notes about the statistics that `profile_texts` returned."""
+    rows, names = summary["rows"], {"train": "training"}
+    parts = [f"{number:,} {names.get(split, split)}" for split, number in rows.items()]
+    classes = ", ".join(
+        f"{sum(by_split.values()):,} {name}" for name, by_split in summary["classes"].items()
+    )
+    notes = [f"{counted(sum(rows.values()), 'text')} ({classes}): {', '.join(parts)}."]
+    length = summary["length"]["train"]
+    cut = summary["truncated"]
+    line = (
+        f"Tokens per text: median {length['p50']:,.0f}, 95 % up to {length['p95']:,.0f}, "
+        f"longest {length['max']:,}; "
+        f"{f'{_percent(cut)} are' if cut else 'none is'} cut to {maximum_length:,}."
+    )
+    if cut > _MUCH_CUT:
+        line += " A larger data.maximum_length keeps more of them."
+    notes.append(line)
+    vocabulary = summary["vocabulary"]
+    coverage = {name: found for name, found in vocabulary["coverage"].items() if found is not None}
+    covered = ", ".join(
+        f"{_percent(found)} of the {names.get(name, name)} tokens"
+        for name, found in coverage.items()
+    )
+    line = (
+        f"Vocabulary: {counted(vocabulary['size'], 'id')} for "
+        f"{counted(vocabulary['distinct'], 'different token')}"
+    )
+    line += f"; it covers {covered}." if covered else "."
+    if coverage and min(coverage.values()) < _LITTLE_COVERED:
+        line += " A larger vocabulary, characters or subwords would cover more."
+    notes.append(line)
+    if empty := summary["empty"]:
+        holds = "holds no token and is" if empty == 1 else "hold no token and are"
+        notes.append(f"{counted(empty, 'text')} {holds} read as a single <unk>.")
+    train = {name: by_split["train"] for name, by_split in summary["classes"].items()}
+    rarest = min(train, key=train.__getitem__)
+    if train[rarest] < _RARE_CLASS * sum(train.values()):
+        notes.append(
+            f"Class {rarest!r} is rare: {train[rarest]:,} of {sum(train.values()):,} training "
+            "texts. Look at macro_f1 rather than accuracy; training.class_weights: balanced may "
+            "help."
         )
-
-    def _order(self, epoch: int) -> NDArray[np.int64]:
-        """int64[rows]: the texts in the order of the epoch's batches."""
-        draw = np.random.default_rng((self.seed, epoch, _SALT))
-        shuffled = draw.permutation(len(self.lengths))
-        whole = len(shuffled) - len(shuffled) % self.batch_size
-        pool = _POOL_BATCHES * self.batch_size
-        ordered = [
-            part[np.argsort(self.lengths[part], kind="stable")]
-            for start in range(0, whole, pool)
-            for part in [shuffled[start : min(start + pool, whole)]]
-        ]
-        batches = np.concatenate(ordered or [shuffled[:0]]).reshape(-1, self.batch_size)
-        return np.concatenate([draw.permutation(batches).ravel(), shuffled[whole:]])
+    if (vectors := summary["vectors"]) is not None:
+        notes.append(
+            f"Vectors of {vectors['width']:,} numbers: {vectors['found']:,} of "
+            f"{vocabulary['size'] - 2:,} tokens have one, {_percent(vectors['coverage'])} of the "
+            "training tokens."
+        )
+    return notes
 
 
-def evaluation_batches(
-    encoded: EncodedTexts, batch_size: int
-) -> Iterator[tuple[NDArray[np.int64], NDArray[np.int32]]]:
-    """Yield every text once, short ones first: indices int64[batch], ids int32[batch, time].
-
-    The indices bring predictions back into the order of the texts.
-    """
-    order = np.argsort(encoded.lengths, kind="stable")
-    for start in range(0, len(order), batch_size):
-        rows = order[start : start + batch_size]
-        yield rows, padded_rows(encoded, rows)
+def _lengths(lengths: NDArray[np.int64]) -> dict[str, float | int]:
+    values = np.percentile(lengths, _PERCENTILES).tolist()
+    named = {f"p{percent}": value for percent, value in zip(_PERCENTILES, values, strict=True)}
+    return {**named, "max": int(lengths.max()), "mean": float(lengths.mean())}
 
 
-def padded_rows(encoded: EncodedTexts, rows: NDArray[np.int64]) -> NDArray[np.int32]:
-    """Return the ids of some texts, int32[rows, time], with 0 after the shorter ones.
+def _histogram(lengths: NDArray[np.int64]) -> dict[str, list[int]]:
+    """About 30 bars of equal width in whole tokens; the last holds everything above the 99th
+    percentile."""
+    top = max(1, int(np.percentile(lengths, 99)))
+    step = -(-(top + 1) // _BARS)
+    edges = np.arange(0, top + 1 + step, step)
+    counts, _ = np.histogram(np.minimum(lengths, edges[-1]), edges)
+    return {"edges": edges.tolist(), "counts": counts.tolist()}
 
-    `[[5, 6], [7]]` -> `[[5, 6], [7, 0]]`
-    """
-    starts = encoded.offsets[rows]
-    lengths = encoded.offsets[rows + 1] - starts
-    time = np.arange(int(lengths.max(initial=0)))
-    inside = time < lengths[:, None]
-    padded = np.zeros(inside.shape, np.int32)
-    padded[inside] = encoded.ids[(starts[:, None] + time)[inside]]
-    return padded
+
+def _top_tokens(encoder: TextEncoder, counts: NDArray[np.int64]) -> list[list[str | int]]:
+    order = np.argsort(-counts, kind="stable")[: _TOP_TOKENS + 1].tolist()
+    return [
+        [encoder.vocabulary.token_of(index), int(counts[index])]
+        for index in order
+        if index > UNKNOWN and counts[index]
+    ][:_TOP_TOKENS]
+
+
+def _percent(fraction: float) -> str:
+    """`0.9834 -> "98.3 %"`; a fraction above 0 is never shown as 0, one below 1 never as 100."""
+    if 0 < fraction < 0.0005:
+        return "less than 0.1 %"
+    if 0.9995 <= fraction < 1:
+        return "more than 99.9 %"
+    return f"{100 * fraction:.1f} %".replace(".0 %", " %")

@@ -9,9 +9,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from rnnkit.data import batches
-from rnnkit.data.batches import BatchPlan, Windows, check_windows, permute
+from rnnkit.data.batches import BatchPlan, Windows, permute
 from rnnkit.data.splits import split_contiguous
 from rnnkit.errors import DataError
+from rnnkit.tasks.language_model.data import check_windows
 
 fractions = st.sampled_from([0.0, 0.1, 0.05, 0.3, 0.25, 1 / 3, 0.45])
 

@@ -6,7 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from rnnkit.data.encoded_texts import EncodedTexts, TextBatchPlan, evaluation_batches
+from rnnkit.data.batches import TextBatchPlan, evaluation_batches
+from rnnkit.data.encoded_texts import EncodedTexts
 
 LENGTHS = st.lists(st.integers(1, 30), min_size=1, max_size=400)
 

@@ -8,17 +8,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnkit.config.base import layer_sizes
-from rnnkit.data.batches import Windows, check_windows
+from rnnkit.data.batches import Windows
 from rnnkit.data.corpus import CHUNK_BYTES, open_corpus
-from rnnkit.data.counting import CorpusSource, CorpusStats
+from rnnkit.data.counting import CorpusSource, CorpusStats, SplitStats
 from rnnkit.data.files import FileIdentity, SourceFile, find_files, identify
-from rnnkit.data.splits import SplitName, Splits, split_contiguous
+from rnnkit.data.splits import SplitName, Splits, counted, split_contiguous
 from rnnkit.data.vectors import read_vectors
-from rnnkit.errors import ConfigError
+from rnnkit.errors import ConfigError, DataError
 from rnnkit.tasks.language_model.config import LanguageConfig
-from rnnkit.tasks.language_model.notes import describe_corpus
 from rnnkit.text.cleaning import TextRules
 from rnnkit.text.vocabulary import Vocabulary
+
+_LITTLE_KNOWN = 0.8
 
 
 @dataclass(frozen=True, eq=False)
@@ -192,3 +193,129 @@ def _check_width(config: LanguageConfig, width: int) -> None:
             f"model.input.path have {width:,} numbers and units is {last:,}. Make them equal or "
             "remove tie_weights."
         )
+
+
+def check_windows(
+    splits: Splits,
+    *,
+    windows: Windows,
+    batch_size: int,
+    validation_fraction: float | None,
+    test_fraction: float | None,
+) -> None:
+    """Raise DataError when a split is too short for its windows. A fraction is None where the split
+    has files of its own."""
+    train = len(splits.train)
+    total = train + len(splits.validation) + len(splits.test)
+    held_out = "" if train == total else f" (of {counted(total, 'token')} in all)"
+    if train <= windows.length:
+        raise DataError(
+            f"The training text has {counted(train, 'token')}{held_out}, but a window of "
+            f"data.windows.length {windows.length:,} and the token after it need "
+            f"{windows.length + 1:,}. Lower data.windows.length"
+            f"{_or_hold_out_less(held_out)} or use a longer text."
+        )
+    match windows.kind:
+        case "stream":
+            if train - 1 < batch_size:
+                raise DataError(
+                    f"The training text has {counted(train, 'token')}{held_out}, too few for "
+                    f"training.batch_size {batch_size:,} streams, which need at least "
+                    f"{batch_size + 1:,}. Lower training.batch_size"
+                    f"{_or_hold_out_less(held_out)} or use a longer text."
+                )
+            needed = 2
+        case "sliding":
+            needed = windows.length + 1
+        case _:
+            assert_never(windows.kind)
+    for name, fraction, length in (
+        ("validation", validation_fraction, len(splits.validation)),
+        ("test", test_fraction, len(splits.test)),
+    ):
+        if fraction is None and length < needed:
+            raise DataError(
+                f"The {name} text (data.{name}_path) has {counted(length, 'token')}, but at least "
+                f"{needed:,} are needed. Use a longer one."
+            )
+        if fraction and length < needed:
+            raise DataError(
+                f"The {name} text has {counted(length, 'token')} (data.{name}_fraction "
+                f"{fraction:g} of {total:,}), but at least {needed:,} are needed. Raise "
+                f"data.{name}_fraction, set it to 0 for none, or use a longer text."
+            )
+
+
+def _or_hold_out_less(held_out: str) -> str:
+    return ", hold out less (data.validation_fraction, data.test_fraction)" if held_out else ""
+
+
+# ---------------------------------------------------------------------------- notes for the user
+
+
+def describe_corpus(stats: CorpusStats) -> list[str]:
+    """Return notes about newlines, rare characters or words, and damaged ones."""
+    notes = []
+    if with_bom := sum(file.has_bom for file in stats.files):
+        notes.append(f"{_files(with_bom, 'begins', 'begin')} with a byte order mark, not read.")
+    styles = {
+        "CRLF": sum(file.crlf > 0 for file in stats.files),
+        "CR": sum(file.cr > 0 for file in stats.files),
+        "LF": sum(file.lf > 0 for file in stats.files),
+    }
+    if styles["CRLF"] or styles["CR"]:
+        found = ", ".join(f"{style} in {_files(n)}" for style, n in styles.items() if n)
+        kept = stats.vocabulary.cleaning.newlines == "keep"
+        notes.append(f"Newlines: {found}; {'kept as they are' if kept else 'all read as LF'}.")
+    if stats.vocabulary.kind == "words":
+        notes += _about_words(stats, stats.vocabulary)
+    elif stats.rare:
+        notes.append(
+            f"{stats.rare:,} rare characters ({stats.rare_occurrences:,} of "
+            f"{stats.characters:,}) became <unk>."
+        )
+    if stats.damaged_characters:
+        notes.append(
+            f"The text holds U+FFFD {stats.damaged_characters:,} times: an earlier conversion "
+            "replaced what it could not read."
+        )
+    return notes
+
+
+def _files(number: int, one: str = "", more: str = "") -> str:
+    return f"1 file {one}".rstrip() if number == 1 else f"{number:,} files {more}".rstrip()
+
+
+def _about_words(stats: CorpusStats, vocabulary: Vocabulary) -> list[str]:
+    training = stats.splits[0]
+    shares = [
+        f"{_known(split)} of the {name} tokens"
+        for name, split in zip(("training", "validation", "test"), stats.splits, strict=True)
+        if split.tokens
+    ]
+    words = vocabulary.words
+    line = (
+        f"Vocabulary: {len(words):,} of the {len(words) + stats.rare:,} different words of the "
+        f"training split; it covers {', '.join(shares)}."
+    )
+    if any(_known_fraction(split) < _LITTLE_KNOWN for split in stats.splits if split.tokens):
+        line += " A larger vocabulary or subwords would cover more."
+    notes = [line]
+    unknown = sum(split.unknown for split in stats.splits[1:])
+    if unknown and not training.unknown:
+        notes.append(
+            f"{unknown:,} held-out words are unknown, and the training split has no <unk> to learn "
+            "from, since every word of it is kept: the score counts each as next to impossible. "
+            "data.minimum_count: 2 reads words that occur once as <unk>."
+        )
+    return notes
+
+
+def _known_fraction(split: SplitStats) -> float:
+    return 1.0 - split.unknown / split.tokens
+
+
+def _known(split: SplitStats) -> str:
+    if not split.unknown:
+        return "all"
+    return f"{min(100 * _known_fraction(split), 99.9):.1f} %"

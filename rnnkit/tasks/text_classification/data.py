@@ -19,9 +19,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnkit.data.cache import ArrayWriter, Entry, Json, cached
-from rnnkit.data.encoded_texts import EncodedTexts, encode_texts
+from rnnkit.data.encoded_texts import (
+    EncodedTexts,
+    VectorStats,
+    describe_texts,
+    encode_texts,
+    profile_texts,
+    profile_vectors,
+)
 from rnnkit.data.files import FileIdentity, check_unchanged, naming
-from rnnkit.data.profile import VectorStats, describe_texts, profile_texts, profile_vectors
 from rnnkit.data.splits import (
     SplitIndices,
     SplitName,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-from rnnkit.data.encoded_texts import TextBatchPlan, evaluation_batches
+from rnnkit.data.batches import TextBatchPlan, evaluation_batches
 from rnnkit.inference.scores import WeightedScores, softmax, target_losses
 from rnnkit.network.keras import build_training_model
 from rnnkit.runs.directory import RunDirectory
