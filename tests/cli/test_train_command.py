@@ -419,3 +419,17 @@ def test_on_a_terminal_there_is_a_bar_and_ctrl_c_works(folder: Path) -> None:
     step = read_checkpoint(folder / "runs/mine/checkpoints/last.npz")[1]["state"]["step"]
     assert f"Stopped after step {step};" in said
     assert step > 0
+
+
+def test_a_dry_run_checks_the_data_and_leaves_nothing(run_cli: RunCli, folder: Path) -> None:
+    result = run_cli("train", "tiny.yaml", "--dry-run")
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert result.stderr.startswith("Reading tiny.yaml")
+    assert "TensorFlow" not in result.stderr
+    assert run_cli("train", "tiny.yaml", "--dry-run", "--quiet").stderr == ""
+    assert run_cli("train", "tiny.yaml", "--dry-run", "--set", "data.path=no.txt").exit_code == 4
+    assert run_cli("train", "--resume", "mine", "--dry-run").exit_code == 2
+    assert not (folder / "runs").exists()
+    missing = run_cli("train", "nofile.yaml")
+    assert missing.exit_code == 3
+    assert missing.stderr.startswith("Error: nofile.yaml: no such file")
