@@ -394,7 +394,7 @@ class Model:
 
     def report(self, *, split: Split | None = None) -> "View":
         """Return the report of the run, which notebooks show as a page."""
-        from rnnkit.report.page import report
+        from rnnkit.report import report
 
         return report(self.directory, split=split)
 

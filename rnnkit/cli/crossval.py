@@ -1,15 +1,13 @@
 """`rnnkit crossval`: how well a configuration does on every part of its texts in turn."""
 
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import click
 
+from rnnkit.cli.answer import emit
 from rnnkit.cli.options import json_option, quiet_option, runs_dir_option
 from rnnkit.errors import UsageError
-
-if TYPE_CHECKING:  # loads NumPy
-    from rnnkit.experiment import CrossValidation
 
 
 @click.command("crossval")
@@ -40,7 +38,7 @@ def command(
     """Train and test CONFIG on every fold of a stratified k-fold division in turn.
 
     Each fold is an ordinary run in the directory (fold-01, fold-02, ...), tested on texts that it
-    never saw; the validation part, which may decide when to stop, is taken from the others. The
+    never saw; the validation split, which may decide when to stop, is taken from the others. The
     directory also gets crossval.json and out_of_fold.csv, which has a prediction for every text.
     low and high are the ends of a 95 % interval of the mean (Nadeau and Bengio 2003).
 
@@ -55,7 +53,9 @@ def command(
         raise UsageError("--resume goes on with what DIR was started with; leave the others out")
     from rnnkit import experiment
     from rnnkit.cli.display import stop_signals, training_display
-    from rnnkit.runs.directory import check_name
+    from rnnkit.listing import crossval_view
+    from rnnkit.runs.crossval import crossval_details
+    from rnnkit.runs.directory import RunDirectory, check_name
     from rnnkit.tasks.task import load_config
 
     with stop_signals() as should_stop, training_display(quiet=quiet) as observe:
@@ -74,38 +74,6 @@ def command(
                 observe=observe,
                 should_stop=should_stop,
             )
-    if as_json:
-        from rnnkit.cli.answer import print_json
-
-        print_json({"crossval": str(found.directory), **found.to_json()})
-    else:
-        _show(found)
-
-
-def _show(found: "CrossValidation") -> None:
-    from rnnkit.views.formats import number
-    from rnnkit.views.terminal import format_table
-
-    rows = [
-        (
-            name,
-            *(
-                number(value, 4)
-                for value in (
-                    metric.mean.value,
-                    metric.mean.low,
-                    metric.mean.high,
-                    metric.deviation,
-                    min(metric.folds),
-                    max(metric.folds),
-                )
-            ),
-        )
-        for name, metric in found.metrics.items()
-    ]
-    header = ("metric", "mean", "low", "high", "deviation", "lowest", "highest")
-    click.echo(
-        f"{found.directory}, {found.folds} folds, {max(found.seconds):.0f} s of training at most "
-        "each\n"
-    )
-    click.echo(format_table(header, rows, left=(0,)))
+    details = crossval_details(RunDirectory(found.directory), load_config)
+    document = {"crossval": str(found.directory), **found.to_json()}
+    emit(replace(crossval_view(details), document=document), as_json=as_json)

@@ -40,7 +40,7 @@ def command(
       rnnkit report
       rnnkit report shakespeare --output shakespeare.html
     """
-    from rnnkit.report.page import crossval_report, report
+    from rnnkit.report import crossval_report, report
     from rnnkit.runs.crossval import crossval_details
     from rnnkit.runs.directory import find_crossval, named_run, newest_run
     from rnnkit.runs.files import write_atomically

@@ -24,7 +24,7 @@ def list_command(runs_dir: Path, as_json: bool) -> None:
     a row that says so. Of a cross-validation, loss and accuracy are those of the texts that were
     held out, the mean over all folds.
     """
-    from rnnkit.report.listing import list_view
+    from rnnkit.listing import list_view
     from rnnkit.runs.listing import overviews
 
     found = overviews(runs_dir)
@@ -43,7 +43,7 @@ def show(run: str | None, runs_dir: Path, as_json: bool) -> None:
 
     Without RUN, the newest one, finished or not. Of a cross-validation: the scores of all folds.
     """
-    from rnnkit.report.listing import crossval_view, run_view
+    from rnnkit.listing import crossval_view, run_view
     from rnnkit.runs.crossval import crossval_details
     from rnnkit.runs.directory import find_crossval, named_run, newest_run
     from rnnkit.runs.listing import run_details
@@ -64,7 +64,7 @@ def compare(runs: tuple[str, ...], runs_dir: Path, as_json: bool) -> None:
     """Compare two or more runs: scores, and the settings that differ."""
     if len(runs) < 2:
         raise click.UsageError("compare takes two or more runs.")
-    from rnnkit.report.listing import comparison_view
+    from rnnkit.listing import comparison_view
     from rnnkit.runs.directory import named_run
     from rnnkit.runs.listing import compare as compare_runs
     from rnnkit.tasks.task import load_config

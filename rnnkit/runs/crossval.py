@@ -28,6 +28,8 @@ class CrossvalDetails:
     """Means over the folds with 95 % intervals; empty before all folds are trained."""
     deviations: Mapping[str, float]
     """Standard deviations between the folds."""
+    folds: Mapping[str, tuple[float, ...]]
+    """Scores of every fold."""
     runs: tuple[Overview, ...]
     """The folds that have begun."""
 
@@ -54,6 +56,7 @@ def crossval_details(directory: RunDirectory, load_config: LoadConfig) -> Crossv
     content = read_document(directory.crossval, "crossval")
     metrics = crossval_metrics(content)
     deviations = {name: finite(content["metrics"][name].get("deviation")) for name in metrics}
+    folds = {name: content["metrics"][name].get("folds") for name in metrics}
     settings, config_text = configuration(directory, load_config)
     runs = sorted(list_runs(directory.path), key=lambda run: run.name)
     return CrossvalDetails(
@@ -62,5 +65,10 @@ def crossval_details(directory: RunDirectory, load_config: LoadConfig) -> Crossv
         config_text=config_text,
         metrics=metrics,
         deviations={name: value for name, value in deviations.items() if value is not None},
+        folds={
+            name: tuple(value for value in values if finite(value) is not None)
+            for name, values in folds.items()
+            if isinstance(values, list)
+        },
         runs=tuple(overview_or_problem(run) for run in runs),
     )

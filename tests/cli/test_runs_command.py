@@ -422,7 +422,14 @@ def test_a_cross_validation_is_shown_with_its_folds(
 ) -> None:
     result = run_cli("runs", "show", "cv", "--runs-dir", crossval.parent)
     assert result.exit_code == 0
-    for expected in ("2 of them trained, 1 min 30 s", "0.9000", "0.8000", "fold-01", "fold-02"):
+    for expected in (
+        "2 of them trained, 1 min 30 s",
+        "0.9000",
+        "0.8000",
+        "0.8500",
+        "fold-01",
+        "fold-02",
+    ):
         assert expected in result.stdout
     shown = json.loads(run_cli("runs", "show", crossval, "--json").stdout)
     assert shown["metrics"]["accuracy"]["deviation"] == 0.05

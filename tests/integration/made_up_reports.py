@@ -10,7 +10,7 @@ from rnnkit.inference.decision import Decision
 from rnnkit.inference.decoding import LanguageModel
 from rnnkit.inference.runtime import GenerationDefaults
 from rnnkit.inference.scores import predicted_classes, score_probabilities, worst_errors
-from rnnkit.report.page import training_section, whole_report
+from rnnkit.report import training_section, whole_report
 from rnnkit.runs.listing import Overview, RunDetails, Setting
 from rnnkit.runs.records import MetricsLine, Sample, Summary
 from rnnkit.tasks.language_model import sections as language

@@ -16,7 +16,7 @@ from made_up_reports import (
 )
 from read_page import Page, check_that_nothing_is_loaded
 
-from rnnkit.report.page import training_section, whole_report
+from rnnkit.report import training_section, whole_report
 from rnnkit.runs.listing import RunDetails
 from rnnkit.runs.records import MetricsLine
 from rnnkit.tasks.text_classification.sections import ClassReport, report_view

@@ -166,6 +166,10 @@ def test_cross_validation_covers_every_text_once_and_goes_on(
     again = run_cli("crossval", "--resume", "cv", "--json")
     assert again.exit_code == 0, again.stderr
     assert (folder / "out_of_fold.csv").read_text("utf-8").splitlines() == rows
+    shown = run_cli("crossval", "--resume", "cv").stdout
+    assert shown == run_cli("runs", "show", "cv").stdout
+    for value in (min(by_fold), max(by_fold)):
+        assert f"{value:.4f}" in shown
     assert run_cli("crossval", "r.yaml", *options).exit_code == 5  # the name is taken
     assert run_cli("crossval", "--resume", "cv", "--folds", 4).exit_code == 2
 

@@ -1,12 +1,12 @@
 """The report of a run: what its files hold, scored on held-out data, as a page."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from rnnkit.data.splits import SplitName
 from rnnkit.errors import DataError
+from rnnkit.listing import crossval_table, seconds
 from rnnkit.network.cells import cell_title
-from rnnkit.report.listing import crossval_table
 from rnnkit.runs.crossval import CrossvalDetails
 from rnnkit.runs.directory import RunDirectory, not_finished
 from rnnkit.runs.listing import Overview, RunDetails, Setting, run_details
@@ -88,16 +88,15 @@ def whole_report(details: RunDetails, own: View) -> View:
         own: title, sections and tiles of the task.
     """
     overview, summary = details.overview, details.summary
-    layers = " × ".join(str(size) for size in overview.units)
-    facts = [overview.status, f"{cell_title(overview.cell) or MISSING} {layers}".strip()]
+    described = [overview.status, _network(overview)]
     if summary is not None and summary.parameters is not None:
-        facts.append(count(summary.parameters, "parameter"))
+        described.append(count(summary.parameters, "parameter"))
     if summary is not None and summary.finished_at:
-        facts.append(summary.finished_at.replace("T", " ").replace("+00:00", " UTC"))
+        described.append(summary.finished_at.replace("T", " ").replace("+00:00", " UTC"))
     return replace(
         own,
         subject=overview.name,
-        summary=" · ".join(facts),
+        summary=" · ".join(described),
         tiles=(*(own.tiles or _recorded_tiles(details)), *_time_tiles(details)),
         sections=(
             *own.sections,
@@ -110,7 +109,6 @@ def whole_report(details: RunDetails, own: View) -> View:
 def crossval_report(details: CrossvalDetails) -> View:
     """Return the report of a cross-validation: scores over all folds, the folds, the settings."""
     found = details.overview
-    header = ("fold", "status", "steps", "validation loss", "accuracy", "time")
     folds = [
         (
             run.name,
@@ -118,30 +116,38 @@ def crossval_report(details: CrossvalDetails) -> View:
             number(run.steps),
             number(run.validation_loss, 4),
             number(run.accuracy, 4),
-            duration(_seconds(run)),
+            duration(seconds(run)),
         )
         for run in details.runs
     ]
-    layers = " × ".join(str(size) for size in found.units)
+    header = ("fold", "status", "steps", "validation loss", "accuracy", "time")
     return View(
         title="Cross-validation",
         subject=found.name,
         command="report",
-        summary=f"{found.status} · {cell_title(found.cell) or MISSING} {layers} · "
-        f"{count(found.folds or 0, 'fold')}",
+        summary=f"{found.status} · {_network(found)} · {count(found.folds or 0, 'fold')}",
         sections=(
-            Section("Scores", (crossval_table(details),), name="scores",
-                    lead="Every text was scored by the model that was trained without it."),
-            Section("Folds", (table(header, folds, left=("fold", "status"), caption="Runs"),),
-                    name="folds", lead="Loss and accuracy are those of the validation splits."),
+            Section(
+                "Scores",
+                (crossval_table(details),),
+                name="scores",
+                lead="Every text was scored by the model that was trained without it.",
+            ),
+            Section(
+                "Folds",
+                (table(header, folds, left=("fold", "status"), caption="Runs"),),
+                name="folds",
+                lead="Loss and accuracy are those of the validation splits.",
+            ),
             _configuration(details.settings, details.config_text),
         ),
         document=details.to_json(),
-    )  # fmt: skip
+    )
 
 
-def _seconds(overview: Overview) -> float | None:
-    return None if overview.minutes is None else 60 * overview.minutes
+def _network(overview: Overview) -> str:
+    layers = " × ".join(str(size) for size in overview.units)
+    return f"{cell_title(overview.cell) or MISSING} {layers}".strip()
 
 
 # -------------------------------------------------------------------------------------- tiles
@@ -169,7 +175,7 @@ def _recorded_tiles(details: RunDetails) -> list[Tile]:
 def _time_tiles(details: RunDetails) -> list[Tile]:
     overview, summary = details.overview, details.summary
     steps = count(overview.steps or 0, "step")
-    tiles = [Tile("Training time", duration(_seconds(overview)), steps)]
+    tiles = [Tile("Training time", duration(seconds(overview)), steps)]
     speed = None if summary is None else summary.metric("tokens_per_second")
     if speed is None and details.lines:
         speed = details.lines[-1].metric("tokens_per_second")
@@ -181,66 +187,93 @@ def _time_tiles(details: RunDetails) -> list[Tile]:
 # ----------------------------------------------------------------------------------- training
 
 
+@dataclass(frozen=True)
+class _Curves:
+    """Metrics over the steps of training in one figure; `names` maps each to its label."""
+
+    names: Mapping[str, str]
+    title: str
+    caption: str
+    y_title: str = ""
+    """By default the title."""
+    y: Axis = field(default_factory=Axis)
+    of_evaluations: bool = False
+    """Whether lines between two evaluations are left out."""
+
+
+_LOSS = _Curves(
+    {"train_loss": "training", "validation_loss": "validation"},
+    "Loss",
+    "Mean loss in nats since the point before (training) and on held-out data (validation)",
+    y_title="loss (nats)",
+)
+_OTHERS = (
+    _Curves(
+        {"train_accuracy": "training", "validation_accuracy": "validation"},
+        "Accuracy",
+        "Fraction of correct predictions",
+        y=Axis(unit="percent"),
+        of_evaluations=True,
+    ),
+    _Curves(
+        {
+            "validation_macro_f1": "macro F1",
+            "validation_balanced_accuracy": "balanced accuracy",
+            "validation_roc_auc": "ROC AUC",
+        },
+        "Other scores on the validation split",
+        "Scores on the validation split",
+        y_title="score",
+        of_evaluations=True,
+    ),
+    _Curves(
+        {"bits_per_character": "validation"},
+        "Bits per character",
+        "The validation loss in bits per character, comparable across vocabularies",
+        of_evaluations=True,
+    ),
+    _Curves(
+        {"perplexity_per_word": "validation"},
+        "Perplexity per word",
+        "The validation loss as a perplexity per word, comparable across vocabularies",
+        of_evaluations=True,
+    ),
+    _Curves(
+        {"learning_rate": "learning rate"},
+        "Learning rate",
+        "The learning rate of the schedule",
+        y=Axis(low=0.0),
+    ),
+    _Curves(
+        {"gradient_norm": "gradient norm"},
+        "Gradient norm",
+        "The global norm of the gradient before clipping",
+        y=Axis(low=0.0),
+    ),
+    _Curves(
+        {"tokens_per_second": "tokens per second"},
+        "Speed",
+        "Training speed, evaluation and compilation not counted",
+        y_title="tokens per second",
+        y=Axis(low=0.0),
+    ),
+)
+
+
 def training_section(details: RunDetails) -> Section:
     """Return curves of loss, scores, learning rate, gradient norm and speed, and their table."""
     lines, evaluations = details.lines, details.evaluations
     if not lines:
         return Section("Training", lead="Nothing has been evaluated yet.", name="training")
-    figures = (
-        _loss_figure(details),
-        _figure(
-            evaluations,
-            {"train_accuracy": "training", "validation_accuracy": "validation"},
-            title="Accuracy",
-            caption="Fraction of correct predictions",
-            y=Axis(unit="percent"),
-        ),
-        _figure(
-            evaluations,
-            {
-                "validation_macro_f1": "macro F1",
-                "validation_balanced_accuracy": "balanced accuracy",
-                "validation_roc_auc": "ROC AUC",
-            },
-            title="Other scores on the validation split",
-            y_title="score",
-            caption="Scores on the validation split",
-        ),
-        _figure(
-            evaluations,
-            {"bits_per_character": "validation"},
-            title="Bits per character",
-            caption="The validation loss in bits per character, comparable across vocabularies",
-        ),
-        _figure(
-            evaluations,
-            {"perplexity_per_word": "validation"},
-            title="Perplexity per word",
-            caption="The validation loss as a perplexity per word, comparable across vocabularies",
-        ),
-        _figure(
-            lines,
-            {"learning_rate": "learning rate"},
-            title="Learning rate",
-            caption="The learning rate of the schedule",
-            y=Axis(low=0.0),
-        ),
-        _figure(
-            lines,
-            {"gradient_norm": "gradient norm"},
-            title="Gradient norm",
-            caption="The global norm of the gradient before clipping",
-            y=Axis(low=0.0),
-        ),
-        _figure(
-            lines,
-            {"tokens_per_second": "tokens per second"},
-            title="Speed",
-            y_title="tokens per second",
-            caption="Training speed, evaluation and compilation not counted",
-            y=Axis(low=0.0),
-        ),
-    )
+    best = None
+    for line in evaluations:
+        loss = line.metric("validation_loss")
+        if line.step == details.overview.best_step and loss is not None:
+            best = Point(f"kept: {loss:.4f}", float(line.step), loss, in_legend=True)
+    figures = [
+        _figure(_LOSS, lines, best=best),
+        *(_figure(shown, evaluations if shown.of_evaluations else lines) for shown in _OTHERS),
+    ]
     return Section(
         "Training",
         (
@@ -257,7 +290,7 @@ def _training_lead(details: RunDetails) -> str:
     lead = count(overview.steps or 0, "step")
     if summary is not None and summary.epochs is not None:
         lead += f" ({summary.epochs:.4g} epochs)"
-    lead += f" in {duration(_seconds(overview))}"
+    lead += f" in {duration(seconds(overview))}"
     if summary is not None and summary.stopped_by:
         lead += f", ended by {summary.stopped_by.replace('_', ' ')}"
     if summary is not None and overview.best_step is not None:
@@ -265,61 +298,35 @@ def _training_lead(details: RunDetails) -> str:
     return f"{lead}."
 
 
-def _loss_figure(details: RunDetails) -> Figure | None:
-    best = None
-    for line in details.evaluations:
-        loss = line.metric("validation_loss")
-        if line.step == details.overview.best_step and loss is not None:
-            best = Point(f"kept: {loss:.4f}", float(line.step), loss, in_legend=True)
-    return _figure(
-        details.lines,
-        {"train_loss": "training", "validation_loss": "validation"},
-        title="Loss",
-        y_title="loss (nats)",
-        caption="Mean loss in nats since the point before (training) and on held-out data "
-        "(validation)",
-        best=best,
-    )
-
-
 def _figure(
-    lines: Sequence[MetricsLine],
-    names: Mapping[str, str],
-    *,
-    title: str,
-    caption: str,
-    y: Axis | None = None,
-    y_title: str = "",
-    best: Point | None = None,
+    shown: _Curves, lines: Sequence[MetricsLine], *, best: Point | None = None
 ) -> Figure | None:
-    """Return metrics over the steps of training; None when no line has any of them."""
-    curves = [Line(label, *_points(lines, name)) for name, label in names.items()]
+    """Return the figure of metrics over the steps; None when no line has any of them."""
+    curves = [Line(label, *_points(lines, name)) for name, label in shown.names.items()]
     curves = [curve for curve in curves if len(curve.x)]
     if not curves:
         return None
-    y = y or Axis()
-    in_percent = y.unit == "percent"
-    ends = "; ".join(
-        f"{curve.label}: {_range(curve, in_percent)}" if len(names) > 1
-        else _range(curve, in_percent)
+    y, title = shown.y, shown.title
+    ranges = [
+        (f"{curve.label}: " if len(shown.names) > 1 else "") + _range(curve, y.unit == "percent")
         for curve in curves
-    )  # fmt: skip
+    ]
     if y.low == 0.0:
         y = replace(y, high=1.08 * max(max(curve.y) for curve in curves) or 1.0)
     marks = (*curves, *((best,) if best is not None else ()))
     panel = Panel(
-        y_title or title[:1].lower() + title[1:],
+        shown.y_title or title[:1].lower() + title[1:],
         marks,
         x=Axis("step", unit="integer"),
         y=y,
         legend="above" if len(marks) > 1 else None,
     )
     return Figure(
-        next(iter(names)).replace("_", "-"),
+        next(iter(shown.names)).replace("_", "-"),
         (panel,),
-        description=f"{title} over the steps of training. {ends}.",
+        description=f"{title} over the steps of training. {'; '.join(ranges)}.",
         title=title,
-        caption=f"{caption}: {ends}.",
+        caption=f"{shown.caption}: {'; '.join(ranges)}.",
     )
 
 

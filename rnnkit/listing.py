@@ -1,7 +1,7 @@
 """Views of `rnnkit runs`: the list, one run or cross-validation, a comparison."""
 
 import datetime
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
 from rnnkit.runs.crossval import CrossvalDetails
@@ -19,34 +19,39 @@ SPARKLINE_WIDTH = 60
 
 def list_view(overviews: Sequence[Overview]) -> View:
     """Return the view of all runs, one in a row; damaged ones are explained in the notes."""
-    header = (
-        "run", "task", "model", "steps", "loss", "bits/char", "accuracy", "time", "date", "status",
-    )  # fmt: skip
-    rows = [(found.name, *_cells(found), found.status) for found in overviews]
     return View(
         title="Runs",
         subject="",
         command="runs",
-        sections=(_plain(table(header, rows, left=("run", "task", "model", "date", "status"))),),
+        sections=(_section(_overviews("run", overviews)),),
         document=[asdict(found) for found in overviews],
         notes=tuple(f"{found.name}: {found.problem}" for found in overviews if found.problem),
     )
 
 
-def _cells(found: Overview) -> tuple[str, ...]:
-    return (
-        found.task or MISSING,
-        _model(found),
-        number(found.steps),
-        number(found.validation_loss, 4),
-        number(found.bits_per_character, 3),
-        number(found.accuracy, 3),
-        duration(_seconds(found)),
-        _date(found.changed_at),
-    )
+def _overviews(title: str, overviews: Iterable[Overview]) -> Table:
+    """Return a table with a run in every row, its name under `title`."""
+    rows = [
+        (
+            found.name,
+            found.task or MISSING,
+            _model(found),
+            number(found.steps),
+            number(found.validation_loss, 4),
+            number(found.bits_per_character, 3),
+            number(found.accuracy, 3),
+            duration(seconds(found)),
+            _date(found.changed_at),
+            found.status,
+        )
+        for found in overviews
+    ]
+    numbers = ("steps", "loss", "bits/char", "accuracy", "time")
+    header = (title, "task", "model", *numbers, "date", "status")
+    return table(header, rows, left=[name for name in header if name not in numbers])
 
 
-def _plain(*blocks: Block, heading: str = "") -> Section:
+def _section(*blocks: Block, heading: str = "") -> Section:
     return Section(heading, tuple(blocks), indent=2 if heading else 0)
 
 
@@ -56,7 +61,8 @@ def _model(found: Overview) -> str:
     return model if found.folds is None else f"{model}, {count(found.folds, 'fold')}"
 
 
-def _seconds(found: Overview) -> float | None:
+def seconds(found: Overview) -> float | None:
+    """Return the training time of a run, None where it is not known."""
     return None if found.minutes is None else 60 * found.minutes
 
 
@@ -73,19 +79,15 @@ def _date(time: str | None) -> str:
 
 def run_view(details: RunDetails) -> View:
     """Return the view of one run: configuration, environment, scores over time, samples, files."""
-    sampled = [line for line in details.lines if line.samples]
-    sections = [
-        _plain(Text("\n".join(_facts(details)))),
+    sizes = [(number(size), file) for file, size in details.files.items()]
+    sections = (
+        _section(_description(details)),
         _settings(details.settings),
-        _plain(*_texts(details.environment), heading="Environment"),
-        _plain(*_scores(details.evaluations), heading="Scores over time"),
-        _plain(*_samples(sampled[-1:]), heading="Samples from the last evaluation"),
-        _plain(
-            table(("bytes", "file"), [(number(s), f) for f, s in details.files.items()],
-                  left=("file",)),
-            heading="Files",
-        ),
-    ]  # fmt: skip
+        _section(*_values(details.environment), heading="Environment"),
+        _section(*_scores(details.evaluations), heading="Scores over time"),
+        _section(*_last_samples(details.lines), heading="Samples from the last evaluation"),
+        _section(table(("bytes", "file"), sizes, left=("file",)), heading="Files"),
+    )
     return View(
         title="Run",
         subject=details.overview.name,
@@ -95,12 +97,12 @@ def run_view(details: RunDetails) -> View:
     )
 
 
-def _facts(details: RunDetails) -> list[str]:
+def _description(details: RunDetails) -> Text:
     found, summary = details.overview, details.summary
     lines = [
         f"{found.path}: {found.status}",
         f"  {found.task}, {_model(found)}, {count(found.steps or 0, 'step')} in "
-        f"{duration(_seconds(found))}",
+        f"{duration(seconds(found))}",
     ]
     if found.validation_loss is not None:
         bits = found.bits_per_character
@@ -113,24 +115,25 @@ def _facts(details: RunDetails) -> list[str]:
         lines.append(f"  {count(summary.parameters, 'parameter')}")
     if summary and summary.stopped_by:
         lines.append(f"  stopped by {summary.stopped_by}, {summary.finished_at or ''}")
-    return lines
+    return Text("\n".join(lines))
 
 
 def _settings(settings: Mapping[str, Setting]) -> Section:
-    return _plain(
-        *_texts({path: entry.value for path, entry in settings.items()}),
+    return _section(
+        *_values({path: entry.value for path, entry in settings.items()}),
         heading="Configuration (what differs from the defaults)",
     )
 
 
-def _texts(values: Mapping[str, object]) -> list[Block]:
+def _values(values: Mapping[str, object]) -> list[Block]:
     lines = [f"{name}: {setting(value)}" for name, value in values.items()]
     return [Text("\n".join(lines))] if lines else []
 
 
-def _samples(lines: Sequence[MetricsLine]) -> list[Block]:
-    texts = [(f"temperature {s.temperature}:", s.text) for line in lines for s in line.samples]
-    return [Entries((Entry(tuple(texts), verbatim=True),))] if texts else []
+def _last_samples(lines: Sequence[MetricsLine]) -> list[Block]:
+    samples = next((line.samples for line in reversed(lines) if line.samples), ())
+    texts = tuple((f"temperature {sample.temperature}:", sample.text) for sample in samples)
+    return [Entries((Entry(texts, verbatim=True),))] if texts else []
 
 
 def _scores(evaluations: Sequence[MetricsLine]) -> list[Block]:
@@ -166,22 +169,19 @@ def _scores(evaluations: Sequence[MetricsLine]) -> list[Block]:
 def crossval_view(details: CrossvalDetails) -> View:
     """Return the view of a cross-validation: its scores over all folds, and the folds."""
     found = details.overview
-    time = "" if found.minutes is None else f", {duration(_seconds(found))} of training"
-    finished = len([run for run in details.runs if run.status == "finished"])
-    facts = (
+    time = "" if found.minutes is None else f", {duration(seconds(found))} of training"
+    finished = sum(run.status == "finished" for run in details.runs)
+    description = (
         f"{found.path}: {found.status}\n  cross-validation of {found.task}, {_model(found)}, "
         f"{finished} of them trained{time}"
     )
-    folds = [(run.name, *_cells(run), run.status) for run in details.runs]
-    header = ("fold", "task", "model", "steps", "loss", "bits/char", "accuracy", "time", "date",
-              "status")  # fmt: skip
-    sections = [
-        _plain(Text(facts)),
+    folds = _overviews("fold", details.runs)
+    sections = (
+        _section(Text(description)),
         _settings(details.settings),
-        _plain(crossval_table(details), heading="Scores of the texts held out"),
-        _plain(table(header, folds, left=("fold", "task", "model", "date", "status")),
-               heading="Folds (scores of their validation texts)"),
-    ]  # fmt: skip
+        _section(crossval_table(details), heading="Scores of the texts held out"),
+        _section(folds, heading="Folds (scores of their validation texts)"),
+    )
     return View(
         title="Cross-validation",
         subject=found.name,
@@ -192,24 +192,19 @@ def crossval_view(details: CrossvalDetails) -> View:
 
 
 def crossval_table(details: CrossvalDetails) -> Table:
-    """Return the means over the folds, with intervals and deviations."""
+    """Return the means over the folds, with intervals, deviations and extremes."""
+    rows = []
+    for name, score in details.metrics.items():
+        folds = details.folds.get(name, ())
+        extremes = (min(folds), max(folds)) if folds else (None, None)
+        values = (score.value, score.low, score.high, details.deviations.get(name), *extremes)
+        rows.append((metric(name).title, *(number(value, 4) for value in values)))
     return table(
-        ("score", "mean", "low", "high", "deviation"),
-        [
-            (
-                metric(name).title,
-                *(
-                    number(value, 4)
-                    for value in (
-                        score.value, score.low, score.high, details.deviations.get(name)
-                    )
-                ),
-            )
-            for name, score in details.metrics.items()
-        ],
+        ("score", "mean", "low", "high", "deviation", "lowest", "highest"),
+        rows,
         left=("score",),
         caption="Means over the folds, with 95 % intervals",
-    )  # fmt: skip
+    )
 
 
 # --------------------------------------------------------------------------------- comparison
@@ -234,7 +229,7 @@ def comparison_view(comparison: Comparison) -> View:
         title="Comparison",
         subject=", ".join(names),
         command="runs",
-        sections=(_plain(table(columns, [*rows, *separator, *settings])),),
+        sections=(_section(table(columns, [*rows, *separator, *settings])),),
         document=comparison.to_json(),
         notes=tuple(notes),
     )

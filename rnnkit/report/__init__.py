@@ -1,1 +1,0 @@
-"""Views of runs: the report of one, and what `rnnkit runs` lists, shows and compares."""
