@@ -1,5 +1,4 @@
-"""How answers are written to standard output, JSON documents and plain tables, and how the wait
-for them looks.
+"""How answers are written: views, JSON documents, files, and the progress while they are made.
 
 Tables are the same on a terminal and in a pipe: aligned text, one row a line, nothing cut.
 """
@@ -7,7 +6,7 @@ Tables are the same on a terminal and in a pipe: aligned text, one row a line, n
 import contextlib
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -63,35 +62,11 @@ def print_json(document: Any) -> None:
     click.echo(dumps(document))
 
 
-def format_table(
-    header: Sequence[str], rows: Sequence[Sequence[str]], *, left: Sequence[str]
-) -> str:
-    """Align columns; those named in `left` hold text, the others numbers."""
-    from rnnkit.views import terminal
-
-    places = [place for place, name in enumerate(header) if name in left]
-    return terminal.format_table(header, rows, left=places)
-
-
-def display_width(text: str) -> int:
-    """Return the columns that a terminal gives to the text."""
-    from rnnkit.views import terminal
-
-    return terminal.display_width(text)
-
-
 def printable(text: str) -> str:
     """Return the text on one line, without characters that would move the cursor."""
     from rnnkit.views.formats import one_line
 
     return one_line(text)
-
-
-def sparkline(values: Sequence[float]) -> str:
-    """Draw a curve in one line: `[4.0, 2.0, 1.0]` -> `█▃▁`."""
-    from rnnkit.views import terminal
-
-    return terminal.sparkline(values)
 
 
 @contextlib.contextmanager

@@ -1,14 +1,19 @@
 """`rnnkit inspect`: the look inside a network."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from rnnkit.cli.answer import emit, keep_numpy_to_one_thread, progress_bar
 from rnnkit.cli.inspect_text import attributions, states
-from rnnkit.cli.options import FiniteRange, complete_run, json_option, runs_dir_option
+from rnnkit.cli.options import (
+    FiniteRange,
+    choose_run,
+    complete_run,
+    json_option,
+    runs_dir_option,
+)
 from rnnkit.cli.page_files import check_files, html_option, png_option
 from rnnkit.errors import UsageError
 
@@ -32,11 +37,9 @@ def command() -> None:
     """
 
 
-def _subject_argument() -> Callable[[Callable[..., Any]], Callable[..., Any]]:
-    """Return the argument `[RUN|CONFIG]`; the parameter is `target`."""
-    return click.argument(
-        "target", metavar="[RUN|CONFIG]", required=False, shell_complete=complete_run
-    )
+_subject_argument = click.argument(
+    "target", metavar="[RUN|CONFIG]", required=False, shell_complete=complete_run
+)
 
 
 def _open(target: str | None, *, runs_dir: Path) -> "Subject":
@@ -48,25 +51,17 @@ def _open(target: str | None, *, runs_dir: Path) -> "Subject":
         DataError: the data of the configuration cannot be read.
     """
     from rnnkit.inspection.subject import open_config, open_run
-    from rnnkit.runs.directory import find_run
     from rnnkit.tasks.task import SCHEMAS
 
-    if target is not None and _is_config(target):
-        return open_config(Path(target))
-    run = find_run(target, runs_dir=runs_dir, tasks=tuple(SCHEMAS))
-    if target is None:
-        click.echo(f"Using the newest run, {run.path}", err=True)
-    return open_run(run)
-
-
-def _is_config(target: str) -> bool:
-    """Return whether a configuration file is meant: a run of that name would be a folder."""
-    path = Path(target)
-    return path.suffix in (".yaml", ".yml") and not path.is_dir()
+    # A run of that name would be a folder.
+    path = Path(target or "")
+    if path.suffix in (".yaml", ".yml") and not path.is_dir():
+        return open_config(path)
+    return open_run(choose_run(target, runs_dir=runs_dir, tasks=tuple(SCHEMAS)))
 
 
 @command.command("summary")
-@_subject_argument()
+@_subject_argument
 @html_option
 @png_option
 @runs_dir_option
@@ -98,7 +93,7 @@ def summary(
 
 
 @command.command("forward")
-@_subject_argument()
+@_subject_argument
 @click.option("--text", required=True, metavar="TEXT", help="The text that the network reads.")
 @click.option(
     "--units",
@@ -165,7 +160,7 @@ def forward(
 
 
 @command.command("gradients")
-@_subject_argument()
+@_subject_argument
 @click.option("--text", metavar="TEXT", help="Look at this text.")
 @click.option(
     "--file",

@@ -6,7 +6,13 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rnnkit.cli.answer import emit, keep_numpy_to_one_thread, progress_bar
-from rnnkit.cli.options import complete_run, json_option, run_argument, runs_dir_option
+from rnnkit.cli.options import (
+    choose_run,
+    complete_run,
+    json_option,
+    run_argument,
+    runs_dir_option,
+)
 from rnnkit.cli.page_files import check_files, html_option, png_option
 from rnnkit.cli.text_arguments import is_typed, run_and_texts, stdin_pieces
 from rnnkit.errors import DataError, UsageError
@@ -130,13 +136,10 @@ def states(
 
     from rnnkit.inspection.state_study import RankingText, StateChoice
     from rnnkit.inspection.states import states_view
-    from rnnkit.runs.directory import find_run
     from rnnkit.tasks.language_model import model
     from rnnkit.tasks.text_classification import classifier
 
-    directory = find_run(run, runs_dir=runs_dir, tasks=(*model.TASKS, *classifier.TASKS))
-    if run is None:
-        click.echo(f"Using the newest run, {directory.path}", err=True)
+    directory = choose_run(run, runs_dir=runs_dir, tasks=(*model.TASKS, *classifier.TASKS))
     if text_file is not None:
         text = _read(text_file)
     # What was asked for must be there; what is done by itself may be left out.
@@ -251,14 +254,11 @@ def attributions(
 
     keep_numpy_to_one_thread()
     from rnnkit.inspection.attributions import attributions_view
-    from rnnkit.runs.directory import find_run
     from rnnkit.tasks.task import config_of_run
     from rnnkit.tasks.text_classification.classifier import TASKS, load_classifier
     from rnnkit.tasks.text_classification.config import ClassificationConfig
 
-    directory = find_run(run, runs_dir=runs_dir, tasks=TASKS)
-    if run is None:
-        click.echo(f"Using the newest run, {directory.path}", err=True)
+    directory = choose_run(run, runs_dir=runs_dir, tasks=TASKS)
     classifier = load_classifier(directory)
     config = config_of_run(directory, ClassificationConfig)
     with progress_bar("reading") as progress:

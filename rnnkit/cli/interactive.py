@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import click
 
-from rnnkit.cli.answer import display_width
 from rnnkit.cli.text_arguments import standard_input
 from rnnkit.errors import DataError, UsageError
 
@@ -77,7 +76,9 @@ class _Dialogue:
         self._shown = _CANDIDATES
 
     def show(self) -> "list[Candidate]":
-        """Show the end of the text and the candidates; returns these."""
+        """Show the end of the text and the candidates; return these."""
+        from rnnkit.views.terminal import display_width
+
         composition = self._composition
         options = composition.options
         tokens = len(composition.ids)
@@ -177,6 +178,8 @@ class _Dialogue:
 
 def tail(text: str) -> str:
     r"""Return the end of a text in one line, newlines as ⏎: `"...\nand so"` -> `...⏎and so`."""
+    from rnnkit.views.terminal import display_width
+
     shown = "".join("⏎" if c == "\n" else c if c.isprintable() else " " for c in text)
     if display_width(shown) <= _TAIL:
         return shown

@@ -63,7 +63,7 @@ def choose_run(run: str | None, *, runs_dir: Path, tasks: Sequence[str]) -> "Run
     """Return the named run, or the newest finished one whose task is among `tasks`.
 
     Raises:
-        RunError: there is none, or it is no run directory.
+        RunError: there is none, or the directory holds no run.
     """
     from rnnkit.runs.directory import find_run
 

@@ -15,8 +15,8 @@ from click.testing import CliRunner
 import rnnkit
 from rnnkit import errors
 from rnnkit.cli import Program, cli
-from rnnkit.cli.answer import format_table, sparkline
 from rnnkit.cli.options import run_argument, runs_dir_option
+from rnnkit.views.terminal import format_table, sparkline
 
 
 def program(action: Callable[[], object]) -> Program:
@@ -293,7 +293,7 @@ def test_optional_and_repeated_runs_reach_the_command() -> None:
 
 
 def test_tables_are_aligned_by_what_a_terminal_shows() -> None:
-    table = format_table(("run", "loss"), [("中文", "1.5"), ("long name", "10.25")], left=("run",))
+    table = format_table(("run", "loss"), [("中文", "1.5"), ("long name", "10.25")], left=(0,))
     assert table.splitlines() == ["run         loss", "中文         1.5", "long name  10.25"]
 
 

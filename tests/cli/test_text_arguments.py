@@ -9,10 +9,10 @@ import click
 import pytest
 
 from rnnkit.cli import cli
-from rnnkit.cli.answer import format_table
 from rnnkit.cli.options import FiniteRange
 from rnnkit.cli.text_arguments import check_encoding, stdin_pieces
 from rnnkit.errors import UsageError
+from rnnkit.views.terminal import format_table
 
 
 def options(command: click.Command) -> list[click.Parameter]:
@@ -81,7 +81,5 @@ def test_a_closed_standard_input_is_no_bug(
 
 
 def test_characters_that_move_the_cursor_do_not_shift_columns() -> None:
-    table = format_table(
-        ("class", "texts"), [("a\x1b[31mb", "1"), ("c\u202ed\n", "22")], left=("class",)
-    )
+    table = format_table(("class", "texts"), [("a\x1b[31mb", "1"), ("c\u202ed\n", "22")], left=(0,))
     assert table.split("\n") == ["class    texts", "a [31mb      1", "c d         22"]
