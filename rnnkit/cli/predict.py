@@ -4,7 +4,7 @@ import sys
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
@@ -22,12 +22,6 @@ from rnnkit.errors import UsageError
 if TYPE_CHECKING:
     from rnnkit.tasks.text_classification.classifier import Classifier
     from rnnkit.tasks.text_classification.predict import Tally
-
-_TABLE_OPTIONS = {
-    "column": "--column",
-    "header": "--no-header",
-    "separator": "--separator",
-}
 
 
 @click.command("predict")
@@ -47,7 +41,7 @@ _TABLE_OPTIONS = {
     help="Column of --input that holds the texts: its name, or its number from 0 "
     "[default: `text`, that of the run's own data, or the only one].",
 )
-@click.option("--no-header", "header", flag_value=False, default=True, help="--input has none.")
+@click.option("--no-header", is_flag=True, help="--input has none.")
 @click.option("--separator", metavar="CHARACTER", help="Of --input [default: by the file's name].")
 @click.option("--encoding", default="utf-8", show_default=True, help="Of --input and of stdin.")
 @click.option(
@@ -78,7 +72,7 @@ def command(
     run_option: str | None,
     source: Path | None,
     column: str | None,
-    header: bool,
+    no_header: bool,
     separator: str | None,
     encoding: str,
     output: Path | None,
@@ -105,8 +99,21 @@ def command(
       rnnkit predict --explain "not bad at all"
     """
     run, texts = run_and_texts(arguments, run_option, runs_dir)
-    asked = {"column": column, "header": None if header else False, "separator": separator}
-    _check_options(texts, source, output, asked, force=force, explain=explain, as_json=as_json)
+    separator = separator and separator.replace("\\t", "\t")
+    table_options = [
+        name
+        for name, value in (
+            ("--column", column),
+            ("--no-header", no_header or None),
+            ("--separator", separator),
+        )
+        if value is not None
+    ]
+    _check_options(
+        texts, source, output, table_options, force=force, explain=explain, as_json=as_json
+    )
+    if separator is not None and len(separator) != 1:
+        raise UsageError(f"--separator {separator!r}: expected one character, or \\t.")
     reads_stdin = source is None and (not texts or texts == ["-"])
     if reads_stdin and not texts and is_typed():
         raise UsageError(
@@ -142,7 +149,7 @@ def command(
                 source,
                 output,
                 own=own_data(directory),
-                options=TableOptions(encoding, header, _character(separator)),
+                options=TableOptions(encoding, not no_header, separator),
                 column=column,
                 note=lambda line: click.echo(printable(line), err=True),
                 progress=progress,
@@ -168,37 +175,28 @@ def _check_options(
     texts: Sequence[str],
     source: Path | None,
     output: Path | None,
-    asked: dict[str, Any],
+    table_options: Sequence[str],
     *,
     force: bool,
     explain: bool,
     as_json: bool,
 ) -> None:
     """Refuse options that would have no effect here."""
-    if source is None:
-        for name, option in _TABLE_OPTIONS.items():
-            if asked[name] is not None:
-                raise UsageError(f"{option} is about the table of --input; there is none.")
-    elif texts:
+    if source is None and table_options:
+        raise UsageError(f"{table_options[0]} is about the table of --input; there is none.")
+    if source is not None and texts:
         raise UsageError(
             f"{texts[0]!r} is a text (no run has this name), but the texts come from --input; "
             "use one of the two."
         )
-    elif explain:
+    if source is not None and explain:
         raise UsageError("--explain is for texts given as arguments or lines, not for --input.")
-    elif as_json:
+    if source is not None and as_json:
         raise UsageError("--json would be one document of all rows; use --output FILE.jsonl.")
     if output is None and force:
         raise UsageError("--force is about an --output that exists already; there is none.")
     if output is not None and (explain or as_json):
         raise UsageError("--output writes a table; --explain and --json print to the screen.")
-    if asked["separator"] is not None and len(_character(asked["separator"]) or "") != 1:
-        raise UsageError(f"--separator {asked['separator']!r}: expected one character, or \\t.")
-
-
-def _character(separator: str | None) -> str | None:
-    r"""Return the separator, a tab for `\t`."""
-    return separator and separator.replace("\\t", "\t")
 
 
 # -------------------------------------------------------------------------------- texts and lines
@@ -214,6 +212,14 @@ def _show(
 ) -> None:
     from rnnkit.tasks.text_classification.predict import Tally, predict, prediction_line
 
+    if explained:
+        from rnnkit.tasks.text_classification.explain import (
+            EXPLANATION_NOTE,
+            explain,
+            show_effects,
+        )
+        from rnnkit.views.terminal import render_section
+
     tally = Tally()
     for texts in pieces:
         predictions = predict(classifier, texts)
@@ -224,21 +230,14 @@ def _show(
             shown = None if alone else text
             click.echo(prediction_line(classifier.classes, label, values, text=shown, every=every))
             if explained:
-                _explain(classifier, text, label)
+                section = show_effects(
+                    explain(classifier, text, label=label), classifier.classes[label]
+                )
+                click.echo(render_section(section, colour=has_colour()))
         sys.stdout.flush()
     if explained:
-        from rnnkit.tasks.text_classification.explain import EXPLANATION_NOTE
-
         click.echo(EXPLANATION_NOTE, err=True)
     _tell_left_out(tally)
-
-
-def _explain(classifier: "Classifier", text: str, label: int) -> None:
-    from rnnkit.tasks.text_classification.explain import explain, show_effects
-    from rnnkit.views.terminal import render_section
-
-    section = show_effects(explain(classifier, text, label=label), classifier.classes[label])
-    click.echo(render_section(section, colour=has_colour()))
 
 
 def _tell_written(tally: "Tally", output: Path | None, seconds: float) -> None:

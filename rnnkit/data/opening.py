@@ -104,7 +104,7 @@ def _only_member(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
         holds = f"{len(members):,} files ({names}{more})" if members else "no file"
         raise DataError(
             f"{path} holds {holds}, and exactly one is expected. Unpack it and name the files "
-            "you want in data.path."
+            "you want."
         )
     return members[0]
 
@@ -152,7 +152,7 @@ def check_sample(path: Path, sample: bytes, *, encoding: str) -> None:
     """Raise DataError when the first bytes of a file do not look like text in `encoding`."""
     wide = encoding.lower().startswith(_WIDE)
     if not sample.removeprefix(UTF8_BOM):
-        raise DataError(f"{path} is empty. Give a file with labelled texts in it.")
+        raise DataError(f"{path} is empty. Give a file with texts in it.")
     for magic, name, advice in _KNOWN_FORMATS:
         if sample.startswith(magic):
             raise DataError(f"{path} is {name}, not text. {advice}.")

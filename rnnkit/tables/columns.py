@@ -34,45 +34,45 @@ def find_column(table: Table, wanted: str | int, *, option: str, wording: Wordin
     Raises:
         DataError: there is none, or more than one; the message lists the columns there are.
     """
-    names = table.columns or ()
-    if table.format == "jsonl":
-        if isinstance(wanted, int):
-            raise DataError(
-                f"{table.path}: JSON lines have names instead of numbered columns. Set {option} to "
-                "a name."
-            )
-        if wanted in names:
-            return wanted
-        raise _no_column(table, wanted, option, wording)
-    if isinstance(wanted, int):
-        if wanted < table.width:
-            return wanted
-        raise _no_column(table, wanted, option, wording)
-    # Some write a space behind every comma.
-    found = [i for i, name in enumerate(names) if wanted == name]
-    found = found or [i for i, name in enumerate(names) if wanted == name.strip()]
-    if len(found) > 1:
+    names, found = table.columns or (), list[Place]()
+    if table.format == "jsonl" and isinstance(wanted, int):
+        raise DataError(
+            f"{table.path}: JSON lines have names instead of numbered columns. Set {option} to "
+            "a name."
+        )
+    if isinstance(wanted, int) or table.format == "jsonl":
+        known = names if table.format == "jsonl" else range(table.width)
+        found += [wanted] if wanted in known else []
+    else:
+        # Some write a space behind every comma.
+        found += [i for i, name in enumerate(names) if wanted == name]
+        found = found or [i for i, name in enumerate(names) if wanted == name.strip()]
+    if len(found) == 1:
+        return found[0]
+    if found:
         raise DataError(
             f"{table.path}: {len(found)} columns are named {wanted!r}. Give {option} by number: "
             f"{' or '.join(map(str, found))}"
         )
-    if found:
-        return found[0]
-    raise _no_column(table, wanted, option, wording)
-
-
-def _no_column(table: Table, wanted: str | int, option: str, wording: Wording) -> DataError:
-    names = table.columns or ()
-    guess = hint = ""
+    is_text = table.format in ("csv", "tsv")
+    guess = hint = separator = ""
     if isinstance(wanted, str):
         lower = {name.strip().lower(): name for name in names}
         if close := difflib.get_close_matches(wanted.lower(), lower, n=1):
             guess = f" Did you mean {lower[close[0]]!r}?"
-    if table.format in ("csv", "tsv") and table.columns is not None and isinstance(wanted, str):
-        hint = f" If the file has no header, set {wording.header} and give the columns by number."
-    return DataError(
+        if is_text and names:
+            hint = (
+                f" If the file has no header, set {wording.header} and give the columns by number."
+            )
+    if is_text and table.width == 1:
+        used = separator_of(table.format, table.options)
+        others = (mark for mark in _SEPARATORS if mark != used and mark in table.first[0])
+        if other := next(others, None):
+            shown = "a tab" if other == "\t" else repr(other)
+            separator = f" The columns seem to be separated by {shown}: set {wording.separator}."
+    raise DataError(
         f"{table.path}: there is no column {wanted!r} ({option}). {describe_columns(table)}."
-        f"{guess}{hint}{_about_separator(table, wording)}"
+        f"{guess}{hint}{separator}"
     )
 
 
@@ -83,17 +83,6 @@ def describe_columns(table: Table) -> str:
     listed = ", ".join(map(shorten, table.columns[:_SHOWN_COLUMNS]))
     more = table.width - _SHOWN_COLUMNS
     return f"The columns are: {listed}" + (f" and {more:,} more" if more > 0 else "")
-
-
-def _about_separator(table: Table, wording: Wording) -> str:
-    if table.width > 1 or table.format not in ("csv", "tsv"):
-        return ""
-    used = separator_of(table.format, table.options)
-    other = next((mark for mark in _SEPARATORS if mark != used and mark in table.first[0]), None)
-    if other is None:
-        return ""
-    shown = "a tab" if other == "\t" else repr(other)
-    return f" The columns seem to be separated by {shown}: set {wording.separator}."
 
 
 def shorten(text: str) -> str:

@@ -2,10 +2,9 @@
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +44,15 @@ FAULTS: Mapping[FaultKind, str] = {
     "bytes": "with bytes that are not in data.encoding",
 }
 """Ends of the sentence `5 rows ..` for each kind of fault."""
+
+_HEADERS = {
+    "table": ". If the first row is a header, set data.layout.header: true",
+    "sentiment140": ". If the first row is a header, this is not the original file: set "
+    "data.layout: {kind: table, label: 0, text: 5}",
+    "files": "",
+    "folders": "",
+}
+"""What may help by layout where row 1 alone has an unknown label."""
 
 
 @dataclass(frozen=True)
@@ -167,7 +175,7 @@ class _Reading:
     file_numbers: list[NDArray[np.int32]] = field(default_factory=list)
     faults: dict[FaultKind, _Found] = field(default_factory=dict)
     unmapped: Counter[str] = field(default_factory=Counter)
-    mojibake: list[tuple[Path, int, str]] = field(default_factory=list)
+    mojibake: tuple[Path, int, str] | None = None
     mojibake_rows: int = 0
 
     def __post_init__(self) -> None:
@@ -202,7 +210,10 @@ class _Reading:
             texts = [texts[i] for i in sound]
             codes = [codes[i] for i in sound]
         if not joined.isascii() and _MOJIBAKE.search(joined):
-            self._note_mojibake(chunk.path, rows, texts)
+            for row, text in zip(rows, texts, strict=True):
+                if text and (match := _MOJIBAKE.search(text)):
+                    self.mojibake_rows += 1
+                    self.mojibake = self.mojibake or (chunk.path, row, match[0])
         self.texts.extend(text for text in texts if text)
         self.codes.append(np.array(codes, np.int32))
         self.rows.append(np.array(rows, np.int64))
@@ -210,20 +221,20 @@ class _Reading:
 
     def _is_sound(self, chunk: LabelledChunk, index: int, code: int) -> bool:
         row, text, label = chunk.rows[index], chunk.texts[index], chunk.labels[index]
+        name = label.strip() if label else ""
         if not text:
-            self._note(chunk.path, Fault(row, "text", "there is no text"))
+            fault = Fault(row, "text", "the text is missing")
         elif detail := unreadable(text, encoding=self.source.encoding):
-            self._note(chunk.path, Fault(row, "bytes", detail))
-        elif not label or not label.strip():
-            self._note(chunk.path, Fault(row, "label", "there is no label"))
+            fault = Fault(row, "bytes", detail)
+        elif not name:
+            fault = Fault(row, "label", "there is no label")
         elif code < 0:
-            name = label.strip()
             self.unmapped[name] += 1
             known = ", ".join(map(repr, self.source.labels or ()))
-            detail = f"the label {shorten(name)} is none of {known}"
-            self._note(chunk.path, Fault(row, "unmapped", detail))
+            fault = Fault(row, "unmapped", f"the label {shorten(name)} is none of {known}")
         else:
             return True
+        self._note(chunk.path, fault)
         return False
 
     def _place(self, path: Path, row: int) -> str:
@@ -233,20 +244,17 @@ class _Reading:
         found = self.faults.setdefault(fault.kind, _Found(path, fault))
         found.rows += 1
 
-    def _note_mojibake(self, path: Path, rows: Sequence[int], texts: Iterable[str | None]) -> None:
-        for row, text in zip(rows, texts, strict=True):
-            if text and (match := _MOJIBAKE.search(text)):
-                self.mojibake_rows += 1
-                if not self.mojibake:
-                    self.mojibake.append((path, row, match[0]))
-
     def classes(self) -> tuple[NDArray[np.int32], tuple[str, ...]]:
-        """int32[texts] and the names that these are the indices of."""
+        """Return int32[texts] and the names that these are the indices of."""
         codes = np.concatenate(self.codes)
         if self.source.labels is not None:
             return codes, tuple(dict.fromkeys(self.source.labels.values()))
         labels = list(self._codes)
-        order = sorted(range(len(labels)), key=_sort_key(labels))
+        try:  # numbers by their value, anything else by its text
+            values = [float(label) for label in labels]
+        except ValueError:
+            values = [0.0] * len(labels)
+        order = sorted(range(len(labels)), key=lambda code: (values[code], labels[code]))
         if len(labels) > _MOST_CLASSES or (len(labels) > 10 and 2 * len(labels) > len(codes)):
             raise DataError(
                 f"{_listed(self.files)}: there are {len(labels):,} different labels in "
@@ -261,46 +269,27 @@ class _Reading:
         """Return the error for rows that cannot be used, one line for each kind of fault."""
         lines = []
         for kind, found in self.faults.items():
-            place = self._place(found.path, found.first.row)
-            line = f"{place}: {found.first.detail}"
+            line = f"{self._place(found.path, found.first.row)}: {found.first.detail}"
             if found.rows > 1:
                 line += f"; {found.rows:,} rows {FAULTS[kind]}"
             if kind == "unmapped":
-                line += f". {self._list_unmapped()}{self._about_header(found)}"
+                common = self.unmapped.most_common(_SHOWN_LABELS)
+                listed = ", ".join(
+                    f"{shorten(label)} in {counted(rows, 'row')}" for label, rows in common
+                )
+                more = len(self.unmapped) - len(common)
+                others = f" and {more:,} other labels" if more > 0 else ""
+                line += f". Labels that data.labels does not have: {listed}{others}"
+                if found.first.row == 1 and next(iter(self.unmapped.values())) <= len(self.files):
+                    line += _HEADERS[self.source.layout.kind]
             lines.append(line)
         end = "Correct them, or leave such rows out with data.bad_rows: drop"
         if len(lines) == 1:
             return DataError(f"{lines[0].removesuffix('.')}. {end}")
         return DataError("\n".join(["There are rows that cannot be used:", *lines, f"{end}"]))
 
-    def _list_unmapped(self) -> str:
-        common = self.unmapped.most_common(_SHOWN_LABELS)
-        listed = ", ".join(f"{shorten(label)} in {counted(rows, 'row')}" for label, rows in common)
-        more = len(self.unmapped) - len(common)
-        more_text = f" and {more:,} other labels" if more > 0 else ""
-        return f"Labels that data.labels does not have: {listed}{more_text}"
-
-    def _about_header(self, found: _Found) -> str:
-        alone = self.unmapped[next(iter(self.unmapped))] <= len(self.files)
-        if found.first.row != 1 or not alone:
-            return ""
-        match self.source.layout.kind:
-            case "table":
-                return ". If the first row is a header, set data.layout.header: true"
-            case "sentiment140":
-                return (
-                    ". If the first row is a header, this is not the original file: set "
-                    "data.layout: {kind: table, label: 0, text: 5}"
-                )
-            case "files" | "folders":
-                return ""
-            case _:
-                assert_never(self.source.layout.kind)
-
     def describe_faults(self) -> list[str]:
         """Return a note about the rows that were dropped."""
-        if not self.faults:
-            return []
         lines = []
         for kind, found in self.faults.items():
             place = self._place(found.path, found.first.row)
@@ -309,28 +298,19 @@ class _Reading:
                 common = self.unmapped.most_common(_SHOWN_LABELS)
                 line += ": " + ", ".join(f"{shorten(label)} {rows:,}" for label, rows in common)
             lines.append(line)
-        return [f"Rows left out: {'; '.join(lines)}."]
+        return [f"Rows left out: {'; '.join(lines)}."] if lines else []
 
     def describe_mojibake(self) -> list[str]:
         """Return a note about texts that were decoded wrongly at some time."""
         if not self.mojibake:
             return []
-        path, row, shown = self.mojibake[0]
+        path, row, shown = self.mojibake
         place = self._place(path, row)
         look = "text looks" if self.mojibake_rows == 1 else "texts look"
         return [
             f"{self.mojibake_rows:,} {look} as if decoded in a wrong encoding once ({shown!r}; "
             f"first: {place}). Is data.encoding: {self.source.encoding} right?"
         ]
-
-
-def _sort_key(labels: Sequence[str]) -> Callable[[int], tuple[float, str]]:
-    """Numbers by their value, anything else by its text."""
-    try:
-        values = [float(label) for label in labels]
-    except ValueError:
-        values = [0.0] * len(labels)
-    return lambda code: (values[code], labels[code])
 
 
 def _listed(files: Sequence[Path]) -> str:

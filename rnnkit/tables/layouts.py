@@ -28,7 +28,6 @@ SENTIMENT140_TEXT, SENTIMENT140_LABEL, _SENTIMENT140_WIDTH = 5, 0, 6
 """Columns of the original files of Sentiment140, from 0, and their number."""
 
 _WORDING = Wording()
-_SOME_NAMES = 5
 
 
 @dataclass(frozen=True)
@@ -93,16 +92,9 @@ def read_layout(files: Sequence[Path], layout: Layout, *, encoding: str) -> Iter
 
 def describe_row(path: Path, row: int, layout: Layout, *, encoding: str) -> str:
     """Return where a row is, for messages: `tweets.csv: row 17 (line 21)`."""
-    match layout.kind:
-        case "table" | "sentiment140":
-            options = _table_options(layout, encoding)
-            return describe_table_row(path, row, _table_format(path), options)
-        case "files":
-            return f"{path}: line {row:,}"
-        case "folders":
-            return f"{path}"
-        case _:
-            assert_never(layout.kind)
+    if layout.kind in ("files", "folders"):
+        return f"{path}: line {row:,}" if layout.kind == "files" else f"{path}"
+    return describe_table_row(path, row, _table_format(path), _table_options(layout, encoding))
 
 
 def describe_table_row(path: Path, row: int, file_format: Format, options: TableOptions) -> str:
@@ -145,39 +137,29 @@ def _read_table(path: Path, layout: Layout, *, encoding: str) -> Iterator[Labell
 def _labelled_chunk(table: Table, chunk: Chunk, text_at: Place, label_at: Place) -> LabelledChunk:
     texts = [cell_at(row, text_at) for row in chunk.rows]
     labels = [cell_at(row, label_at) for row in chunk.rows]
-    numbers, faults = chunk.numbers, chunk.faults
-    if table.format in ("csv", "tsv"):
-        header = None
-        if table.columns is not None:
-            header = table.first[int(text_at)], table.first[int(label_at)]
-        if header is None or header[0] not in texts:
-            return LabelledChunk(table.path, numbers, texts, labels, faults)
-        pairs = zip(numbers, texts, labels, strict=True)
-        rows = [(row, text, label) for row, text, label in pairs if (text, label) != header]
-        odd = set(numbers).difference(row for row, _, _ in rows)
-        faults = [*faults, *(Fault(row, "header", "the header once more") for row in odd)]
-        faults.sort(key=lambda fault: fault.row)
-    else:
-        rows = []
-        for row, text, label in zip(numbers, texts, labels, strict=True):
-            if isinstance(text, dict | list) or isinstance(label, dict | list):
-                faults.append(Fault(row, "json", "text or label is a list or an object"))
-            else:
-                rows.append((row, cell_text(text), cell_text(label)))
-    return LabelledChunk(
-        table.path,
-        [row for row, _, _ in rows],
-        [text for _, text, _ in rows],
-        [label for _, _, label in rows],
-        faults,
-    )
+    is_typed, header = table.format not in ("csv", "tsv"), None
+    if not is_typed and table.columns is not None:
+        header = table.first[int(text_at)], table.first[int(label_at)]
+    if not is_typed and (header is None or header[0] not in texts):
+        return LabelledChunk(table.path, chunk.numbers, texts, labels, chunk.faults)
+    faults, sound = [*chunk.faults], []
+    for row, text, label in zip(chunk.numbers, texts, labels, strict=True):
+        if (text, label) == header:
+            faults.append(Fault(row, "header", "the header once more"))
+        elif isinstance(text, dict | list) or isinstance(label, dict | list):
+            faults.append(Fault(row, "json", "text or label is a list or an object"))
+        else:
+            sound.append((row, cell_text(text), cell_text(label)))
+    faults.sort(key=lambda fault: fault.row)
+    numbers, texts, labels = zip(*sound, strict=True) if sound else ((), (), ())
+    return LabelledChunk(table.path, numbers, texts, labels, faults)
 
 
 # ---------------------------------------------------------------------------- files and folders
 
 
 def _read_lines(path: Path, *, encoding: str) -> Iterator[LabelledChunk]:
-    """Read every line that is not blank as a text; a row is a line."""
+    """Read every line with something else than whitespace as a text; a row is a line."""
     label = label_of_file(path)
     for chunk in read_table(path, "lines", TableOptions(encoding)).chunks:
         lines = zip(chunk.numbers, chunk.rows, strict=True)
@@ -189,9 +171,8 @@ def _read_lines(path: Path, *, encoding: str) -> Iterator[LabelledChunk]:
 def _read_whole_file(path: Path, *, encoding: str) -> LabelledChunk:
     """Read a file as one text, row 1 of itself; an empty file is a missing text."""
     with naming(path):
-        empty = path.stat().st_size == 0
-    text = ""
-    if not empty:
+        text, is_empty = "", path.stat().st_size == 0
+    if not is_empty:
         with open_text(path, encoding=encoding) as file:
             text = file.read()
     return LabelledChunk(path, [1], [text], [path.parent.name])
@@ -229,7 +210,7 @@ def _files_of_classes(folders: Sequence[Path]) -> tuple[Path, ...]:
         classes = [entry for entry in entries if entry.is_dir() and entry.name[0] not in "._"]
         if not classes:
             suffixes = {".txt", *COMPRESSED}
-            here = [entry.name for entry in entries if entry.suffix in suffixes][:_SOME_NAMES]
+            here = [entry.name for entry in entries if entry.suffix in suffixes][:5]
             holds = f" It holds files ({', '.join(here)}): name the folder above." if here else ""
             raise DataError(f"{folder} holds no folders, and one per class is expected.{holds}")
         for name in classes:

@@ -3,10 +3,10 @@
 Training and predicting read with the same rules:
 
 - A row has the number that a spreadsheet shows: the first row of the file, the header if there is
-  one, is row 1, and blank rows count. In JSON lines and plain lines it is the line. A cell with
+  one, is row 1, and empty rows count. In JSON lines and plain lines it is the line. A cell with
   line breaks makes the line of an editor another one than the row; `line_of_row` finds it.
 - Everything in CSV and TSV is text: a tweet that says `NA`, `null` or `1e5` says just that.
-- A blank line is passed over; in a table of one column an empty line is an empty cell.
+- An empty line is passed over; in a table of one column an empty line is an empty cell.
 - A row that cannot be used is a `Fault`, and reading continues after it. The caller decides whether
   a fault ends everything or is counted.
 
@@ -275,7 +275,7 @@ def _until_first_object(path: Path, items: Iterator[_Item]) -> tuple[list[_Item]
         if isinstance(item[2], dict):
             return held, tuple(item[2])
     if not held:
-        raise DataError(f"{path} holds nothing but blank lines. Give a file with texts.")
+        raise DataError(f"{path} holds nothing but empty lines. Give a file with texts.")
     fault = held[0][2]
     assert isinstance(fault, Fault)
     raise DataError(
@@ -286,13 +286,13 @@ def _until_first_object(path: Path, items: Iterator[_Item]) -> tuple[list[_Item]
 def _first_record(
     path: Path, records: Iterator[tuple[int, tuple[list[str] | str, int]]]
 ) -> tuple[int, list[str]]:
-    """Return number and cells of the first row that is not blank."""
+    """Return number and cells of the first row with something in it."""
     for number, (record, _) in records:
         if isinstance(record, str):
             raise DataError(f"{path}: row {number:,}, the first one: {record}. Correct it.")
         if len(record) > 1 or (record and record[0].strip()):
             return number, record
-    raise DataError(f"{path} holds nothing but blank lines. Give a file with texts.")
+    raise DataError(f"{path} holds nothing but empty lines. Give a file with texts.")
 
 
 def _delimited_items(
@@ -316,7 +316,7 @@ def _delimited_items(
 def _records(text: Iterable[str], separator: str) -> Iterator[tuple[list[str] | str, int]]:
     """Yield rows, or what is wrong with them, and the lines, from 1, on which they begin.
 
-    A blank line is a row without cells. After a row that breaks, the next line is read.
+    An empty line is a row without cells. After a row that breaks, the next line is read.
     """
     reader = csv.reader(text, delimiter=separator, strict=True)
     while True:

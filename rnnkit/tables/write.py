@@ -137,14 +137,19 @@ def check_output(output: Path, *, source: Path | None, force: bool) -> None:
     """
     try:
         output_format(output)
+        exists, has_folder = output.exists(), output.parent.is_dir()
+        is_input = source is not None and exists and source.exists() and output.samefile(source)
     except UsageError as error:
         raise UsageError(f"--output {error}") from None
-    if source is not None and output.exists() and source.exists() and output.samefile(source):
+    except OSError as error:
+        reason = f"{error.filename} cannot be read: {error.strerror or error}"
+        raise UsageError(f"--output {output}: {reason}.") from None
+    if is_input:
         raise UsageError(f"--output {output}: is the input; choose another name.")
-    if output.is_dir() or not output.parent.is_dir():
-        what = "is a folder" if output.is_dir() else f"there is no folder {output.parent}"
+    if output.is_dir() or not has_folder:
+        what = "is a folder" if has_folder else f"there is no folder {output.parent}"
         raise UsageError(f"--output {output}: {what}.")
-    if output.exists() and not force:
+    if exists and not force:
         raise UsageError(f"--output {output}: exists already; --force replaces it.")
 
 

@@ -344,6 +344,26 @@ def test_damaged_or_missing_files(predict: Any, small: RunDirectory, tmp_path: P
     assert predict("--input", tmp_path / "none.csv").exit_code == 4
     folder = predict("--input", tmp_path)
     assert (folder.exit_code, "is a folder" in folder.stderr) == (4, True)
+    archive = tmp_path / "two.zip"
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("a.csv", "text\n")
+        file.writestr("b.csv", "text\n")
+    (tmp_path / "empty.csv").write_text("")
+    for source in (tmp_path, archive, tmp_path / "empty.csv", tmp_path / "none.csv", "x" * 300):
+        result = predict("--input", source)
+        assert result.exit_code == 4, source
+        assert not {"data.path", "data.layout", "--runs-dir", "labelled"} & set(
+            result.stderr.replace(":", " ").replace(".\n", " ").split()
+        ), source
+
+
+def test_an_output_with_a_name_that_no_system_takes(
+    predict: Any, small: RunDirectory, tmp_path: Path
+) -> None:
+    result = predict("good", "--output", tmp_path / ("x" * 300 + ".csv"))
+    assert (result.exit_code, "--output" in result.stderr) == (2, True)
+    assert "File name too long" in result.stderr
+    assert "--runs-dir" not in result.stderr
     (tmp_path / "in.jsonl").write_text('{"text": "good"}\n[1]\n')
     assert f"{tmp_path / 'in.jsonl'}: row 2" in predict("--input", tmp_path / "in.jsonl").stderr
 

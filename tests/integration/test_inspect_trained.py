@@ -16,7 +16,8 @@ from rnnkit.config.describe import to_yaml
 from rnnkit.inspection.subject import ClassifierSubject, LanguageSubject, open_run
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.tasks.language_model.model import load_language_model
-from rnnkit.tasks.text_classification.classifier import load_classifier, predict_probabilities
+from rnnkit.tasks.text_classification.classifier import load_classifier
+from rnnkit.tasks.text_classification.predict import predict
 from rnnkit.views.view import PNG_MARK, page_mark
 
 RunCli = Callable[..., Any]
@@ -73,7 +74,7 @@ def test_a_classifier_is_followed_to_its_classes(
     text = "the film was great"
     found = answer(run_cli, "forward", runs["classes"].path, "--text", text)
     classifier = load_classifier(runs["classes"])
-    wanted = predict_probabilities(classifier, [text])[0]
+    wanted = predict(classifier, [text]).probabilities[0]
     assert list(found["probabilities"]) == list(classifier.classes)
     np.testing.assert_allclose(list(found["probabilities"].values()), wanted, atol=1e-6)
     assert [step["token"] for step in found["steps"]] == text.split()

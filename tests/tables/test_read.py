@@ -233,7 +233,7 @@ def archive_of(*names: str) -> bytes:
     ("name", "content", "expected"),
     [
         ("a.csv", b"", "is empty"),
-        ("a.csv", b"\n\r\n  \n", "nothing but blank lines"),
+        ("a.csv", b"\n\r\n  \n", "nothing but empty lines"),
         ("a.csv", b"text,label\n\0\1\2", "is not a text file"),
         ("a.csv", bytes(range(1, 32)) * 20, "control characters"),
         ("a.csv", gzip.compress(b"x", mtime=0), "gzip-compressed data, not text"),

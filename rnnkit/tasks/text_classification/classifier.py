@@ -7,8 +7,8 @@ import numpy as np
 
 from rnnkit.errors import RunError, UsageError
 from rnnkit.inference.decision import Decision, read_decision
-from rnnkit.inference.runtime import OnnxModel, check_vocabulary_size, open_model
-from rnnkit.inference.scores import check_finite, predicted_classes, softmax
+from rnnkit.inference.runtime import check_vocabulary_size, open_model
+from rnnkit.inference.scores import check_finite, predicted_classes
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.runs.files import read_document
 from rnnkit.text.encoder import PAD, UNKNOWN, TextEncoder
@@ -53,6 +53,8 @@ def load_classifier(run: RunDirectory, *, threads: int = 1) -> Classifier:
         RunError: a file is missing, damaged, foreign, or from a newer version.
     """
     model = open_model(run, tasks=TASKS, threads=threads)
+    if model.state_sizes:
+        raise RunError(f"{run.onnx_model}: not a classifier of rnnkit (it reads recurrent states)")
     encoder, classes = read_encoder(run)
     check_vocabulary_size(run, model, encoder.size)
     if model.metadata.classes != classes:
@@ -64,7 +66,7 @@ def load_classifier(run: RunDirectory, *, threads: int = 1) -> Classifier:
         encoder=encoder,
         classes=classes,
         decision=read_decision(run, classes),
-        run_graph=_graph_runner(run, model),
+        run_graph=lambda ids: model.run_graph(ids, ())[0],
     )
 
 
@@ -98,12 +100,6 @@ def read_encoder(run: RunDirectory) -> tuple[TextEncoder, tuple[str, ...]]:
     if not isinstance(classes, list) or not all(isinstance(name, str) for name in classes):
         raise RunError(f"{run.vocabulary}: damaged: its classes are not a list of names")
     return encoder, tuple(classes)
-
-
-def predict_probabilities(classifier: Classifier, texts: Sequence[str]) -> np.ndarray:
-    """Return the probabilities of the classes for every text, float64[texts, classes]."""
-    logits = classify(classifier, classifier.encoder.encode_many(texts))
-    return softmax(logits, classifier.decision.temperature)
 
 
 def classify(
@@ -150,14 +146,3 @@ def _batch_rows(lengths: np.ndarray) -> int:
     lengths = np.maximum(lengths[:ROWS_AT_ONCE], 1)
     tokens = lengths * np.arange(1, len(lengths) + 1)
     return max(1, int(np.searchsorted(tokens, TOKENS_AT_ONCE, side="right")))
-
-
-def _graph_runner(run: RunDirectory, model: OnnxModel) -> RunGraph:
-    if model.state_sizes:
-        raise RunError(f"{run.onnx_model}: not a classifier of rnnkit (it reads recurrent states)")
-
-    def run_graph(ids: np.ndarray) -> np.ndarray:
-        logits, _ = model.run_graph(ids, ())
-        return logits
-
-    return run_graph

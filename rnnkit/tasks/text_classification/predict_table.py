@@ -5,9 +5,11 @@ from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import assert_never
 
 import numpy as np
 
+from rnnkit.data.files import naming
 from rnnkit.data.opening import UNDECODED
 from rnnkit.errors import DataError
 from rnnkit.runs.directory import RunDirectory
@@ -54,24 +56,19 @@ def own_data(run: RunDirectory) -> OwnData:
     from rnnkit.tasks.task import config_of_run
     from rnnkit.tasks.text_classification.config import (
         ClassificationConfig,
-        FilesLayout,
-        Sentiment140Layout,
-        TableLayout,
     )
 
     config = config_of_run(run, ClassificationConfig)
-    match config.data.layout:
-        case TableLayout(text=text):
-            pass
-        case Sentiment140Layout():
-            text = SENTIMENT140_TEXT
+    layout, drop_bad_rows = config.data.layout, config.data.bad_rows == "drop"
+    match layout.kind:
+        case "table":
+            return OwnData(layout.text, drop_bad_rows=drop_bad_rows)
+        case "sentiment140":
+            return OwnData(SENTIMENT140_TEXT, drop_bad_rows=drop_bad_rows)
+        case "files" | "folders":
+            return OwnData(has_lines=layout.kind == "files", drop_bad_rows=drop_bad_rows)
         case _:
-            text = None
-    return OwnData(
-        text=text,
-        has_lines=isinstance(config.data.layout, FilesLayout),
-        drop_bad_rows=config.data.bad_rows == "drop",
-    )
+            assert_never(layout)
 
 
 def predict_file(
@@ -102,8 +99,11 @@ def predict_file(
         DataError: the table cannot be read, lacks the column, or has a row that cannot be used.
         UsageError: the output cannot be written.
     """
-    if not source.exists():
-        raise DataError(f"{source} does not exist.")
+    with naming(source):
+        if not source.exists():
+            raise DataError(f"{source} does not exist.")
+        if source.is_dir():
+            raise DataError(f"{source} is a folder. Give --input a table in it.")
     table = read_table(source, format_of(source) or ("lines" if own.has_lines else "csv"), options)
     place = text_place(table, column, own=own.text)
     added = added_columns(classifier.classes, table.columns or ())
@@ -167,20 +167,19 @@ def _write(
 
 def _sound_chunk(table: Table, chunk: Chunk, place: Place) -> Chunk:
     """Sort out rows with characters that cannot be read, and headers that are repeated."""
+    is_typed = table.format in ("jsonl", "parquet")
     header = list(table.columns) if table.columns and table.format in ("csv", "tsv") else None
-    rows, numbers, faults = chunk.rows, chunk.numbers, chunk.faults
-    joined = "".join([cell for row in rows for cell in _texts_of(row)])
+    joined = "".join([cell for row in chunk.rows for cell in _texts_of(row)])
     spoiled = "\0" in joined or (not joined.isascii() and UNDECODED.search(joined) is not None)
-    typed = table.format in ("jsonl", "parquet")
-    if not spoiled and not typed and (header is None or header not in rows):
+    if not spoiled and not is_typed and (header is None or header not in chunk.rows):
         return chunk
     sound: list[tuple[int, Row]] = []
-    found = list(faults)
-    for number, row in zip(numbers, rows, strict=True):
+    found = list(chunk.faults)
+    for number, row in zip(chunk.numbers, chunk.rows, strict=True):
         problems = (unreadable(cell, encoding=table.options.encoding) for cell in _texts_of(row))
         if header is not None and row == header:
             found.append(Fault(number, "header", "the header once more"))
-        elif typed and isinstance(cell_at(row, place), dict | list):
+        elif is_typed and isinstance(cell_at(row, place), dict | list):
             found.append(Fault(number, "json", "the text is a list or an object"))
         elif spoiled and (detail := next(filter(None, problems), None)):
             found.append(Fault(number, "bytes", detail))

@@ -128,7 +128,7 @@ def test_a_folder_for_each_class(tmp_path: Path) -> None:
     )
     assert "no such folder" in problem(read_texts, config(tmp_path / "none", layout=layout))
     write(tmp_path / "train" / "neg" / "0.txt", "")
-    assert "0.txt: there is no text" in problem(
+    assert "0.txt: the text is missing" in problem(
         read_texts, config(tmp_path / "train", layout=layout)
     )
 
@@ -194,7 +194,7 @@ def test_bad_rows_are_named_all_at_once(tmp_path: Path) -> None:
     assert lines[-1] == "Correct them, or leave such rows out with data.bad_rows: drop"
     found = sorted(lines[1:-1])
     assert found == [
-        f"{path}: row 3: there is no text",
+        f"{path}: row 3: the text is missing",
         f"{path}: row 4: 1 column instead of 2; 2 rows with too many or too few columns",
         f"{path}: row 6: the header once more",
         f"{path}: row 7: the label '2' is none of '0', '4'; 3 rows with a label outside "
@@ -222,7 +222,9 @@ def test_bad_rows_are_dropped_and_counted_on_request(tmp_path: Path) -> None:
 
 def test_the_line_is_named_where_it_is_not_the_row(tmp_path: Path) -> None:
     path = write(tmp_path / "a.csv", 'text,label\n"a\n\nb",x\nc,y\n,x\n')
-    assert problem(read_texts, config(path)).startswith(f"{path}: row 4 (line 6): there is no text")
+    assert problem(read_texts, config(path)).startswith(
+        f"{path}: row 4 (line 6): the text is missing"
+    )
 
 
 def test_a_header_that_is_not_announced(tmp_path: Path) -> None:
