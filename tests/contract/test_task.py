@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
+from rnnkit.report.page import report
 
 from rnnkit import experiment
 from rnnkit.config.base import RecurrentConfig, Section, Text, Version
@@ -25,7 +26,6 @@ from rnnkit.inference.intervals import percentile_interval
 from rnnkit.inference.runtime import open_model
 from rnnkit.network.cells import CHOOSING_CELLS
 from rnnkit.network.spec import EmbeddingInput, NetworkSpec, recurrent_layers
-from rnnkit.report.page import report
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.runs.listing import overviews
 from rnnkit.runs.records import Estimate, Sample, read_summary
