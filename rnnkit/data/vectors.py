@@ -9,9 +9,7 @@ other line the number of fields.
 
 import gzip
 import io
-import zlib
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -59,7 +57,7 @@ def read_vectors(
     with something else than finite numbers, and when no wanted word is in the file.
     """
     path = Path(path)
-    with _naming_damage(path), path.open("rb") as raw:
+    with naming(path, key="model.embedding.path"), path.open("rb") as raw:
         size = path.stat().st_size
         report = (lambda: progress(raw.tell(), size)) if progress else None
         lines = _numbered_lines(path, _decompressed(path, raw), report)
@@ -231,20 +229,3 @@ def _decompressed(path: Path, raw: io.BufferedReader) -> io.BufferedIOBase:
         # GzipFile reads lines slowly; BufferedReader does it in C.
         return io.BufferedReader(gzip.GzipFile(fileobj=raw), 1 << 18)  # pyright: ignore[reportArgumentType]
     return raw
-
-
-@contextmanager
-def _naming_damage(path: Path) -> Iterator[None]:
-    with naming(path):
-        try:
-            yield
-        except FileNotFoundError:
-            raise DataError(
-                f"{path} does not exist. Check model.embedding.path; in a configuration file it "
-                "is relative to that file."
-            ) from None
-        except (EOFError, zlib.error, gzip.BadGzipFile):
-            raise DataError(
-                f"{path} is damaged or incomplete: it cannot be decompressed to its end. Get it "
-                "again."
-            ) from None

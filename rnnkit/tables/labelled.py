@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnkit.data.opening import UNDECODED
+from rnnkit.data.files import UNDECODED
 from rnnkit.data.splits import counted
 from rnnkit.errors import DataError
 from rnnkit.tables.columns import shorten

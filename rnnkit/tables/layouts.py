@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, assert_never
 
-from rnnkit.data.files import find_files, naming
-from rnnkit.data.opening import COMPRESSED, bare_name, open_text
+from rnnkit.data.files import COMPRESSED, bare_name, find_files, naming, open_text
 from rnnkit.errors import DataError
 from rnnkit.tables.columns import Wording, find_column
 from rnnkit.tables.read import (

@@ -27,8 +27,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, assert_never
 
-from rnnkit.data.files import naming
-from rnnkit.data.opening import UNDECODED, bare_name, describe_undecoded, open_text
+from rnnkit.data.files import UNDECODED, bare_name, describe_undecoded, naming, open_text
 from rnnkit.data.splits import counted
 from rnnkit.errors import DataError
 

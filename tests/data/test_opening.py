@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rnnkit.data.opening import open_text
+from rnnkit.data.files import open_text
 from rnnkit.errors import DataError
 
 PACKED = gzip.compress(b"text,label\ngood,yes\n")

@@ -9,8 +9,7 @@ from typing import assert_never
 
 import numpy as np
 
-from rnnkit.data.files import naming
-from rnnkit.data.opening import UNDECODED
+from rnnkit.data.files import UNDECODED, naming
 from rnnkit.errors import DataError
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.tables.columns import Wording, describe_columns, find_column
