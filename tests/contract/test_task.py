@@ -14,18 +14,19 @@ from typing import Any, Literal
 
 import numpy as np
 import pytest
-from rnnkit.report.page import report
 
 from rnnkit import experiment
 from rnnkit.config.base import RecurrentConfig, Section, Text, Version
 from rnnkit.config.rules import Schema, shared_rules
 from rnnkit.config.training import TrainingConfig
-from rnnkit.data.encoded_texts import EncodedTexts, TextBatchPlan, evaluation_batches
+from rnnkit.data.batches import TextBatchPlan, evaluation_batches
+from rnnkit.data.encoded_texts import EncodedTexts
 from rnnkit.errors import ConfigError, DataError, InterruptedTrainingError
 from rnnkit.inference.intervals import percentile_interval
 from rnnkit.inference.runtime import open_model
 from rnnkit.network.cells import CHOOSING_CELLS
 from rnnkit.network.spec import EmbeddingInput, NetworkSpec, recurrent_layers
+from rnnkit.report import report
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.runs.listing import overviews
 from rnnkit.runs.records import Estimate, Sample, read_summary
@@ -296,18 +297,11 @@ def test_every_task_is_tried_and_has_the_same_files() -> None:
     assert set(tasks.SCHEMAS) == {name for tiny in TINY.values() for name in tiny.names}
     folders = [path.parent for path in FOLDERS.glob("*/task.py")]
     assert len(folders) >= 2
-    files = [
-        "config",
-        "data",
-        "evaluation",
-        "initial",
-        "network",
-        "objective",
-        "rules",
-        "sections",
-        "subject",
-        "task",
-    ]
+    names = (
+        "config", "data", "evaluation", "initial", "network", "objective", "rules", "sections",
+        "subject", "task",
+    )  # fmt: skip
+    files = {f"{name}.py" for name in names}
     for folder in folders:
         assert not files - {path.name for path in folder.iterdir()}, folder
 
