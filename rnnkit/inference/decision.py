@@ -7,24 +7,33 @@ Both are chosen on the validation split after training (`rnnkit evaluate --calib
 import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
 
 import numpy as np
 
 from rnnkit.errors import DataError, RunError, UsageError
-from rnnkit.inference.scores import softmax
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.runs.files import read_document, write_document
+from rnnkit.runs.records import finite
 
 _COLDEST, _HOTTEST = 1e-2, 1e2
 
 
+def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
+    """Return probabilities float64[..., n] of logits float[..., n] divided by `temperature`."""
+    scores = logits.astype(np.float64) / temperature
+    scores -= scores.max(axis=-1, keepdims=True)
+    np.exp(scores, out=scores)
+    scores /= scores.sum(axis=-1, keepdims=True)
+    return scores
+
+
 @dataclass(frozen=True)
 class Decision:
-    """`temperature` divides the logits; `threshold` is on the probability of class `positive`.
+    """Rule by which logits become probabilities, and these a class.
 
+    `temperature` divides the logits; `threshold` is on the probability of class `positive`.
     Without a threshold the most probable class is chosen; with one there are two classes, and
-    `goal` is what it was chosen for. `how` tells a reader all of it.
+    `goal` is what it was chosen for. `how` describes the choice for a reader.
     """
 
     temperature: float = 1.0
@@ -34,11 +43,18 @@ class Decision:
     how: str = ""
 
     def positive_index(self, classes: Sequence[str]) -> int:
-        """Index of the class that the threshold is about; 1 without one."""
+        """Return the index of the class that the threshold is about; 1 without one."""
         return 1 if self.positive is None else list(classes).index(self.positive)
 
+    def choose(self, probabilities: np.ndarray, classes: Sequence[str]) -> np.ndarray:
+        """Return the class of each row of float64[rows, classes]: int64[rows]."""
+        if self.threshold is None:
+            return probabilities.argmax(axis=1)
+        positive = self.positive_index(classes)
+        return np.where(probabilities[:, positive] >= self.threshold, positive, 1 - positive)
+
     def described(self, *, rows: int) -> "Decision":
-        """The decision with `how`, for one that was chosen on `rows` validation texts."""
+        """Return the decision with `how`, for one chosen on `rows` validation texts."""
         parts = []
         if self.temperature != 1.0:
             parts.append(f"temperature {self.temperature:.4f}")
@@ -48,19 +64,23 @@ class Decision:
         return replace(self, how=how)
 
 
+MOST_PROBABLE = Decision()
+"""The decision of a run that has none stored."""
+
+
 @dataclass(frozen=True)
 class Goal:
-    """What a threshold is chosen for: the best F1, or a precision that is to be reached."""
+    """Aim of a threshold: the best F1, or a precision to be reached."""
 
     precision: float | None = None
 
     def __str__(self) -> str:
-        """As it is written on the command line."""
+        """Return the goal as it is written on the command line."""
         return "f1" if self.precision is None else f"precision={self.precision:g}"
 
 
 def parse_goal(text: str) -> Goal:
-    """`f1` or `precision=0.9`.
+    """Read `f1` or `precision=0.9`.
 
     Raises:
         UsageError: it is neither.
@@ -78,7 +98,7 @@ def parse_goal(text: str) -> Goal:
 
 
 def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
-    """The temperature with the least mean loss on these rows (Guo et al. 2017), in 0.01 .. 100.
+    """Return the temperature, 0.01 to 100, with the least mean loss on rows (Guo et al. 2017).
 
     The loss is convex in 1/temperature, so its only minimum is where its slope changes sign.
 
@@ -104,9 +124,9 @@ def fit_temperature(logits: np.ndarray, labels: np.ndarray) -> float:
 
 
 def choose_threshold(probabilities: np.ndarray, truth: np.ndarray, goal: Goal) -> float:
-    """The threshold on `probabilities` float64[rows] of a class that serves `goal` best.
+    """Return the threshold on the probability of a class that serves `goal` best.
 
-    For F1 the one with the highest F1; for a precision, among those that reach it, the one that
+    For F1 that with the highest F1; for a precision, among those that reach it, the one that
     finds the most of the class. It lies halfway between two neighbouring probabilities.
 
     Args:
@@ -122,10 +142,10 @@ def choose_threshold(probabilities: np.ndarray, truth: np.ndarray, goal: Goal) -
     order = np.argsort(-probabilities, kind="stable")
     ordered = probabilities[order]
     ends = np.append(np.flatnonzero(np.diff(ordered) != 0), len(ordered) - 1)
-    hits = np.cumsum(truth[order])[ends]
-    precision = hits / (ends + 1)
+    correct = np.cumsum(truth[order])[ends]
+    precision = correct / (ends + 1)
     if goal.precision is None:
-        best = int(np.argmax(2.0 * hits / (ends + 1 + truth.sum())))
+        best = int(np.argmax(2.0 * correct / (ends + 1 + truth.sum())))
     else:
         reached = np.flatnonzero(precision >= goal.precision)
         if not len(reached):
@@ -133,8 +153,8 @@ def choose_threshold(probabilities: np.ndarray, truth: np.ndarray, goal: Goal) -
                 f"No threshold reaches a precision of {goal.precision:g}; the highest there is "
                 f"{precision.max():.4f}."
             )
-        # The last of those with the most hits: calling more rows would find no more of the class.
-        best = int(reached[np.argmax(hits[reached])])
+        # The last of those that find the most: a lower one would find no more of the class.
+        best = int(reached[np.argmax(correct[reached])])
     below = ordered[ends[best] + 1] if ends[best] + 1 < len(ordered) else 0.0
     middle = float((ordered[ends[best]] + below) / 2.0)
     # Halfway between neighbouring floats may round to the lower one.
@@ -142,7 +162,7 @@ def choose_threshold(probabilities: np.ndarray, truth: np.ndarray, goal: Goal) -
 
 
 def with_temperature(decision: Decision, temperature: float) -> Decision:
-    """`decision` with another temperature, its threshold moved so that no class changes."""
+    """Return a decision of another temperature, its threshold moved so that no class changes."""
     threshold = decision.threshold
     if threshold is not None and 0.0 < threshold < 1.0:
         log_odds = math.log(threshold) - math.log1p(-threshold)
@@ -152,27 +172,27 @@ def with_temperature(decision: Decision, temperature: float) -> Decision:
 
 
 def read_decision(run: RunDirectory, classes: Sequence[str]) -> Decision:
-    """The decision stored in a run; the most probable class where there is none.
+    """Read the decision stored in a run; `MOST_PROBABLE` where there is none.
 
     Raises:
         RunError: the file is damaged, or about other classes.
     """
     if not run.decision.exists():
-        return Decision()
+        return MOST_PROBABLE
     content = read_document(run.decision, "decision")
     damaged = RunError(
         f"{run.decision}: damaged; remove it with `rnnkit evaluate {run.path} --reset-decision`"
     )
     try:
         decision = Decision(**content)
-        threshold, positive = decision.threshold, decision.positive
-        numbers_are_right = _is_number(decision.temperature) and decision.temperature > 0.0
-        if threshold is not None:
-            numbers_are_right &= _is_number(threshold) and 0.0 <= threshold <= 1.0
-            numbers_are_right &= len(classes) == 2 and positive in classes
     except TypeError as error:
         raise damaged from error
-    if not numbers_are_right:
+    is_valid = (finite(decision.temperature) or 0.0) > 0.0
+    if decision.threshold is not None:
+        threshold = finite(decision.threshold)
+        is_valid &= threshold is not None and 0.0 <= threshold <= 1.0
+        is_valid &= len(classes) == 2 and decision.positive in classes
+    if not is_valid:
         raise damaged
     return decision
 
@@ -187,7 +207,7 @@ def write_decision(run: RunDirectory, decision: Decision) -> None:
 
 
 def remove_decision(run: RunDirectory) -> bool:
-    """Take the stored decision away; whether there was one.
+    """Remove the stored decision and return whether there was one.
 
     Raises:
         RunError: it cannot be removed.
@@ -199,7 +219,3 @@ def remove_decision(run: RunDirectory) -> bool:
     except OSError as error:
         raise RunError(f"{run.decision}: cannot be removed: {error.strerror or error}") from error
     return True
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

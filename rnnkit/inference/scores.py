@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from rnnkit.errors import RunError
+from rnnkit.inference.decision import MOST_PROBABLE, Decision
 from rnnkit.inference.intervals import limit_interval, percentile_interval
 from rnnkit.runs.records import Estimate, metric
 
@@ -28,9 +29,6 @@ SMALLEST_PROBABILITY = 1e-15
 
 Progress = Callable[[int, int], None]
 
-# -------------------------------------------------------------------- logits and probabilities
-
-
 NOT_FINITE = (
     "The model's output is not finite: its weights are damaged or training diverged. "
     "Train it again."
@@ -41,15 +39,6 @@ def check_finite(values: np.ndarray) -> None:
     """Raise RunError when the output of a model is not finite."""
     if not np.isfinite(values).all():
         raise RunError(NOT_FINITE)
-
-
-def softmax(logits: np.ndarray, temperature: float = 1.0) -> np.ndarray:
-    """Return probabilities float64[..., n] of logits float[..., n] divided by `temperature`."""
-    scores = logits.astype(np.float64) / temperature
-    scores -= scores.max(axis=-1, keepdims=True)
-    np.exp(scores, out=scores)
-    scores /= scores.sum(axis=-1, keepdims=True)
-    return scores
 
 
 def target_losses(logits: np.ndarray, targets: np.ndarray) -> np.ndarray:
@@ -69,19 +58,6 @@ def row_losses(probabilities: np.ndarray, labels: np.ndarray) -> np.ndarray:
     """Return the negative logarithm of the true class's probability: float64[rows], in nats."""
     chosen = probabilities[np.arange(len(labels)), labels]
     return -np.log(np.maximum(chosen, SMALLEST_PROBABILITY))
-
-
-def predicted_classes(
-    probabilities: np.ndarray, *, threshold: float | None = None, positive: int = 1
-) -> np.ndarray:
-    """Return the class of each row: int64[rows] from float64[rows, classes].
-
-    The most probable one; with `threshold` (two classes) `positive` where its probability is at
-    least that, else the other.
-    """
-    if threshold is None:
-        return probabilities.argmax(axis=1)
-    return np.where(probabilities[:, positive] >= threshold, positive, 1 - positive)
 
 
 # ------------------------------------------------------------------------------------- scores
@@ -109,26 +85,29 @@ def score_probabilities(
     resamples: int = 1000,
     seed: int = 0,
     bins: int = 15,
-    threshold: float | None = None,
-    positive: int = 1,
+    decision: Decision = MOST_PROBABLE,
     progress: Progress = lambda done, total: None,
 ) -> ClassificationScores:
     """Score `probabilities` float64[rows, classes] against `labels` int[rows], rows >= 1.
 
     Metrics, in this order: loss (nats), accuracy, balanced_accuracy, macro_precision,
     macro_recall, macro_f1, then precision_, recall_ and f1_ of each class, roc_auc and pr_auc
-    (two classes: of `classes[positive]`; more: each class against the rest, averaged), brier
+    (two classes: of the positive one; more: each class against the rest, averaged), brier
     (two classes: between 0 and 1; more: the sum over the classes, between 0 and 2), ece
     (expected calibration error over `bins` bins of equal width, Guo et al. 2017).
-    `threshold` decides as in `predicted_classes`. A score that is not defined, because no row
-    has some class, is NaN, or 0 where scikit-learn says so, and a note names the class.
+    `decision` chooses the classes. A score that is not defined, because no row has some class,
+    is NaN, or 0 where scikit-learn says so, and a note names the class.
 
     Where a score of counts is 0 or 1 its interval is exact instead of resampled.
     """
-    predicted = predicted_classes(probabilities, threshold=threshold, positive=positive)
     rows = len(labels)
     weighted = WeightedScores(
-        probabilities, labels, predicted, classes, bins=bins, positive=positive
+        probabilities,
+        labels,
+        decision.choose(probabilities, classes),
+        classes,
+        bins=bins,
+        positive=decision.positive_index(classes),
     )
     values = weighted(np.ones(rows))
     notes = _notes_on_classes(labels, classes)
@@ -143,7 +122,11 @@ def score_probabilities(
                 f"Intervals come from {count} resamples instead of {resamples}, because there are "
                 f"{rows:,} rows."
             )
-        resampled = _resample(weighted, rows, resamples=count, seed=seed, progress=progress)
+        rng, resampled = np.random.default_rng(seed), []
+        for done in range(1, count + 1):
+            drawn = np.bincount(rng.integers(0, rows, rows), minlength=rows)
+            resampled.append(weighted(drawn.astype(np.float64)))
+            progress(done, count)
         metrics = {
             name: percentile_interval(value, np.array([scores[name] for scores in resampled]))
             for name, value in values.items()
@@ -151,18 +134,6 @@ def score_probabilities(
         if resamples:
             metrics = _with_exact_limits(metrics, confusion, classes)
     return ClassificationScores(metrics, confusion, tuple(classes), tuple(notes))
-
-
-def _resample(
-    scores: "WeightedScores", rows: int, *, resamples: int, seed: int, progress: Progress
-) -> list[dict[str, float]]:
-    rng = np.random.default_rng(seed)
-    resampled = []
-    for i in range(resamples):
-        weights = np.bincount(rng.integers(0, rows, rows), minlength=rows).astype(np.float64)
-        resampled.append(scores(weights))
-        progress(i + 1, resamples)
-    return resampled
 
 
 def _with_exact_limits(
@@ -357,15 +328,12 @@ def calibration_curve(
 
 
 def worst_errors(
-    probabilities: np.ndarray,
-    labels: np.ndarray,
-    count: int,
-    *,
-    threshold: float | None = None,
-    positive: int = 1,
+    probabilities: np.ndarray, labels: np.ndarray, predicted: np.ndarray, count: int
 ) -> np.ndarray:
-    """Return the wrong rows whose true class got the least probability, int64[at most count]."""
-    predicted = predicted_classes(probabilities, threshold=threshold, positive=positive)
+    """Return the wrong rows whose true class got the least probability, int64[at most count].
+
+    `predicted` int[rows] are the chosen classes.
+    """
     wrong = np.flatnonzero(predicted != labels)
     order = np.argsort(probabilities[wrong, labels[wrong]], kind="stable")
     return wrong[order[:count]]

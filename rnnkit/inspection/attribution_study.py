@@ -20,7 +20,7 @@ from typing import assert_never
 import numpy as np
 
 from rnnkit.errors import UsageError
-from rnnkit.inference.scores import softmax
+from rnnkit.inference.decision import softmax
 from rnnkit.inspection.attribution_methods import (
     Progress,
     exact_shapley,

@@ -17,10 +17,11 @@ from rnnkit.inference.decision import (
     parse_goal,
     read_decision,
     remove_decision,
+    softmax,
     with_temperature,
     write_decision,
 )
-from rnnkit.inference.scores import predicted_classes, row_losses, softmax
+from rnnkit.inference.scores import row_losses
 from rnnkit.runs.directory import RunDirectory
 
 
@@ -156,7 +157,7 @@ def test_decisions_are_stored_in_the_run(tmp_path: Path) -> None:
     assert "temperature 1.5000; no from 0.2500 on, for f1" in decision.how
     assert "1,234 validation texts" in decision.how
     probabilities = np.array([[0.3, 0.7], [0.2, 0.8]])
-    chosen = predicted_classes(probabilities, threshold=0.25, positive=0)
+    chosen = decision.choose(probabilities, classes)
     assert chosen.tolist() == [0, 1]
     assert remove_decision(run)
     assert read_decision(run, classes) == Decision()

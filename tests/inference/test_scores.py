@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 from sklearn import metrics
 
 from rnnkit.inference import scores
+from rnnkit.inference.decision import Decision
 from rnnkit.inference.intervals import summarize_folds
 from rnnkit.inference.scores import (
     LEAST_ROWS,
     calibration_curve,
-    predicted_classes,
     score_probabilities,
     worst_errors,
 )
@@ -215,13 +215,17 @@ def test_a_threshold_changes_what_is_predicted_and_nothing_else() -> None:
     probabilities, labels = sample(np.random.default_rng(1), 500)
     plain = score_probabilities(probabilities, labels, ["a", "b"], resamples=0)
     strict = score_probabilities(
-        probabilities, labels, ["a", "b"], resamples=0, threshold=0.9, positive=1
+        probabilities,
+        labels,
+        ["a", "b"],
+        resamples=0,
+        decision=Decision(threshold=0.9, positive="b"),
     )
     assert strict.metrics["precision_b"].value > plain.metrics["precision_b"].value
     assert strict.metrics["recall_b"].value < plain.metrics["recall_b"].value
     for name in ("loss", "roc_auc", "pr_auc", "brier", "ece"):
         assert strict.metrics[name] == plain.metrics[name]
-    other = predicted_classes(probabilities, threshold=0.9, positive=0)
+    other = Decision(threshold=0.9, positive="a").choose(probabilities, ["a", "b"])
     assert (other == 0).sum() == (probabilities[:, 0] >= 0.9).sum()
 
 
@@ -242,7 +246,9 @@ def test_calibration() -> None:
 def test_worst_errors_are_errors_and_the_worst_of_them() -> None:
     probabilities = np.array([[0.9, 0.1], [0.2, 0.8], [0.6, 0.4], [0.3, 0.7], [0.01, 0.99]])
     labels = np.array([1, 0, 1, 1, 1])
-    assert worst_errors(probabilities, labels, 10).tolist() == [0, 1, 2]
-    assert worst_errors(probabilities, labels, 2).tolist() == [0, 1]
-    assert worst_errors(probabilities, labels, 9, threshold=0.35).tolist() == [0, 1]
-    assert worst_errors(probabilities, labels, 0).tolist() == []
+    predicted = probabilities.argmax(axis=1)
+    assert worst_errors(probabilities, labels, predicted, 10).tolist() == [0, 1, 2]
+    assert worst_errors(probabilities, labels, predicted, 2).tolist() == [0, 1]
+    low = Decision(threshold=0.35, positive="b").choose(probabilities, ["a", "b"])
+    assert worst_errors(probabilities, labels, low, 9).tolist() == [0, 1]
+    assert worst_errors(probabilities, labels, predicted, 0).tolist() == []

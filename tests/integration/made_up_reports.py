@@ -9,7 +9,7 @@ import numpy as np
 from rnnkit.inference.decision import Decision
 from rnnkit.inference.decoding import LanguageModel
 from rnnkit.inference.runtime import GenerationDefaults
-from rnnkit.inference.scores import predicted_classes, score_probabilities, worst_errors
+from rnnkit.inference.scores import score_probabilities, worst_errors
 from rnnkit.report import training_section, whole_report
 from rnnkit.runs.listing import Overview, RunDetails, Setting
 from rnnkit.runs.records import MetricsLine, Sample, Summary
@@ -70,8 +70,8 @@ def class_evaluation(
     logits = rng.normal(size=(rows, len(classes))) * 1.3
     logits[np.arange(rows), labels] += skill
     probabilities = np.exp(logits) / np.exp(logits).sum(axis=1, keepdims=True)
-    choice: Any = {"threshold": threshold, "positive": 1}
-    predicted = predicted_classes(probabilities, **choice)
+    decision = Decision(1.31, threshold, classes[1] if threshold else None)
+    predicted = decision.choose(probabilities, classes)
     texts = [
         "a film that never finds its feet",
         "بداية رائعة لكنها مملة",
@@ -90,7 +90,7 @@ def class_evaluation(
             true_probability=float(probabilities[row, labels[row]]),
             text=texts[i % len(texts)],
         )
-        for i, row in enumerate(worst_errors(probabilities, labels, 12, **choice))
+        for i, row in enumerate(worst_errors(probabilities, labels, predicted, 12))
     )
     return ClassEvaluation(
         run="runs/run",
@@ -106,8 +106,10 @@ def class_evaluation(
             notes=(),
         ),
         data=(),
-        decision=Decision(1.31, threshold, classes[1] if threshold else None),
-        scores=score_probabilities(probabilities, labels, classes, resamples=100, **choice),
+        decision=decision,
+        scores=score_probabilities(
+            probabilities, labels, classes, resamples=100, decision=decision
+        ),
         worst=mistakes,
         notes=(),
     )

@@ -9,8 +9,8 @@ import numpy as np
 
 from rnnkit.data.splits import SplitName, choose_split
 from rnnkit.errors import DataError
-from rnnkit.inference.decision import Decision
-from rnnkit.inference.scores import predicted_classes, score_probabilities, softmax
+from rnnkit.inference.decision import Decision, softmax
+from rnnkit.inference.scores import score_probabilities
 from rnnkit.runs.directory import RunDirectory, check_finished
 from rnnkit.runs.records import check_same_data
 from rnnkit.tables.labelled import read_labelled
@@ -54,10 +54,7 @@ class ClassifiedTexts:
 
     def predicted(self, decision: Decision) -> np.ndarray:
         """Return the class of each text by a decision: int64[texts]."""
-        positive = decision.positive_index(self.classes)
-        return predicted_classes(
-            self.probabilities, threshold=decision.threshold, positive=positive
-        )
+        return decision.choose(self.probabilities, self.classes)
 
 
 def classify_texts(

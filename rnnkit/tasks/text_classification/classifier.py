@@ -8,7 +8,7 @@ import numpy as np
 from rnnkit.errors import RunError, UsageError
 from rnnkit.inference.decision import Decision, read_decision
 from rnnkit.inference.runtime import check_vocabulary_size, open_model
-from rnnkit.inference.scores import check_finite, predicted_classes
+from rnnkit.inference.scores import check_finite
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.runs.files import read_document
 from rnnkit.text.encoder import PAD, UNKNOWN, TextEncoder
@@ -39,11 +39,7 @@ class Classifier:
 
     def choose(self, probabilities: np.ndarray) -> np.ndarray:
         """Return the class of each row of float64[rows, classes] by the decision: int64[rows]."""
-        return predicted_classes(
-            probabilities,
-            threshold=self.decision.threshold,
-            positive=self.decision.positive_index(self.classes),
-        )
+        return self.decision.choose(probabilities, self.classes)
 
 
 def load_classifier(run: RunDirectory, *, threads: int = 1) -> Classifier:

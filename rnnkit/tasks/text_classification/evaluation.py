@@ -186,7 +186,6 @@ def evaluate(
                 "a little too good."
             )
         notes.append(f"Decision stored in the run: {decision.how}.")
-    threshold, positive = decision.threshold, decision.positive_index(texts.classes)
     scores = score_probabilities(
         texts.probabilities,
         texts.labels,
@@ -194,20 +193,18 @@ def evaluate(
         resamples=config.evaluation.bootstrap_samples,
         seed=config.seed,
         bins=config.evaluation.calibration_bins,
-        threshold=threshold,
-        positive=positive,
+        decision=decision,
         progress=progress,
     )
-    chosen = worst_errors(
-        texts.probabilities, texts.labels, worst, threshold=threshold, positive=positive
-    )
+    predicted = texts.predicted(decision)
+    chosen = worst_errors(texts.probabilities, texts.labels, predicted, worst)
     return ClassEvaluation(
         run=str(run.path),
         texts=texts,
         data=tuple(data),
         decision=decision,
         scores=scores,
-        worst=_mistakes(texts, chosen.tolist(), texts.predicted(decision).tolist()),
+        worst=_mistakes(texts, chosen.tolist(), predicted.tolist()),
         notes=(*notes, *scores.notes),
     )
 

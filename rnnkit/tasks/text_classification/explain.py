@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rnnkit.inference.scores import softmax
+from rnnkit.inference.decision import softmax
 from rnnkit.tasks.text_classification.classifier import Classifier, classify
 from rnnkit.text.encoder import UNKNOWN
 from rnnkit.views.formats import signed

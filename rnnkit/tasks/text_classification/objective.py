@@ -6,7 +6,8 @@ from collections.abc import Callable, Mapping
 import numpy as np
 
 from rnnkit.data.batches import TextBatchPlan, evaluation_batches
-from rnnkit.inference.scores import WeightedScores, softmax, target_losses
+from rnnkit.inference.decision import softmax
+from rnnkit.inference.scores import WeightedScores, target_losses
 from rnnkit.network.keras import build_training_model
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.runs.records import Sample

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from rnnkit.inference.scores import softmax
+from rnnkit.inference.decision import softmax
 from rnnkit.tables.read import FaultKind
 from rnnkit.tasks.text_classification.classifier import Classifier, classify
 from rnnkit.text.encoder import UNKNOWN
