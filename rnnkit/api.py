@@ -425,12 +425,12 @@ class Model:
             text: what is read; the run's own text when not given.
             cells: whether fresh networks with each of the cells are compared.
         """
-        from rnnkit.inspection.gradient_study import GradientOptions
+        from rnnkit.inspection.gradient_study import networks_to_compare
         from rnnkit.inspection.gradients import gradients_view
         from rnnkit.inspection.subject import open_run
 
-        options = GradientOptions(text=text)
-        return gradients_view(open_run(self.directory), cells=cells, options=options)
+        subjects = networks_to_compare(open_run(self.directory), cells=cells)
+        return gradients_view(subjects, text=text)
 
     def inspect_states(self, text: str) -> "View":
         """Return what the units of the network do while it reads a text."""

@@ -252,15 +252,23 @@ def gradients(
     check_files(html_path=html_path, png_path=png_path)
     # The matrices of single steps are small: handing them from thread to thread takes longer.
     keep_numpy_to_one_thread()
-    from rnnkit.inspection.gradient_study import GradientOptions
+    from rnnkit.inspection.gradient_study import networks_to_compare
     from rnnkit.inspection.gradients import gradients_view
 
     subject = _open(target, runs_dir=runs_dir)
     others = [_open(name, runs_dir=runs_dir) for name in compared if name != "cells"]
-    options = GradientOptions(text, files, distance, windows, recurrent_scale, clip_norm)
+    subjects = networks_to_compare(
+        subject, others, cells="cells" in compared, recurrent_scale=recurrent_scale
+    )
     with progress_bar("going back") as progress:
         view = gradients_view(
-            subject, others, cells="cells" in compared, options=options, progress=progress
+            subjects,
+            text=text,
+            files=files,
+            distance=distance,
+            windows=windows,
+            clip_norm=clip_norm,
+            progress=progress,
         )
     emit(view, as_json=as_json, html_path=html_path, png_path=png_path)
 

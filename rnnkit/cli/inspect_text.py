@@ -15,7 +15,7 @@ from rnnkit.cli.options import (
 )
 from rnnkit.cli.page_files import check_files, html_option, png_option
 from rnnkit.cli.text_arguments import is_typed, run_and_texts, stdin_pieces
-from rnnkit.errors import DataError, UsageError
+from rnnkit.errors import UsageError
 
 if TYPE_CHECKING:
     from rnnkit.inspection.attribution_study import Method
@@ -136,12 +136,13 @@ def states(
 
     from rnnkit.inspection.state_study import RankingText, StateChoice
     from rnnkit.inspection.states import states_view
+    from rnnkit.inspection.subject import read_text
     from rnnkit.tasks.language_model import model
     from rnnkit.tasks.text_classification import classifier
 
     directory = choose_run(run, runs_dir=runs_dir, tasks=(*model.TASKS, *classifier.TASKS))
     if text_file is not None:
-        text = _read(text_file)
+        text = read_text(text_file)
     # What was asked for must be there; what is done by itself may be left out.
     is_required = bool(rank or rank_files)
     with progress_bar("ranking") as progress:
@@ -153,17 +154,6 @@ def states(
             progress=progress,
         )
     emit(view, as_json=as_json, html_path=html_path, png_path=png_path)
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise DataError(f"--file {path}: cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"--file {path}: byte {error.start} is not UTF-8; convert the file to UTF-8"
-        ) from error
 
 
 @click.command("attributions")

@@ -7,48 +7,27 @@ from typing import TypeVar, assert_never
 
 import numpy as np
 
-from rnnkit.errors import DataError, UsageError
+from rnnkit.errors import UsageError
 from rnnkit.inspection.profiles import (
     Clipping,
     Profile,
     Progress,
-    Reach,
     StateProfile,
     classifier_profile_of,
     clipping_of,
     profile_of,
     usual_distance,
 )
-from rnnkit.inspection.subject import (
-    ClassifierSubject,
-    LanguageSubject,
-    Subject,
-    has_frozen_embeddings,
-)
+from rnnkit.inspection.subject import ClassifierSubject, LanguageSubject, Subject, read_text
 from rnnkit.network.cells import CELLS, CellSpec
 from rnnkit.network.initializers import untrained, with_cell
 from rnnkit.network.reference import build_network
+from rnnkit.network.spec import EmbeddingInput
 from rnnkit.tasks.language_model.data import windows_of
 
 Item = TypeVar("Item")
 
 _USUAL_DISTANCE = 50
-
-
-@dataclass(frozen=True)
-class GradientOptions:
-    """What is wanted.
-
-    Without `text` and `files` the run's own held-out text is taken. Without `distance`, up to 50
-    steps. `clip_norm` takes the place of the configured one.
-    """
-
-    text: str | None = None
-    files: tuple[str, ...] = ()
-    distance: int | None = None
-    windows: int = 128
-    recurrent_scale: float = 1.0
-    clip_norm: float | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,62 +45,49 @@ class GradientStudy:
         return tuple((profile, state) for profile in self.profiles for state in profile.states)
 
 
-def study_gradients(
+def networks_to_compare(
     subject: Subject,
-    compared: Sequence[Subject],
+    others: Sequence[Subject] = (),
     *,
-    cells: bool,
-    options: GradientOptions,
-    progress: Progress = lambda done, total: None,
-) -> GradientStudy:
-    """Look at the gradients of `subject`, of other runs, and, where `cells`, of fresh networks of
-    the same size with each of the cells. `progress(done, total)` is called with pieces of
-    text, for each network from the first on.
+    cells: bool = False,
+    recurrent_scale: float = 1.0,
+) -> list[Subject]:
+    """Return the networks whose gradients are shown side by side.
+
+    Args:
+        subject: the first network.
+        others: of the same task.
+        cells: whether untrained networks of the same size with each of the cells are added.
+        recurrent_scale: multiplies every recurrent matrix.
 
     Raises:
-        DataError: the text cannot be read, has changed, or is too short.
-        UsageError: options that do not go with these networks.
+        UsageError: the tasks differ.
     """
-    if any(type(other) is not type(subject) for other in compared):
+    if any(type(other) is not type(subject) for other in others):
         raise UsageError("A language model and a classifier cannot be compared; name runs alike.")
-    subjects = [subject, *compared]
+    subjects = [subject, *others]
     if cells:
         # One that is untrained would be among the three again.
         subjects = ([] if subject.run is None else subjects) + [
             fresh(subject, cell) for cell in CELLS.values()
         ]
-    scaled = [_scaled(one, options.recurrent_scale) for one in subjects]
-    match subject:
-        case LanguageSubject():
-            languages = [one for one in scaled if isinstance(one, LanguageSubject)]
-            return _language_view(languages, options, progress)
-        case ClassifierSubject():
-            classifiers = [one for one in scaled if isinstance(one, ClassifierSubject)]
-            return _classifier_view(classifiers, options, progress)
-        case _:
-            assert_never(subject)
+    return [_scaled(one, recurrent_scale) for one in subjects]
 
 
 def fresh(subject: Subject, cell: CellSpec) -> Subject:
     """Build the network of `subject` with this cell, untrained but for pretrained vectors."""
     seed, network = subject.config.seed, subject.network
-    changed = untrained(
-        with_cell(network.spec, cell),
-        seed=seed,
-        vectors=network.embeddings if _is_pretrained(subject) else None,
-    )
-    origin = f"untrained; random weights (seed {seed})"
-    return replace(subject, name=f"fresh {cell.name}", network=changed, origin=origin)
-
-
-def _is_pretrained(subject: Subject) -> bool:
     match subject:
         case LanguageSubject(config=config):
-            return config.model.input.kind == "pretrained"
+            vectors = config.model.input
         case ClassifierSubject(config=config):
-            return config.model.embedding.kind == "pretrained"
+            vectors = config.model.embedding
         case _:
             assert_never(subject)
+    kept = network.embeddings if vectors.kind == "pretrained" else None
+    changed = untrained(with_cell(network.spec, cell), seed=seed, vectors=kept)
+    origin = f"untrained; random weights (seed {seed})"
+    return replace(subject, name=f"fresh {cell.name}", network=changed, origin=origin)
 
 
 def _scaled(subject: Subject, scale: float) -> Subject:
@@ -140,39 +106,53 @@ def _scaled(subject: Subject, scale: float) -> Subject:
 # ---------------------------------------------------------------------------- language models
 
 
-def _language_view(
-    subjects: list[LanguageSubject], options: GradientOptions, progress: Progress
+def study_language_models(
+    subjects: Sequence[LanguageSubject],
+    *,
+    text: str | None,
+    files: Sequence[str],
+    distance: int | None,
+    windows: int,
+    clip_norm: float | None,
+    progress: Progress,
 ) -> GradientStudy:
+    """Compute the gradients of language models on a text, or on the held-out text of each."""
     first = subjects[0]
-    texts = [_language_text(subject, options) for subject in subjects]
-    distance = options.distance or min(
-        usual_distance(subject.context, len(text.ids))
-        for subject, text in zip(subjects, texts, strict=True)
+    read = [_language_text(subject, text, files) for subject in subjects]
+    distance = distance or min(
+        usual_distance(subject.context, len(found.ids))
+        for subject, found in zip(subjects, read, strict=True)
     )
     profiles = tuple(
         profile_of(
             subject.network,
-            text.ids,
-            Reach(distance, options.windows, subject.context),
+            found.ids,
+            distance=distance,
+            windows=windows,
+            context=subject.context,
             name=subject.name,
-            cell=subject.network.spec.top.cell.name,
             origin=subject.origin,
             progress=progress,
         )
-        for subject, text in zip(subjects, texts, strict=True)
+        for subject, found in zip(subjects, read, strict=True)
     )
-    training, windows = first.config.training, windows_of(first.config)
+    training, batch = first.config.training, windows_of(first.config)
+    match first.network.spec.input:
+        case EmbeddingInput(trainable=False):
+            frozen = ("embedding/embeddings",)
+        case _:
+            frozen = ()
     clipping = clipping_of(
         first.network,
-        texts[0].ids,
+        read[0].ids,
         training,
-        context=windows.context,
-        length=windows.length,
-        clip_norm=training.clip_norm if options.clip_norm is None else options.clip_norm,
-        frozen=("embedding/embeddings",) if has_frozen_embeddings(first) else (),
+        context=batch.context,
+        length=batch.length,
+        clip_norm=training.clip_norm if clip_norm is None else clip_norm,
+        frozen=frozen,
     )
-    notes = tuple(dict.fromkeys(note for text in texts for note in text.notes))
-    return GradientStudy(profiles, clipping, texts[0].source, notes)
+    notes = tuple(dict.fromkeys(note for found in read for note in found.notes))
+    return GradientStudy(profiles, clipping, read[0].source, notes)
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,23 +164,23 @@ class _Text:
     notes: tuple[str, ...] = ()
 
 
-def _language_text(subject: LanguageSubject, options: GradientOptions) -> _Text:
+def _language_text(subject: LanguageSubject, text: str | None, files: Sequence[str]) -> _Text:
     from rnnkit.tasks.language_model.data import prepare
     from rnnkit.tasks.language_model.evaluation import text_of_files, text_of_run
 
-    if options.text is not None:
-        return _Text(np.array(subject.vocabulary.encode(options.text), np.int64), "--text")
-    if options.files:
-        text = text_of_files(
-            options.files,
+    if text is not None:
+        return _Text(np.array(subject.vocabulary.encode(text), np.int64), "--text")
+    if files:
+        found = text_of_files(
+            files,
             subject.vocabulary,
             encoding=subject.config.data.encoding,
             unseen="unk" if subject.vocabulary.unknown_id is not None else "skip",
         )
-        return _Text(text.ids, ", ".join(options.files), text.notes)
+        return _Text(found.ids, ", ".join(files), found.notes)
     if subject.run is not None:
-        text = text_of_run(subject.run, subject.config, split=None)
-        return _Text(text.ids, f"the {text.split} part of its text")
+        found = text_of_run(subject.run, subject.config, split=None)
+        return _Text(found.ids, f"the {found.split} part of its text")
     prepared = prepare(subject.config)
     split = "validation" if len(prepared.split("validation")) > 1 else "train"
     return _Text(prepared.split(split), f"the {split} part of its text")
@@ -209,19 +189,23 @@ def _language_text(subject: LanguageSubject, options: GradientOptions) -> _Text:
 # -------------------------------------------------------------------------------- classifiers
 
 
-def _classifier_view(
-    subjects: list[ClassifierSubject], options: GradientOptions, progress: Progress
+def study_classifiers(
+    subjects: Sequence[ClassifierSubject],
+    *,
+    text: str | None,
+    files: Sequence[str],
+    distance: int | None,
+    windows: int,
+    progress: Progress,
 ) -> GradientStudy:
-    if options.clip_norm is not None:
-        raise UsageError("--clip-norm is for language models; this is a classifier.")
-    read = [_classified_texts(subject, options) for subject in subjects]
+    """Compute the gradients of classifiers on texts, or on held-out texts of each."""
+    read = [_classified_texts(subject, text, files, windows) for subject in subjects]
     profiles = tuple(
         classifier_profile_of(
             subject.network,
             texts,
-            distance=options.distance or _USUAL_DISTANCE,
+            distance=distance or _USUAL_DISTANCE,
             name=subject.name,
-            cell=subject.network.spec.top.cell.name,
             origin=subject.origin,
             progress=progress,
         )
@@ -247,15 +231,17 @@ def _classifier_view(
 
 
 def _classified_texts(
-    subject: ClassifierSubject, options: GradientOptions
+    subject: ClassifierSubject, text: str | None, files: Sequence[str], most: int
 ) -> tuple[list[np.ndarray], str]:
-    """Ids of texts, and where they come from."""
-    if options.text is not None:
-        return [np.array(subject.encoder.encode(options.text))], "--text"
-    if options.files:
-        lines = [line for name in options.files for line in _lines(Path(name)) if line.strip()]
-        rows = subject.encoder.encode_many(_spread(lines, options.windows))
-        return [np.array(row) for row in rows], ", ".join(options.files)
+    """Return ids of at most `most` texts, and where they come from."""
+    if text is not None:
+        return [np.array(subject.encoder.encode(text))], "--text"
+    if files:
+        lines = [
+            line for name in files for line in read_text(Path(name)).splitlines() if line.strip()
+        ]
+        rows = subject.encoder.encode_many(_spread(lines, most))
+        return [np.array(row) for row in rows], ", ".join(files)
     from rnnkit.tasks.text_classification.data import prepare_texts
 
     if subject.run is not None:
@@ -266,19 +252,8 @@ def _classified_texts(
         prepared = prepare_texts(subject.config)
     split = "validation" if len(prepared.validation) else "train"
     texts = prepared.split(split)
-    places = _spread(range(len(texts)), options.windows)
+    places = _spread(range(len(texts)), most)
     return [np.array(texts.row(place)) for place in places], f"the {split} texts"
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        return path.read_text(encoding="utf-8-sig").splitlines()
-    except OSError as error:
-        raise DataError(f"--file {path}: cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise DataError(
-            f"--file {path}: byte {error.start} is not UTF-8; convert the file to UTF-8"
-        ) from error
 
 
 def _spread(items: Sequence[Item], most: int) -> list[Item]:

@@ -7,9 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from rnnkit.inspection.gradient_study import GradientOptions, GradientStudy, study_gradients
+from rnnkit.errors import UsageError
+from rnnkit.inspection.gradient_study import (
+    GradientStudy,
+    study_classifiers,
+    study_language_models,
+)
 from rnnkit.inspection.profiles import Clipping, Profile, Progress, StateProfile, Trend
-from rnnkit.inspection.subject import Subject
+from rnnkit.inspection.subject import ClassifierSubject, LanguageSubject, Subject
 from rnnkit.network.cells import CELLS
 from rnnkit.views.formats import compact, count, number, percent
 from rnnkit.views.plot import Axis, Figure, Line, Panel
@@ -35,27 +40,51 @@ TRENDS: dict[Trend, str] = {
 
 
 def gradients_view(
-    subject: Subject,
-    compared: Sequence[Subject] = (),
+    subjects: Sequence[Subject],
     *,
-    cells: bool = False,
-    options: GradientOptions,
+    text: str | None = None,
+    files: Sequence[str] = (),
+    distance: int | None = None,
+    windows: int = 128,
+    clip_norm: float | None = None,
     progress: Progress = lambda done, total: None,
 ) -> View:
-    """Look at the gradients of `subject`, of others, and of fresh networks with each cell.
+    """Look at the gradients of networks of one task, side by side.
 
     Args:
-        subject: the first network.
-        compared: others of the same task.
-        cells: whether fresh networks of the same size with each of the cells are compared.
-        options: the text, the distance and changes of the network.
+        subjects: the networks, as `networks_to_compare` returns them.
+        text: what is read.
+        files: texts to read instead; without both, the held-out text of each run.
+        distance: steps back from the loss; None is up to 50.
+        windows: pieces of text to average over.
+        clip_norm: takes the place of the configured one, for language models.
         progress: called with pieces of text, for each network from the first on.
 
     Raises:
         DataError: the text cannot be read, has changed, or is too short.
-        UsageError: options that do not go with these networks.
+        UsageError: `clip_norm` is given for a classifier.
     """
-    study = study_gradients(subject, compared, cells=cells, options=options, progress=progress)
+    if isinstance(subjects[0], LanguageSubject):
+        study = study_language_models(
+            [one for one in subjects if isinstance(one, LanguageSubject)],
+            text=text,
+            files=files,
+            distance=distance,
+            windows=windows,
+            clip_norm=clip_norm,
+            progress=progress,
+        )
+    elif clip_norm is not None:
+        raise UsageError("--clip-norm is for language models; this is a classifier.")
+    else:
+        study = study_classifiers(
+            [one for one in subjects if isinstance(one, ClassifierSubject)],
+            text=text,
+            files=files,
+            distance=distance,
+            windows=windows,
+            progress=progress,
+        )
     return show_gradients(study)
 
 
@@ -126,10 +155,11 @@ def show_gradients(study: GradientStudy) -> View:
     """Return the view of gradients over the distance they have come."""
     first = study.profiles[0]
     figure, trends = _figure(study), _trends(study)
-    cells = list(dict.fromkeys(_cell_title(profile.cell) for profile in study.profiles))
+    cells = list(dict.fromkeys(CELLS[profile.cell].title for profile in study.profiles))
     windows = "windows" if first.warm_up else "pieces of text"
+    pieces = count(first.windows, "piece of text", "pieces of text")
     printed = [f"{one.name} ({one.cell}; {one.origin})" for one in study.profiles]
-    printed.append(f"Norm of dL/dh over the distance from L, mean of {_pieces(first.windows)}")
+    printed.append(f"Norm of dL/dh over the distance from L, mean of {pieces}")
     printed.append(f"({study.source})")
     sections = [
         Section("", printed="\n".join(printed), on="terminal"),
@@ -171,14 +201,6 @@ def show_gradients(study: GradientStudy) -> View:
         notes=study.notes,
         picture=replace(figure, width=8.0, height=4.6),
     )
-
-
-def _cell_title(name: str) -> str:
-    return CELLS[name].title
-
-
-def _pieces(number: int) -> str:
-    return "1 piece of text" if number == 1 else f"{number:,} pieces of text"
 
 
 def _trends(study: GradientStudy) -> Table:

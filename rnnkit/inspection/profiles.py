@@ -113,19 +113,6 @@ class Clipping:
         return math.hypot(*self.after.values())
 
 
-@dataclass(frozen=True)
-class Reach:
-    """Where gradients are looked at.
-
-    `distance` is in steps back from the loss, `windows` the number of pieces of text at most,
-    `context` the length of sliding windows, None where the state is carried on.
-    """
-
-    distance: int
-    windows: int
-    context: int | None
-
-
 def usual_distance(context: int | None, tokens: int, *, wanted: int = 50) -> int:
     """Return how far back to look: `wanted` steps, or as many as a window or the text has."""
     most = tokens - 2 if context is None else min(context - 1, tokens - 2)
@@ -135,11 +122,12 @@ def usual_distance(context: int | None, tokens: int, *, wanted: int = 50) -> int
 def profile_of(
     network: Network,
     ids: np.ndarray,
-    reach: Reach,
     *,
-    name: str,
-    cell: str,
-    origin: str,
+    distance: int,
+    windows: int,
+    context: int | None,
+    name: str = "",
+    origin: str = "",
     progress: Progress = lambda done, total: None,
 ) -> Profile:
     """Compute the gradients of a language model on windows spread evenly over a text.
@@ -151,32 +139,33 @@ def profile_of(
     Args:
         network: of the model.
         ids: unsigned[tokens], the text.
-        reach: where to look.
+        distance: steps back from the loss.
+        windows: the largest number of pieces of text.
+        context: length of sliding windows, None where the state is carried on.
         name: of the profile.
-        cell: of the network.
-        origin: of its weights.
+        origin: of the weights.
         progress: is called with windows.
 
     Raises:
         DataError: the text is too short for one window.
     """
-    steps = reach.distance + 1
-    if reach.context == 1:
+    steps = distance + 1
+    if context == 1:
         raise DataError(
             "The model sees one token at a time, so there is no earlier state to differentiate."
         )
-    if reach.context is not None and steps > reach.context:
+    if context is not None and steps > context:
         raise DataError(
-            f"The model sees {reach.context} tokens at a time, so gradients reach "
-            f"{reach.context - 1} steps back; give a --distance up to that."
+            f"The model sees {context} tokens at a time, so gradients reach "
+            f"{context - 1} steps back; give a --distance up to that."
         )
     if len(ids) < steps + 1:
         raise DataError(
-            f"The text has {len(ids)} tokens; a distance of {reach.distance} needs "
+            f"The text has {len(ids)} tokens; a distance of {distance} needs "
             f"{steps + 1}. Give more text or a smaller --distance."
         )
-    warm_up = steps if reach.context is None and len(ids) >= 2 * steps + 1 else 0
-    starts = _starts(len(ids), warm_up + steps + 1, reach.windows)
+    warm_up = steps if context is None and len(ids) >= 2 * steps + 1 else 0
+    starts = _starts(len(ids), warm_up + steps + 1, windows)
     total: dict[tuple[str, StateKind], np.ndarray] = {}
     # A gradient that explodes may well leave the range of the numbers.
     with np.errstate(over="ignore", invalid="ignore"):
@@ -189,7 +178,7 @@ def profile_of(
     states = tuple(
         StateProfile(layer, kind, norms / len(starts)) for (layer, kind), norms in total.items()
     )
-    return Profile(name, cell, origin, len(starts), warm_up, states)
+    return Profile(name, network.spec.top.cell.name, origin, len(starts), warm_up, states)
 
 
 def classifier_profile_of(
@@ -198,7 +187,6 @@ def classifier_profile_of(
     *,
     distance: int,
     name: str,
-    cell: str,
     origin: str,
     progress: Progress = lambda done, total: None,
 ) -> Profile:
@@ -212,8 +200,7 @@ def classifier_profile_of(
         texts: ids int[tokens] of each text.
         distance: the largest one.
         name: of the profile.
-        cell: of the network.
-        origin: of its weights.
+        origin: of the weights.
         progress: is called with texts.
 
     Raises:
@@ -239,7 +226,7 @@ def classifier_profile_of(
     states = tuple(
         StateProfile(layer, kind, norms / counts) for (layer, kind), norms in total.items()
     )
-    return Profile(name, cell, origin, len(texts), 0, states)
+    return Profile(name, network.spec.top.cell.name, origin, len(texts), 0, states)
 
 
 def clipping_of(
@@ -278,8 +265,8 @@ def clipping_of(
     targets = len(starts) * (1 if context is not None else length)
     with np.errstate(over="ignore", invalid="ignore"):
         for done in range(0, len(starts), _WINDOWS_AT_ONCE):
-            windows = _cut(ids, starts[done : done + _WINDOWS_AT_ONCE], length + 1)
-            for name, value in _weight_gradients(network, windows, last_only=context is not None):
+            rows = _cut(ids, starts[done : done + _WINDOWS_AT_ONCE], length + 1)
+            for name, value in _weight_gradients(network, rows, last_only=context is not None):
                 if name not in frozen:
                     total[name] = total.get(name, 0.0) + value / targets
         before = _norm_of_each(total)

@@ -6,8 +6,7 @@ Without TensorFlow and ONNX Runtime: the weights come from the best checkpoint.
 from pathlib import Path
 from typing import cast
 
-from rnnkit.errors import UsageError
-from rnnkit.network.spec import EmbeddingInput
+from rnnkit.errors import DataError, UsageError
 from rnnkit.runs.directory import RunDirectory, verify_files
 from rnnkit.tasks.language_model.subject import LanguageSubject
 from rnnkit.tasks.task import load_config, task_of
@@ -48,10 +47,17 @@ def _open(path: Path, run: RunDirectory | None) -> Subject:
     return cast("Subject", task.subject(path if run is None else run))
 
 
-def has_frozen_embeddings(subject: Subject) -> bool:
-    """Return whether training leaves the vectors of the tokens as they are."""
-    match subject.network.spec.input:
-        case EmbeddingInput(trainable=trainable):
-            return not trainable
-        case _:
-            return False
+def read_text(path: Path) -> str:
+    """Read a text given by `--file`.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DataError(f"--file {path}: cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"--file {path}: byte {error.start} is not UTF-8; convert the file to UTF-8"
+        ) from error

@@ -10,7 +10,6 @@ from rnnkit.config.training import SGDConfig
 from rnnkit.errors import DataError
 from rnnkit.inspection.profiles import (
     Profile,
-    Reach,
     StateProfile,
     clipping_of,
     profile_of,
@@ -55,8 +54,8 @@ def linear(scale: float, *, layers: int = 1) -> Network:
 
 
 def profile(network: Network, **reach: Any) -> Profile:
-    chosen = {"distance": 30, "windows": 12, "context": None, **reach}
-    return profile_of(network, IDS, Reach(**chosen), name="n", cell="simple_rnn", origin="")
+    chosen: dict[str, Any] = {"distance": 30, "windows": 12, "context": None, **reach}
+    return profile_of(network, IDS, **chosen)
 
 
 def fresh(scale: float, **options: Any) -> Network:
@@ -80,11 +79,11 @@ def test_a_linear_recurrence_multiplies_by_its_scale(scale: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("scale", "fate"),
+    ("scale", "trend"),
     [(0.5, "vanishes"), (0.9, "fades"), (1.0, "lasts"), (1.05, "grows"), (2.0, "explodes")],
 )
-def test_its_fate_is_named(scale: float, fate: str) -> None:
-    assert profile(linear(scale)).states[0].trend == fate
+def test_its_trend_is_named(scale: float, trend: str) -> None:
+    assert profile(linear(scale)).states[0].trend == trend
 
 
 def test_a_simple_rnn_vanishes_at_least_as_fast_as_its_matrix_shrinks() -> None:

@@ -39,6 +39,7 @@ FOLDERS = ("rnnkit", "docs", "configs", "README.md", "Makefile")
 
 # Where a word means something else: file -> the words that it may use.
 ALLOWED: dict[str, set[str]] = {
+    "rnnkit/inspection/gradients.py": {"fate"},  # a key of `inspect gradients --json`
     "rnnkit/runs/checkpoint.py": {"facts", "course"},  # a member and a key of stored checkpoints
     "rnnkit/runs/listing.py": {"course"},  # a key of checkpoints of version 0.1
     "rnnkit/tasks/language_model/rules.py": {"prime"},  # a former spelling that files may have
