@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -43,12 +44,11 @@ def limit_interval(value: float, trials: float) -> Estimate:
     return Estimate(value, 0.0, distance) if value == 0.0 else Estimate(value, 1.0 - distance, 1.0)
 
 
-@dataclass(frozen=True)
-class Totals:
+class Totals(NamedTuple):
     """Sums over the blocks that a text was cut into; every array is float64[blocks].
 
-    `losses` is in nats, `correct` counts tokens predicted right, `characters` and `words` what
-    the tokens stand for in the text (`data.extents`).
+    `losses` is in nats, `correct` counts correct predictions, `characters` and `words` are those
+    that the tokens stand for in the text (`data.text_counts`).
     """
 
     losses: np.ndarray
@@ -73,15 +73,16 @@ def estimate(
     Whole blocks are resampled with replacement (block bootstrap): neighbouring tokens are too
     alike to count as independent.
     """
-    columns = (totals.losses, totals.correct, totals.tokens, totals.characters, totals.words)
-    sums = np.stack(columns)
-    whole = sums.sum(axis=1, keepdims=True)
-    values = _scores(whole)
-    if not per_word or not whole[-1]:
+    sums = np.stack(totals)
+    values = _scores(sums.sum(axis=1, keepdims=True))
+    if not per_word or not totals.words.any():
         del values["perplexity_per_word"]
     if totals.blocks < LEAST_BLOCKS:
         return {name: Estimate(float(value[0]), None, None) for name, value in values.items()}
-    resampled = _scores(_resample(_join(sums), resamples=resamples, seed=seed))
+    # Joins neighbouring blocks until there are at most `MOST_BLOCKS`.
+    size = -(-totals.blocks // MOST_BLOCKS)
+    joined = np.add.reduceat(sums, np.arange(0, totals.blocks, size), axis=1)
+    resampled = _scores(_resample(joined, resamples=resamples, seed=seed))
     estimates = {
         name: percentile_interval(float(value[0]), resampled[name])
         for name, value in values.items()
@@ -93,7 +94,7 @@ def estimate(
 
 
 def _scores(sums: np.ndarray) -> dict[str, np.ndarray]:
-    """Scores float64[n] from sums float64[5, n] in the order of `Totals`."""
+    """Return scores float64[n] of sums float64[5, n] in the order of `Totals`."""
     losses, correct, tokens, characters, words = sums
     loss = losses / tokens
     with np.errstate(divide="ignore", over="ignore", invalid="ignore"):
@@ -104,14 +105,6 @@ def _scores(sums: np.ndarray) -> dict[str, np.ndarray]:
             "perplexity_per_word": np.exp(losses / words),
             "accuracy": correct / tokens,
         }
-
-
-def _join(sums: np.ndarray) -> np.ndarray:
-    """Join neighbouring blocks until there are at most `MOST_BLOCKS`."""
-    size = -(-sums.shape[1] // MOST_BLOCKS)
-    if size == 1:
-        return sums
-    return np.add.reduceat(sums, np.arange(0, sums.shape[1], size), axis=1)
 
 
 def _resample(sums: np.ndarray, *, resamples: int, seed: int) -> np.ndarray:

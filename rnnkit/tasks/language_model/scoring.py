@@ -7,6 +7,7 @@ context from far back contributes. A model trained on sliding windows is scored 
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -83,29 +84,26 @@ def score_text(
         raise DataError(
             f"The text has {len(ids)} tokens; this model needs at least {needed} to predict one."
         )
-    readings = dict(_readings(session, ids, context_windows=context_windows, stride=stride))
-    total = sum(reading.tokens_read for reading in readings.values())
-    done = 0
+    readings = _readings(session, ids, context_windows=context_windows, stride=stride)
+    total = sum(reading.tokens_read for reading in readings)
+    done, scored = 0, 0
     metrics: dict[str, Estimate] = {}
     notes: list[str] = []
-    scored = 0
-    for prefix, reading in readings.items():
+    for reading in readings:
         collected = []
-        for totals, tokens_read in reading.score():
-            collected.append(totals)
+        for block_totals, tokens_read in reading.score():
+            collected.append(block_totals)
             done += tokens_read
             progress(done, total)
-        totals = _concatenate(collected)
+        totals = Totals(*np.concatenate(collected, axis=1))
         estimates = estimate(
             totals,
             resamples=resamples,
             seed=seed,
             per_word=session.vocabulary.kind in ("words", "subwords"),
         )
-        for name, value in estimates.items():
-            metrics[prefix + name] = value
-        if not prefix:
-            scored = int(totals.tokens.sum())
+        metrics |= {reading.prefix + name: value for name, value in estimates.items()}
+        scored = scored or int(totals.tokens.sum())
         if totals.blocks < LEAST_BLOCKS:
             notes.append(
                 f"{reading.description}: no interval, because the text makes only {totals.blocks} "
@@ -116,8 +114,9 @@ def score_text(
 
 @dataclass(frozen=True)
 class _Reading:
-    """One way of reading the text."""
+    """One way of reading the text; `score` yields totals of blocks, and tokens read for them."""
 
+    prefix: str
     description: str
     block_tokens: int
     tokens_read: int
@@ -126,39 +125,28 @@ class _Reading:
 
 def _readings(
     session: LanguageModel, ids: np.ndarray, *, context_windows: Sequence[int], stride: int
-) -> Iterator[tuple[str, _Reading]]:
+) -> list[_Reading]:
     targets = len(ids) - 1
-    if session.context is not None:
-        context = session.context
-        windows = (targets - context) // stride + 1
-        yield (
-            "",
-            _Reading(
-                f"Windows of {context}",
-                STREAM_BLOCK,
-                windows * context,
-                lambda: _score_sliding(session, ids, context=context, stride=stride),
-            ),
-        )
-        return
-    yield (
-        "",
-        _Reading("The stream", STREAM_BLOCK, targets, lambda: _score_stream(session, ids)),
-    )
-    for length in context_windows:
-        yield (
+    if (context := session.context) is not None:
+        tokens_read = ((targets - context) // stride + 1) * context
+        score = partial(_score_sliding, session, ids, context=context, stride=stride)
+        return [_Reading("", f"Windows of {context}", STREAM_BLOCK, tokens_read, score)]
+    stream = partial(_score_stream, session, ids)
+    windows = [
+        _Reading(
             f"window_{length}_",
-            _Reading(
-                f"Windows of {length}",
-                length,
-                targets,
-                lambda length=length: _score_windows(session, ids, length=length),
-            ),
+            f"Windows of {length}",
+            length,
+            targets,
+            partial(_score_windows, session, ids, length=length),
         )
+        for length in context_windows
+    ]
+    return [_Reading("", "The stream", STREAM_BLOCK, targets, stream), *windows]
 
 
 def _score_stream(session: LanguageModel, ids: np.ndarray) -> Iterator[tuple[Totals, int]]:
-    """Blocks of the text read once from start to end, keeping the recurrent state."""
+    """Score the text read once from start to end, keeping the recurrent state."""
     targets = len(ids) - 1
     scorer = _Scorer(session.vocabulary)
     states = session.zero_states(1)
@@ -169,13 +157,14 @@ def _score_stream(session: LanguageModel, ids: np.ndarray) -> Iterator[tuple[Tot
         end = min(start + step, targets)
         logits, states = session.step(_as_ids(ids[np.newaxis, start:end]), states)
         scores = scorer.score(logits[0], ids[start:end], ids[start + 1 : end + 1])
-        yield _sum_blocks(scores, block=STREAM_BLOCK), end - start
+        blocks = np.add.reduceat(scores, np.arange(0, end - start, STREAM_BLOCK), axis=1)
+        yield Totals(*blocks), end - start
 
 
 def _score_windows(
     session: LanguageModel, ids: np.ndarray, *, length: int
 ) -> Iterator[tuple[Totals, int]]:
-    """Windows that do not overlap, each from a zero state; the last one may be shorter."""
+    """Score windows that do not overlap, each from a zero state; the last may be shorter."""
     whole, rest = divmod(len(ids) - 1, length)
     inputs = ids[: whole * length].reshape(whole, length)
     targets = ids[1 : whole * length + 1].reshape(whole, length)
@@ -193,43 +182,38 @@ def _score_windows(
 def _score_rows(
     session: LanguageModel, scorer: "_Scorer", inputs: np.ndarray, targets: np.ndarray
 ) -> Totals:
-    """Every position of every row, from zero states; one block per row.
+    """Score every position of every row, from zero states; one block per row.
 
     `inputs` and `targets` are unsigned[rows, time]. Long rows are read in chunks.
     """
     rows, length = inputs.shape
     states = session.zero_states(rows)
-    sums = np.zeros((4, rows))
+    sums = np.zeros((len(Totals._fields), rows))
     for start in range(0, length, STREAM_CHUNK):
-        part = slice(start, start + STREAM_CHUNK)
-        logits, states = session.step(_as_ids(inputs[:, part]), states)
-        scored = scorer.score(logits, inputs[:, part], targets[:, part])
-        for row, scores in zip(sums, scored, strict=True):
-            row += scores.sum(axis=1)
-    losses, correct, characters, words = sums
-    return Totals(losses, correct, np.full(rows, float(length)), characters, words)
+        chunk = slice(start, start + STREAM_CHUNK)
+        logits, states = session.step(_as_ids(inputs[:, chunk]), states)
+        sums += scorer.score(logits, inputs[:, chunk], targets[:, chunk]).sum(axis=2)
+    return Totals(*sums)
 
 
 def _score_sliding(
     session: LanguageModel, ids: np.ndarray, *, context: int, stride: int
 ) -> Iterator[tuple[Totals, int]]:
-    """The token after each window of `context` tokens, from a zero state."""
+    """Score the token after each window of `context` tokens, from a zero state."""
     windows = np.lib.stride_tricks.sliding_window_view(ids[:-1], context)[::stride]
     targets = ids[context::stride]
     batch = max(1, _positions_at_once(session, context) // context)
     scorer = _Scorer(session.vocabulary)
     for start in range(0, len(windows), STREAM_BLOCK):
         end = min(start + STREAM_BLOCK, len(windows))
-        sums = np.zeros(4)
+        sums = np.zeros((len(Totals._fields), 1))
         for first in range(start, end, batch):
             rows = slice(first, min(first + batch, end))
             inputs = _as_ids(windows[rows])
             logits, _ = session.step(inputs, session.zero_states(len(inputs)))
             scores = scorer.score(logits[:, -1], inputs[:, -1], targets[rows])
-            sums += [values.sum() for values in scores]
-        losses, correct, characters, words = sums[:, np.newaxis]
-        totals = Totals(losses, correct, np.array([float(end - start)]), characters, words)
-        yield totals, (end - start) * context
+            sums += scores.sum(axis=1, keepdims=True)
+        yield Totals(*sums), (end - start) * context
 
 
 def _positions_at_once(session: LanguageModel, least: int) -> int:
@@ -240,17 +224,14 @@ def _as_ids(ids: np.ndarray) -> np.ndarray:
     return ids.astype(np.int64)
 
 
-_Scores = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]
-
-
 class _Scorer:
     """Scores of single predictions, in tokens and in what they stand for."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
-        self._extents = TokenCounts(vocabulary)
+        self._counts = TokenCounts(vocabulary)
 
-    def score(self, logits: np.ndarray, before: np.ndarray, targets: np.ndarray) -> _Scores:
-        """Return losses in nats, correct tokens, characters and new words: float64[...] each.
+    def score(self, logits: np.ndarray, before: np.ndarray, targets: np.ndarray) -> np.ndarray:
+        """Return what `Totals` sums, float64[5, ...]: one entry for each target.
 
         `logits` is float32[..., vocabulary], `before` are the tokens before the targets. The
         softmax is computed in float64.
@@ -258,31 +239,9 @@ class _Scorer:
         targets = _as_ids(targets)
         losses = target_losses(logits, targets)
         check_finite(losses)
-        correct = (logits.argmax(axis=-1) == targets).astype(np.float64)
-        return losses, correct, *self._extents.count(_as_ids(before), targets)
-
-
-def _sum_blocks(scores: _Scores, *, block: int) -> Totals:
-    """Sums over blocks of consecutive entries; the last block may be shorter."""
-    losses, correct, characters, words = scores
-    starts = np.arange(0, len(losses), block)
-    return Totals(
-        np.add.reduceat(losses, starts),
-        np.add.reduceat(correct, starts),
-        np.diff(np.append(starts, len(losses))).astype(np.float64),
-        np.add.reduceat(characters, starts),
-        np.add.reduceat(words, starts),
-    )
-
-
-def _concatenate(parts: Sequence[Totals]) -> Totals:
-    return Totals(
-        np.concatenate([part.losses for part in parts]),
-        np.concatenate([part.correct for part in parts]),
-        np.concatenate([part.tokens for part in parts]),
-        np.concatenate([part.characters for part in parts]),
-        np.concatenate([part.words for part in parts]),
-    )
+        correct = logits.argmax(axis=-1) == targets
+        characters, words = self._counts.count(_as_ids(before), targets)
+        return np.stack((losses, correct, np.ones(targets.shape), characters, words))
 
 
 # --------------------------------------------------------------------------- loss by position
@@ -319,7 +278,7 @@ def loss_by_position(
     most_windows: int = _MOST_WINDOWS,
     progress: Progress = lambda done, total: None,
 ) -> PositionLosses:
-    """Mean loss after 1, 2, .. `length` tokens read from a zero state.
+    """Return the mean loss after 1, 2, .. `length` tokens read from a zero state.
 
     `ids` unsigned[tokens] is cut into windows that do not overlap; of a long text at most
     `most_windows` are taken, evenly spread. A model trained on windows of `context` tokens is
@@ -350,7 +309,7 @@ def loss_by_position(
 
 
 def position_groups(length: int) -> list[tuple[int, int]]:
-    """Positions 1..length in groups that grow with the distance, two to a doubling.
+    """Return positions 1..length in groups that grow with the distance, two to a doubling.
 
     `position_groups(20)` is `[(1, 1), (2, 2), (3, 3), (4, 4), (5, 6), (7, 8), (9, 12), (13, 16),
     (17, 20)]`.
@@ -365,14 +324,14 @@ def position_groups(length: int) -> list[tuple[int, int]]:
 
 
 def _window_losses(session: LanguageModel, tokens: np.ndarray) -> np.ndarray:
-    """Nats float64[rows, length] of `tokens` int64[rows, length + 1] from zero states."""
+    """Return nats float64[rows, length] of `tokens` int64[rows, length + 1], from zero states."""
     states = session.zero_states(len(tokens))
-    parts = []
+    losses = []
     for start in range(0, tokens.shape[1] - 1, _CHUNK):
         end = min(start + _CHUNK, tokens.shape[1] - 1)
         logits, states = session.step(tokens[:, start:end], states)
-        parts.append(target_losses(logits, tokens[:, start + 1 : end + 1]))
-    return np.concatenate(parts, axis=1)
+        losses.append(target_losses(logits, tokens[:, start + 1 : end + 1]))
+    return np.concatenate(losses, axis=1)
 
 
 def _band(losses: np.ndarray, first: int, last: int) -> Band:
