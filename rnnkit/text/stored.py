@@ -2,17 +2,19 @@
 
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Any, Literal, TypeVar, assert_never, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from rnnkit.text.cleaning import TextRules
 from rnnkit.text.spacing import Layout
 from rnnkit.text.subwords import HALF_SURROGATE_PAIR, Subwords
 from rnnkit.text.vocabulary import (
+    CLASSIFIER_FIELDS,
+    LANGUAGE_FIELDS,
     MARKS,
     PADDING,
     UNKNOWN,
-    CaseRules,
     Kind,
+    Rules,
     Vocabulary,
     classifier_rules,
 )
@@ -25,21 +27,35 @@ def read_vocabulary(content: object) -> Vocabulary:
     if not isinstance(content, dict):
         raise ValueError("the vocabulary is not an object")
     kind: Kind = read_choice(content.get("kind"), get_args(Kind), "kind")
-    if {"tokens", "subwords"} <= set(content):
-        return _classifier_vocabulary(content, kind)
-    match kind:
-        case "characters" | "bytes":
-            return _characters_vocabulary(content, kind)
-        case "words":
-            return _words_vocabulary(content)
-        case "subwords":
-            stored = read_mapping(content, {"kind", "subwords", "rules"}, "the vocabulary")
-            return subword_vocabulary(read_rules(stored["rules"], TextRules), stored["subwords"])
-        case _:
-            assert_never(kind)
+    of_classifier = {"tokens", "subwords"} <= set(content)
+    names = CLASSIFIER_FIELDS if of_classifier else LANGUAGE_FIELDS[kind]
+    stored = read_mapping(content, {"kind", "rules", *names}, "the vocabulary")
+    tokens, form = stored.get("tokens", []), classifier_rules(kind) if of_classifier else TextRules
+    if kind == "subwords":
+        if tokens != []:
+            raise ValueError("tokens are listed beside the subwords")
+        return subword_vocabulary(read_rules(stored["rules"], form), stored["subwords"])
+    if stored.get("subwords", "") != "":
+        raise ValueError(f"subwords are listed in a vocabulary of {kind}")
+    layout: Layout = read_choice(stored.get("layout", "text"), get_args(Layout), "layout")
+    has_unknown = stored.get("has_unknown", True)
+    if not isinstance(has_unknown, bool):
+        raise ValueError(f"has_unknown is {has_unknown!r} and not true or false")
+    if kind == "words":
+        _check_words(tokens, () if of_classifier else MARKS[layout])
+    else:
+        _check_characters(tokens, in_order=not of_classifier)
+        if kind == "bytes" and (tokens or has_unknown):
+            raise ValueError("a vocabulary of bytes lists no tokens and has no <unk>")
+        if kind == "characters" and not tokens and not of_classifier:
+            raise ValueError("tokens is empty")
+    if of_classifier and PADDING in tokens:
+        raise ValueError(f"{PADDING} is among the tokens")
+    rules = read_rules(stored["rules"], form)
+    return Vocabulary(rules, kind, tuple(tokens), has_unknown, layout=layout)
 
 
-def subword_vocabulary(rules: TextRules | CaseRules, subwords: str) -> Vocabulary:
+def subword_vocabulary(rules: Rules, subwords: str) -> Vocabulary:
     """Make the vocabulary of a tokenizer's JSON; raises ValueError saying what is wrong with it."""
     if not isinstance(subwords, str):
         raise ValueError("subwords is not a text")
@@ -76,54 +92,20 @@ def read_rules(content: object, rules: type[_T]) -> _T:
     return rules(**values)
 
 
-def _classifier_vocabulary(content: dict[str, Any], kind: Kind) -> Vocabulary:
-    stored = read_mapping(content, {"kind", "rules", "tokens", "subwords"}, "the vocabulary")
-    tokens, subwords, form = stored["tokens"], stored["subwords"], classifier_rules(kind)
-    if kind == "subwords":
-        if not isinstance(subwords, str) or tokens != []:
-            raise ValueError("the subwords are not a text, or tokens are listed beside them")
-        return subword_vocabulary(read_rules(stored["rules"], CaseRules), subwords)
-    if subwords != "":
-        raise ValueError(f"subwords are listed in a vocabulary of {kind}")
-    is_token = _is_character if kind == "characters" else _is_word
-    if not isinstance(tokens, list) or not all(map(is_token, tokens)) or PADDING in tokens:
-        raise ValueError(f"tokens is not a list of {kind}")
-    _check_distinct(tokens)
-    return Vocabulary(read_rules(stored["rules"], form), kind, tuple(tokens), has_unknown=True)
-
-
-def _characters_vocabulary(
-    content: dict[str, Any], kind: Literal["characters", "bytes"]
-) -> Vocabulary:
-    stored = read_mapping(content, {"kind", "tokens", "has_unknown", "rules"}, "the vocabulary")
-    tokens, has_unknown = stored["tokens"], stored["has_unknown"]
-    if not isinstance(tokens, list) or not all(map(_is_character, tokens)):
-        raise ValueError("tokens is not a list of single characters")
-    if any(a >= b for a, b in pairwise(tokens)):
-        raise ValueError("tokens are not in strictly rising order")
-    if not isinstance(has_unknown, bool):
-        raise ValueError(f"has_unknown is {has_unknown!r} and not true or false")
-    if kind == "bytes" and (tokens or has_unknown):
-        raise ValueError("a vocabulary of bytes lists no tokens and has no <unk>")
-    if kind == "characters" and not tokens:
-        raise ValueError("tokens is empty")
-    return Vocabulary(read_rules(stored["rules"], TextRules), kind, tuple(tokens), has_unknown)
-
-
-def _words_vocabulary(content: dict[str, Any]) -> Vocabulary:
-    stored = read_mapping(content, {"kind", "layout", "tokens", "rules"}, "the vocabulary")
-    layout: Layout = read_choice(stored["layout"], get_args(Layout), "layout")
-    tokens, marks = stored["tokens"], MARKS[layout]
+def _check_words(tokens: object, marks: tuple[str, ...]) -> None:
     if not isinstance(tokens, list) or not all(map(_is_word, tokens)):
         raise ValueError("tokens is not a list of words")
-    _check_distinct(tokens)
-    if tuple(tokens[: len(marks)]) != marks or len(tokens) == len(marks):
+    if len(set(tokens)) != len(tokens):
+        raise ValueError("a token occurs twice")
+    if marks and (tuple(tokens[: len(marks)]) != marks or len(tokens) == len(marks)):
         raise ValueError("tokens do not begin with the marks of the layout and a word")
-    rules = read_rules(stored["rules"], TextRules)
-    return Vocabulary(rules, "words", tuple(tokens), has_unknown=True, layout=layout)
 
 
-def _check_distinct(tokens: list[str]) -> None:
+def _check_characters(tokens: object, *, in_order: bool) -> None:
+    if not isinstance(tokens, list) or not all(_is_word(t) and len(t) == 1 for t in tokens):
+        raise ValueError("tokens is not a list of single characters")
+    if in_order and any(a >= b for a, b in pairwise(tokens)):
+        raise ValueError("tokens are not in strictly rising order")
     if len(set(tokens)) != len(tokens):
         raise ValueError("a token occurs twice")
 
@@ -131,7 +113,3 @@ def _check_distinct(tokens: list[str]) -> None:
 def _is_word(value: object) -> bool:
     is_text = isinstance(value, str) and bool(value) and value != UNKNOWN
     return is_text and not HALF_SURROGATE_PAIR.search(str(value))
-
-
-def _is_character(value: object) -> bool:
-    return _is_word(value) and len(str(value)) == 1

@@ -21,6 +21,15 @@ MARKS: Mapping[Layout, tuple[str, ...]] = {"text": (JOIN, SPACE), "sentences": (
 
 Kind = Literal["characters", "bytes", "words", "subwords"]
 
+CLASSIFIER_FIELDS = ("tokens", "subwords")
+LANGUAGE_FIELDS: Mapping[Kind, tuple[str, ...]] = {
+    "characters": ("tokens", "has_unknown"),
+    "bytes": ("tokens", "has_unknown"),
+    "words": ("layout", "tokens"),
+    "subwords": ("subwords",),
+}
+"""What is stored of a vocabulary beside its kind and rules."""
+
 _LABELS = {"\n": "⏎", " ": "␣", "\t": "⇥"}
 _NAMED_AT_MOST = 10
 
@@ -336,19 +345,16 @@ class Vocabulary:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the vocabulary as JSON values for `rnnkit.text.stored.read_vocabulary`."""
+        of_classifier = not isinstance(self.rules, TextRules)
+        names = CLASSIFIER_FIELDS if of_classifier else LANGUAGE_FIELDS[self.kind]
+        values = {
+            "tokens": [] if self.kind == "subwords" else list(self.tokens),
+            "has_unknown": self.has_unknown,
+            "layout": self.layout,
+            "subwords": self.subwords,
+        }
         stored = {"kind": self.kind, "rules": asdict(self.rules)}
-        tokens = [] if self.kind == "subwords" else list(self.tokens)
-        if not isinstance(self.rules, TextRules):
-            return stored | {"tokens": tokens, "subwords": self.subwords}
-        match self.kind:
-            case "characters" | "bytes":
-                return stored | {"tokens": tokens, "has_unknown": self.has_unknown}
-            case "words":
-                return stored | {"layout": self.layout, "tokens": tokens}
-            case "subwords":
-                return stored | {"subwords": self.subwords}
-            case _:
-                assert_never(self.kind)
+        return stored | {name: values[name] for name in names}
 
 
 class StreamDecoder:

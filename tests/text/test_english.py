@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from rnnkit.errors import ConfigError
-from rnnkit.text import english
+from rnnkit.text import words as english
 from rnnkit.text.words import WordRules
 
 TEXT = "It's the movies I wasn't liking, but they were not bad: don't watch Anna's! :)"
