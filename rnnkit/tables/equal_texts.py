@@ -20,30 +20,23 @@ def drop_equal_texts(texts: LabelledTexts) -> LabelledTexts:
     Raises:
         DataError: nothing is left.
     """
-    first_of: dict[str, int] = {}
-    keep = np.ones(len(texts), bool)
-    contradicted: set[int] = set()
-    labels = texts.labels.tolist()
-    copies: list[tuple[int, int]] = []
-    for index, text in enumerate(texts.texts):
-        first = first_of.setdefault(comparable(text), index)
-        if first != index:
-            keep[index] = False
-            copies.append((index, first))
-            if labels[first] != labels[index]:
-                contradicted.add(first)
-    if not copies:
+    seen: dict[str, int] = {}
+    codes = np.array([seen.setdefault(comparable(text), len(seen)) for text in texts.texts])
+    _, first = np.unique(codes, return_index=True)
+    if len(first) == len(texts):
         return texts
-    contradictory = len(contradicted) + sum(first in contradicted for _, first in copies)
-    keep[list(contradicted)] = False
-    duplicates = len(texts) - int(keep.sum()) - contradictory
+    is_copy = np.ones(len(texts), bool)
+    is_copy[first] = False
+    contradicted = np.unique(codes[texts.labels != texts.labels[first[codes]]])
+    in_conflict = np.isin(codes, contradicted)
+    contradictory, duplicates = int(in_conflict.sum()), int((is_copy & ~in_conflict).sum())
     notes = []
     if duplicates:
         notes.append(f"{counted(duplicates, 'copy', 'copies')} of equal texts")
     if contradictory:
-        rows, first = counted(contradictory, "row"), texts.place(min(contradicted))
-        notes.append(f"{rows} whose equal texts have different labels (first: {first})")
-    kept = texts.select(np.flatnonzero(keep))
+        rows, place = counted(contradictory, "row"), texts.place(int(in_conflict.argmax()))
+        notes.append(f"{rows} whose equal texts have different labels (first: {place})")
+    kept = texts.select(np.flatnonzero(~is_copy & ~in_conflict))
     if not len(kept):
         raise DataError(
             f"All {len(texts):,} texts contradict each other: equal texts have different labels. "

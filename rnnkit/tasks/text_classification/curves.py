@@ -55,54 +55,39 @@ def _threshold_figures(found: ClassEvaluation) -> Iterator[Figure]:
     )
     point, sentence = _operating_point(found) if len(classes) == 2 else (None, "")
     caption = f"{which} {sentence}".strip()
-    chance = Line("chance", (0.0, 1.0), (0.0, 1.0), kind="reference")
-    decision = () if point is None else (Point("decision", point[0], point[1], in_legend=True),)
-    yield _unit_square(
-        "roc",
-        (*roc, *decision, chance),
-        title="ROC",
-        x_label="false positives among the negatives",
-        y_label="true positives among the positives",
-        description=f"ROC curves: {_listed(roc)}. {sentence}",
-        caption=caption,
-    )
     rate = supports[shown[0]] / len(labels)
-    reference = Line("chance", (0.0, 1.0), (rate, rate), kind="reference")
-    decision = () if point is None else (Point("decision", point[1], point[2], in_legend=True),)
-    yield _unit_square(
-        "precision-recall",
-        (*precision_recall, *decision, *((reference,) if len(classes) == 2 else ())),
-        title="Precision and recall",
-        x_label="recall",
-        y_label="precision",
-        description=f"Precision-recall curves: {_listed(precision_recall)}. {sentence}",
-        caption=caption,
-    )
-
-
-def _unit_square(
-    name: str,
-    marks: tuple[Line | Point, ...],
-    *,
-    title: str,
-    x_label: str,
-    y_label: str,
-    description: str,
-    caption: str,
-) -> Figure:
-    panel = Panel(
-        y_label,
-        marks,
-        x=Axis(x_label, low=-0.01, high=1.01),
-        y=Axis(low=-0.01, high=1.03),
-        legend="lower right" if name == "roc" else "lower left",
-        grid="both",
-    )
-    return Figure(name, (panel,), description, title, caption, height=3.7)
-
-
-def _listed(lines: list[Line]) -> str:
-    return ", ".join(line.label for line in lines)
+    for name, title, labels_of_axes, lines, place, chance in (
+        (
+            "roc",
+            ("ROC", "ROC curves"),
+            ("false positives among the negatives", "true positives among the positives"),
+            roc,
+            slice(0, 2),
+            (Line("chance", (0.0, 1.0), (0.0, 1.0), kind="reference"),),
+        ),
+        (
+            "precision-recall",
+            ("Precision and recall", "Precision-recall curves"),
+            ("recall", "precision"),
+            precision_recall,
+            slice(1, 3),
+            (Line("chance", (0.0, 1.0), (rate, rate), kind="reference"),)
+            if len(classes) == 2
+            else (),
+        ),
+    ):
+        decision = () if point is None else (Point("decision", *point[place], in_legend=True),)
+        panel = Panel(
+            labels_of_axes[1],
+            (*lines, *decision, *chance),
+            x=Axis(labels_of_axes[0], low=-0.01, high=1.01),
+            y=Axis(low=-0.01, high=1.03),
+            legend="lower right" if name == "roc" else "lower left",
+            grid="both",
+        )
+        listed = ", ".join(line.label for line in lines)
+        description = f"{title[1]}: {listed}. {sentence}"
+        yield Figure(name, (panel,), description, title[0], caption, height=3.7)
 
 
 def _operating_point(found: ClassEvaluation) -> tuple[tuple[float, float, float] | None, str]:

@@ -40,26 +40,28 @@ def data_section(data: Document | None, *, maximum_length: int) -> tuple[Section
     listed = ", ".join(
         f"{rows[name]:,} {'for training' if name == 'train' else f'for {name}'}" for name in splits
     )
+    tokens = tuple((str(token), times) for token, times in data.get("top_tokens") or ())
+    frequencies = Frequencies(tokens, "Most frequent tokens of the training split")
     blocks = (
         Pair((_classes(data, splits),), (_cleaning(data),)),
         Heading("Lengths"),
         Pair((_length_figure(data, maximum_length),), (_lengths(data, splits),)),
         Heading("Vocabulary"),
-        Pair((_vocabulary(data, splits),), _tokens(data)),
+        Pair((_vocabulary(data, splits),), (frequencies,) if tokens else ()),
     )
     total = count(sum(rows[name] for name in splits), "text")
     return (Section("Data", blocks, lead=f"{total}: {listed}.", name="data"),)
 
 
 def _classes(data: Document, splits: list[str]) -> Block:
-    totals = data.get("rows", {})
     rows = []
     for name, counts in data.get("classes", {}).items():
-        cells = []
-        for split in splits:
-            found = counts.get(split, 0)
-            fraction = found / max(totals[split], 1)
-            cells.append(Cell(f"{found:,} ({percent(fraction)})", bar=fraction))
+        numbers = [counts.get(split, 0) for split in splits]
+        totals = [max(data["rows"][split], 1) for split in splits]
+        cells = [
+            Cell(f"{found:,} ({percent(found / total)})", bar=found / total)
+            for found, total in zip(numbers, totals, strict=True)
+        ]
         rows.append((name, *cells))
     caption = "Class balance: texts per class and split"
     return table(("class", *splits), rows, left=("class",), caption=caption)
@@ -88,15 +90,10 @@ def _length_figure(data: Document, maximum_length: int) -> Block:
         caption += f" The last bar holds all texts of more than {last:,} tokens, too."
     is_near = maximum_length <= _FAR * last
     limit = (Rule(f"cut at {maximum_length:,}", float(maximum_length)),) if is_near else ()
+    marks = (Histogram(found["edges"], found["counts"]), *limit)
     return Figure(
         "lengths",
-        (
-            Panel(
-                "training texts",
-                (Histogram(found["edges"], found["counts"]), *limit),
-                x=Axis("tokens"),
-            ),
-        ),
+        (Panel("training texts", marks, x=Axis("tokens")),),
         description=f"Histogram of text lengths. {caption}",
         caption=caption,
     )
@@ -104,19 +101,12 @@ def _length_figure(data: Document, maximum_length: int) -> Block:
 
 def _lengths(data: Document, splits: list[str]) -> Block:
     lengths = data.get("length", {})
-    rows = [
-        (
-            title,
-            *(
-                number(lengths.get(split, {}).get(key), 1 if key == "mean" else 0)
-                for split in splits
-            ),
-        )
-        for key, title in _PERCENTILES.items()
-    ]
-    return table(
-        ("length", *splits), rows, left=("length",), caption="Tokens per text before truncation"
-    )
+    rows = []
+    for key, title in _PERCENTILES.items():
+        values = (lengths.get(split, {}).get(key) for split in splits)
+        rows.append((title, *(number(value, 1 if key == "mean" else 0) for value in values)))
+    caption = "Tokens per text before truncation"
+    return table(("length", *splits), rows, left=("length",), caption=caption)
 
 
 def _vocabulary(data: Document, splits: list[str]) -> Block:
@@ -140,11 +130,3 @@ def _vocabulary(data: Document, splits: list[str]) -> Block:
             rows.append(("fraction found", percent(vectors["coverage"])))
     caption = "Coverage: the fraction of all tokens that are known"
     return table(("quantity", "value"), rows, left=("quantity",), caption=caption)
-
-
-def _tokens(data: Document) -> tuple[Block, ...]:
-    found = data.get("top_tokens")
-    if not found:
-        return ()
-    items = tuple((str(token), times) for token, times in found)
-    return (Frequencies(items, "Most frequent tokens of the training split"),)

@@ -4,9 +4,10 @@ NumPy alone: what does not fit is said before TensorFlow is loaded.
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -31,6 +32,7 @@ from rnnkit.training.task import Learning, TrainingData
 if TYPE_CHECKING:  # loads TensorFlow
     from rnnkit.training.execution import Execution
 
+_TABLE = "embedding/embeddings"
 _SALT = 0x12A710
 """Keeps these draws apart from others of the same seed."""
 
@@ -41,10 +43,10 @@ def prepare_training(config: ClassificationConfig, *, is_new: bool) -> TrainingD
     Raises:
         DataError: the texts cannot be used.
         ConfigError: `training.init_from` is a run of another architecture.
-        RunError: it is no run, or a file of it is damaged.
+        RunError: it is not a run, or a file of it is damaged.
     """
     prepared = prepare_texts(config)
-    initial = initial_weights(config, prepared) if is_new else InitialWeights({}, ())
+    initial = initial_weights(config, prepared) if is_new else InitialWeights()
 
     network = classifier_network(
         config.model,
@@ -70,44 +72,43 @@ def prepare_training(config: ClassificationConfig, *, is_new: bool) -> TrainingD
     )
 
 
-@dataclass(frozen=True)
-class InitialWeights:
+class InitialWeights(NamedTuple):
     """Arrays by name (`recurrent_0/kernel`), and where they come from."""
 
-    weights: Mapping[str, np.ndarray]
-    notes: tuple[str, ...]
+    weights: Mapping[str, np.ndarray] = MappingProxyType({})
+    notes: tuple[str, ...] = ()
 
 
 def initial_weights(config: ClassificationConfig, prepared: PreparedTexts) -> InitialWeights:
-    """What replaces random initial values; empty where nothing is configured.
+    """Return what replaces random initial values; empty where nothing is configured.
 
     The rows of an embedding are matched by the text of their tokens. Rows of tokens that the
     other run does not know keep the mean of those it does, so that they begin as common tokens.
 
     Raises:
         ConfigError: `training.init_from` is a run of another architecture.
-        RunError: it is no run, or a file of it is damaged.
+        RunError: it is not a run, or a file of it is damaged.
     """
     if config.training.init_from is not None:
         return _from_run(config, prepared, RunDirectory(Path(config.training.init_from)))
     if prepared.vectors is not None:
-        return InitialWeights({"embedding/embeddings": prepared.vectors}, ())
+        return InitialWeights({_TABLE: prepared.vectors})
     embedding = config.model.embedding
-    if isinstance(embedding, LearnedEmbedding) and embedding.class_ratios > 0.0:
-        ratios = embedding.class_ratios * class_ratios(prepared)
-        draw = np.random.default_rng((config.seed, _SALT))
-        table = draw.uniform(-EMBEDDING_LIMIT, EMBEDDING_LIMIT, (len(ratios), embedding.size))
-        columns = min(embedding.size, ratios.shape[1])
-        table[:, :columns] = ratios[:, :columns]
-        return InitialWeights({"embedding/embeddings": table.astype(np.float32)}, ())
-    return InitialWeights({}, ())
+    if not isinstance(embedding, LearnedEmbedding) or embedding.class_ratios == 0.0:
+        return InitialWeights()
+    ratios = embedding.class_ratios * class_ratios(prepared)
+    draw = np.random.default_rng((config.seed, _SALT))
+    table = draw.uniform(-EMBEDDING_LIMIT, EMBEDDING_LIMIT, (len(ratios), embedding.size))
+    columns = min(embedding.size, ratios.shape[1])
+    table[:, :columns] = ratios[:, :columns]
+    return InitialWeights({_TABLE: table.astype(np.float32)})
 
 
 def class_ratios(prepared: PreparedTexts) -> np.ndarray:
-    """How much more often a text with a token is of a class than of the others, as logarithms.
+    """Return log ratios: how much more often texts with a token are of a class than of the others.
 
     A count is the number of training texts of a class with the token, plus one; a ratio compares
-    its share of the counts in the class with that in the other classes (Wang and Manning 2012).
+    its fraction of the counts in the class with that in the other classes (Wang and Manning 2012).
     Returns float64[vocabulary, columns]: one column for two classes, otherwise one for each.
     Padding and tokens that no text has are 0.
     """
@@ -134,17 +135,16 @@ def _from_run(
     arrays = read_weights(run)
     weights = dict(_recurrent(config, source, arrays, run))
     recurrent = sum(name.endswith("/recurrent_kernel") for name in weights)
-    notes = [f"training.init_from: {recurrent} recurrent layers of {run.path}"]
+    note = f"training.init_from: {recurrent} recurrent layers of {run.path}"
     if prepared.vectors is not None:
-        weights["embedding/embeddings"] = prepared.vectors
+        weights[_TABLE] = prepared.vectors
     else:
-        table, known = _embedding(config, prepared.encoder, arrays, run)
-        weights["embedding/embeddings"] = table
-        notes.append(
-            f"and the vectors of {known:,} of {len(prepared.encoder.vocabulary.tokens):,} tokens; "
-            "the others begin with their mean"
+        weights[_TABLE], known = _embedding(config, prepared.encoder, arrays, run)
+        note += (
+            f"; and the vectors of {known:,} of {len(prepared.encoder.vocabulary.tokens):,} "
+            "tokens; the others begin with their mean"
         )
-    return InitialWeights(weights, ("; ".join(notes) + ".",))
+    return InitialWeights(weights, (f"{note}.",))
 
 
 def _recurrent(
@@ -153,13 +153,20 @@ def _recurrent(
     arrays: Mapping[str, np.ndarray],
     run: RunDirectory,
 ) -> Iterator[tuple[str, np.ndarray]]:
-    """Weights of the layers that both networks have, from the first on."""
+    """Yield the weights of the layers that both networks have, from the first on.
+
+    A language model reads forward only: a bidirectional network takes its first layer for that
+    direction.
+    """
     model, other = config.model, source.model
     if model.cell != other.cell or model.activation != other.activation:
         raise ConfigError(
             f"training.init_from: {run.path} has cell {other.cell}, this configuration "
             f"{model.cell}; make model.cell (and model.activation) equal"
         )
+    is_bidirectional = isinstance(source, ClassificationConfig) and source.model.bidirectional
+    there = ("_forward", "_backward") if is_bidirectional else ("",)
+    here = ("_forward", "_backward") if model.bidirectional else ("",)
     ours, theirs = layer_sizes(model), layer_sizes(other)
     for index, (units, wanted) in enumerate(zip(theirs, ours, strict=False)):
         if units != wanted:
@@ -167,32 +174,15 @@ def _recurrent(
                 f"training.init_from: {run.path} has layers of {list(theirs)} units, this "
                 f"configuration {list(ours)}; make model.units equal"
             )
-        for there, here in _directions(config, source):
-            for name in ("kernel", "recurrent_kernel", "bias"):
-                key = f"recurrent_{index}{there}/{name}"
-                if key not in arrays:
-                    raise RunError(f"{run.best_checkpoint}: has no weight {key}; damaged?")
-                yield f"recurrent_{index}{here}/{name}", arrays[key]
-        if _is_bidirectional(source) != _is_bidirectional(config):
+        for (old, new), name in product(
+            zip(there, here, strict=False), ("kernel", "recurrent_kernel", "bias")
+        ):
+            key = f"recurrent_{index}{old}/{name}"
+            if key not in arrays:
+                raise RunError(f"{run.best_checkpoint}: has no weight {key}; damaged?")
+            yield f"recurrent_{index}{new}/{name}", arrays[key]
+        if there != here:
             return  # the layers above read inputs of another width
-
-
-def _is_bidirectional(config: Config) -> bool:
-    return isinstance(config, ClassificationConfig) and config.model.bidirectional
-
-
-def _directions(config: Config, source: Config) -> list[tuple[str, str]]:
-    """Endings of the layers' names, there and here. A language model reads forward only: a
-    bidirectional network takes its first layer for that direction."""
-    match _is_bidirectional(source), _is_bidirectional(config):
-        case True, True:
-            return [("_forward", "_forward"), ("_backward", "_backward")]
-        case False, True:
-            return [("", "_forward")]
-        case True, False:
-            return [("_forward", "")]
-        case _:
-            return [("", "")]
 
 
 def _embedding(
@@ -201,8 +191,8 @@ def _embedding(
     arrays: Mapping[str, np.ndarray],
     run: RunDirectory,
 ) -> tuple[np.ndarray, int]:
-    """float32[vocabulary, size], and how many tokens of it the other run knows."""
-    table = arrays.get("embedding/embeddings")
+    """Return float32[vocabulary, size], and how many tokens of it the other run knows."""
+    table = arrays.get(_TABLE)
     if table is None:
         raise ConfigError(
             f"training.init_from: {run.path} has no embedding to begin with; train it with "
@@ -214,28 +204,22 @@ def _embedding(
             f"training.init_from: the vectors of {run.path} have {table.shape[1]} numbers; set "
             f"model.embedding.size (now {config.model.embedding.size}) to that"
         )
-    rows = _rows_by_token(run)
-    found = {token: rows[token] for token in encoder.vocabulary.tokens if token in rows}
+    content = read_document(run.vocabulary, "vocabulary")
+    try:
+        if "encoder" in content:
+            other = TextEncoder.from_dict(content["encoder"]).vocabulary
+        else:
+            other = read_vocabulary(content)
+    except ValueError as error:
+        raise RunError(f"{run.vocabulary}: damaged: {error}") from error
+    known = set(other.tokens)
+    found = [token for token in encoder.vocabulary.tokens if token in known]
     if not found:
         raise ConfigError(
             f"training.init_from: {run.path} shares no token with these texts; choose the same "
             "data.tokens"
         )
-    values = table[list(found.values())]
+    values = table[[other.id_of(token) for token in found]]
     ours = np.tile(values.mean(axis=0), (encoder.size, 1)).astype(np.float32)
     ours[[encoder.vocabulary.id_of(token) for token in found]] = values
     return ours, len(found)
-
-
-def _rows_by_token(run: RunDirectory) -> dict[str, int]:
-    """The row of every token of another run."""
-    content = read_document(run.vocabulary, "vocabulary")
-    try:
-        vocabulary = (
-            TextEncoder.from_dict(content["encoder"]).vocabulary
-            if "encoder" in content
-            else read_vocabulary(content)
-        )
-    except ValueError as error:
-        raise RunError(f"{run.vocabulary}: damaged: {error}") from error
-    return {token: vocabulary.id_of(token) for token in vocabulary.tokens}

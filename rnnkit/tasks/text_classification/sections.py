@@ -1,6 +1,6 @@
 """Sections of a report that only a classifier has: scores, confusion matrix, errors."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
 
@@ -94,18 +94,22 @@ def report_view(found: ClassReport, *, training: Section, lines: Sequence[Metric
     sections = [training, *data_section(found.data, maximum_length=found.maximum_length)]
     tiles: list[Tile] = []
     if (scored := found.evaluation) is not None:
+        few = len(scored.texts.classes) <= FEW_CLASSES
+        figures, bins = curve_figures(scored, calibration_bins=found.calibration_bins)
         sections = [
-            *_result_sections(scored, calibration_bins=found.calibration_bins),
+            _scores(scored, with_matrix=few),
+            *(() if few else (_confusion(scored),)),
+            Section("Curves", (Grid(figures), bins), name="curves"),
             *sections,
             _mistakes(scored.worst),
         ]
         tiles = [
-            _tile(scored.metrics[name], title, in_percent=in_percent)
-            for name, title, in_percent in (
-                ("accuracy", f"Accuracy, {scored.split}", True),
-                ("macro_f1", "Macro F1", True),
-                ("roc_auc", "ROC AUC", False),
-                ("ece", "Calibration error", False),
+            _tile(scored.metrics[name], title, written)
+            for name, title, written in (
+                ("accuracy", f"Accuracy, {scored.split}", percent),
+                ("macro_f1", "Macro F1", percent),
+                ("roc_auc", "ROC AUC", _three_digits),
+                ("ece", "Calibration error", _three_digits),
             )
         ]
     return View(
@@ -118,24 +122,20 @@ def report_view(found: ClassReport, *, training: Section, lines: Sequence[Metric
     )
 
 
-def _tile(score: Estimate, title: str, *, in_percent: bool) -> Tile:
-    def written(value: float) -> str:
-        return percent(value) if in_percent else number(value, 3)
+def _three_digits(value: float) -> str:
+    return number(value, 3)
 
+
+def _tile(score: Estimate, title: str, written: Callable[[float], str]) -> Tile:
     if finite(score.value) is None:
         return Tile(title, MISSING, "not defined")
+    return Tile(title, written(score.value), _interval(score, written, between=" to "))
+
+
+def _interval(score: Estimate, written: Callable[[float], str], *, between: str) -> str:
     if score.low is None or score.high is None:
-        return Tile(title, written(score.value))
-    return Tile(title, written(score.value), f"{written(score.low)} to {written(score.high)}")
-
-
-def _result_sections(found: ClassEvaluation, *, calibration_bins: int) -> Iterator[Section]:
-    few = len(found.texts.classes) <= FEW_CLASSES
-    yield _scores(found, with_matrix=few)
-    if not few:
-        yield _confusion(found)
-    figures, table_of_bins = curve_figures(found, calibration_bins=calibration_bins)
-    yield Section("Curves", (Grid(figures), table_of_bins), name="curves")
+        return ""
+    return f"{written(score.low)}{between}{written(score.high)}"
 
 
 def _scores(found: ClassEvaluation, *, with_matrix: bool) -> Section:
@@ -146,7 +146,7 @@ def _scores(found: ClassEvaluation, *, with_matrix: bool) -> Section:
             (
                 "loss (nats)" if name == "loss" else metric(name).title,
                 number(finite(metrics[name].value), 4),
-                _interval(metrics[name]),
+                _interval(metrics[name], lambda value: number(value, 4), between=" to ") or MISSING,
             )
             for name in _SCORES
             if name in metrics
@@ -159,7 +159,15 @@ def _scores(found: ClassEvaluation, *, with_matrix: bool) -> Section:
         [
             (
                 name,
-                *(_stacked(metrics[f"{score}_{name}"]) for score in ("precision", "recall", "f1")),
+                *(
+                    Cell(
+                        number(finite(score.value), 3),
+                        below=_interval(score, _three_digits, between="–"),
+                    )
+                    for score in (
+                        metrics[f"{kind}_{name}"] for kind in ("precision", "recall", "f1")
+                    )
+                ),
                 number(int(support)),
             )
             for name, support in zip(classes, found.scores.confusion.sum(axis=1), strict=True)
@@ -170,16 +178,18 @@ def _scores(found: ClassEvaluation, *, with_matrix: bool) -> Section:
     if len(classes) > MOST_CLASSES_IN_MATRIX:
         by_class = Group(f"The {len(classes)} classes one by one", (by_class,))
     matrix = (Heading("Confusion matrix"), _matrix(found)) if with_matrix else ()
-    notes = tuple(note for note in found.scores.notes)
+    notes = found.scores.notes
+    interval = _interval(metrics["accuracy"], percent, between=" to ")
     return Section(
         "Scores",
         (
             Pair((overall,), (by_class, *matrix)),
             Text(_decision(found.decision), strong="Decision."),
-            *((Notes(notes),) if notes else ()),
+            *((Notes(tuple(notes)),) if notes else ()),
         ),
         lead=f"{count(found.rows, 'text')} of the {found.split} split, scored with the best "
-        f"model. {percent(metrics['accuracy'].value)} are right{_between(metrics['accuracy'])}.",
+        f"model. {percent(metrics['accuracy'].value)} are right"
+        f"{', with 95 % confidence ' if interval else ''}{interval}.",
         name="scores",
     )
 
@@ -193,25 +203,6 @@ def _decision(decision: Decision) -> str:
             f"Class {decision.positive} is chosen from a probability of {decision.threshold:.4f} on"
         )
     return f"{chosen}; logits are divided by a temperature of {decision.temperature:.4g}."
-
-
-def _interval(score: Estimate) -> str:
-    if score.low is None or score.high is None:
-        return MISSING
-    return f"{score.low:.4f} to {score.high:.4f}"
-
-
-def _between(score: Estimate) -> str:
-    if score.low is None or score.high is None:
-        return ""
-    return f", with 95 % confidence {percent(score.low)} to {percent(score.high)}"
-
-
-def _stacked(score: Estimate) -> Cell:
-    """Return a value with its interval below."""
-    known = score.low is not None and score.high is not None
-    below = f"{score.low:.3f}–{score.high:.3f}" if known else ""
-    return Cell(number(finite(score.value), 3), below=below)
 
 
 # --------------------------------------------------------------------------- confusion matrix
@@ -234,18 +225,19 @@ def _confusion(found: ClassEvaluation) -> Section:
         return Section("Confusion matrix", (_matrix(found),), lead=lead, name="confusion")
     order = np.argsort(-off, axis=None, kind="stable")[:MOST_CONFUSIONS]
     pairs = [divmod(int(place), len(classes)) for place in order]
+    rows = [
+        (
+            classes[true],
+            classes[predicted],
+            number(int(off[true, predicted])),
+            percent(float(off[true, predicted] / counts[true].sum())),
+        )
+        for true, predicted in pairs
+        if off[true, predicted]
+    ]
     content = table(
         ("true", "predicted", "texts", "fraction of the true class"),
-        [
-            (
-                classes[true],
-                classes[predicted],
-                number(int(off[true, predicted])),
-                percent(float(off[true, predicted] / counts[true].sum())),
-            )
-            for true, predicted in pairs
-            if off[true, predicted]
-        ],
+        rows,
         left=("true", "predicted"),
         caption=f"The most frequent errors between {len(classes)} classes",
     )
@@ -266,23 +258,18 @@ def _matrix(found: ClassEvaluation) -> Matrix:
 def _mistakes(mistakes: Sequence[Mistake]) -> Section:
     if not mistakes:
         return Section("Worst errors", lead="Every text was classified right.", name="errors")
-    items = tuple(
-        Entry(
-            (("", clip(mistake.text, TEXT_LENGTH)),),
-            label=f"true {mistake.label} with {percent(mistake.true_probability, 2)}, predicted "
-            f"{mistake.predicted} · {_near_name(mistake.file)}, row {mistake.row:,}",
+    items = []
+    for mistake in mistakes:
+        file = "/".join(PurePath(mistake.file).parts[-2:])  # its folder and its name
+        label = (
+            f"true {mistake.label} with {percent(mistake.true_probability, 2)}, predicted "
+            f"{mistake.predicted} · {file}, row {mistake.row:,}"
         )
-        for mistake in mistakes
-    )
+        items.append(Entry((("", clip(mistake.text, TEXT_LENGTH)),), label=label))
     return Section(
         "Worst errors",
-        (Entries(items),),
+        (Entries(tuple(items)),),
         lead="Wrong predictions whose true class got the least probability. Some of them are "
         "often wrong labels.",
         name="errors",
     )
-
-
-def _near_name(file: str) -> str:
-    """File name and folder: `/home/me/data/x.csv` -> `data/x.csv`."""
-    return "/".join(PurePath(file).parts[-2:])
