@@ -1,18 +1,13 @@
 """`rnnkit evaluate`: how well a trained model does on texts it has not seen."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from rnnkit.cli.answer import emit, progress_bar
-from rnnkit.cli.options import json_option, run_argument, runs_dir_option
+from rnnkit.cli.options import choose_run, json_option, run_argument, runs_dir_option
 from rnnkit.errors import UsageError
-
-if TYPE_CHECKING:
-    from rnnkit.inference.decision import Goal
-    from rnnkit.runs.directory import RunDirectory
-    from rnnkit.views.view import View
 
 
 @click.command("evaluate")
@@ -119,70 +114,15 @@ def command(
       rnnkit evaluate sentiment --calibrate --threshold f1 --worst 10
       rnnkit evaluate sentiment --compare another-run
     """
-    used = [
-        name
-        for name, is_given in {
-            "--threshold": threshold is not None,
-            "--positive": positive is not None,
-            "--calibrate": calibrate,
-            "--reset-decision": reset_decision,
-            "--worst": worst is not None,
-            "--compare": compare is not None,
-        }.items()
-        if is_given
-    ]
-    _check_options(used, files=files, split=split, encoding=encoding, unseen=unseen)
-    from rnnkit.inference.decision import parse_goal
-    from rnnkit.runs.directory import find_run, verify_files
-    from rnnkit.tasks.language_model import model
-    from rnnkit.tasks.task import load_config, task_of
-    from rnnkit.tasks.text_classification import classifier
-
-    goal = None if threshold is None else parse_goal(threshold)
-    tasks = () if used else model.TASKS
-    tasks += () if unseen is not None else classifier.TASKS
-    directory = find_run(run, runs_dir=runs_dir, tasks=tasks)
-    if run is None:
-        click.echo(f"Using the newest run, {directory.path}", err=True)
-    verify_files(directory, directory.config)
-    config = load_config(directory.config)
-    task = task_of(config)
-    if not task.has_decision:
-        if used:
-            raise UsageError(
-                f"{used[0]} is for classifiers, and {directory.path} is a run of task "
-                f"{config.task}."
-            )
-        own: dict[str, Any] = {"unseen": unseen}
-    else:
-        if unseen is not None:
-            raise UsageError(
-                f"--unseen is for language models, and {directory.path} is a classifier: words "
-                "that it does not know are read as <unk>."
-            )
-        _change_decision(
-            directory, goal=goal, positive=positive, calibrate=calibrate, reset=reset_decision
-        )
-        own = {"worst": worst or 0}
-    with progress_bar("scoring") as progress:
-        found = task.evaluate(
-            directory, split=split, data=files, encoding=encoding, progress=progress, **own
-        )
-    view = found.view()
-    if compare is not None:
-        view = _compared(found, directory, compare, runs_dir=runs_dir)
-    emit(view, as_json=as_json)
-
-
-def _check_options(
-    used: list[str],
-    *,
-    files: tuple[str, ...],
-    split: str | None,
-    encoding: str | None,
-    unseen: str | None,
-) -> None:
-    """Refuse options that do not go together; `used` are those that are for classifiers."""
+    for_classifiers = {
+        "--threshold": threshold,
+        "--positive": positive,
+        "--calibrate": calibrate or None,
+        "--reset-decision": reset_decision or None,
+        "--worst": worst,
+        "--compare": compare,
+    }
+    used = [name for name, value in for_classifiers.items() if value is not None]
     if files and split is not None:
         raise UsageError("--split is for the run's own data, --data for other files; use one.")
     if unseen is not None and not files:
@@ -191,43 +131,52 @@ def _check_options(
         raise UsageError("--encoding is for --data; the run knows that of its own text.")
     if unseen is not None and used:
         raise UsageError(f"--unseen is for language models, {used[0]} for classifiers.")
-    if "--positive" in used and "--threshold" not in used:
+    if positive is not None and threshold is None:
         raise UsageError("--positive is the class that --threshold is about; give both.")
-
-
-def _change_decision(
-    run: "RunDirectory",
-    *,
-    goal: "Goal | None",
-    positive: str | None,
-    calibrate: bool,
-    reset: bool,
-) -> None:
-    from rnnkit.inference.decision import remove_decision
-    from rnnkit.tasks.task import config_of_run
+    from rnnkit.inference.decision import parse_goal, remove_decision
+    from rnnkit.runs.directory import named_run, verify_files
+    from rnnkit.tasks.language_model import model
+    from rnnkit.tasks.task import load_config, task_of
+    from rnnkit.tasks.text_classification import classifier, evaluation
     from rnnkit.tasks.text_classification.config import ClassificationConfig
     from rnnkit.tasks.text_classification.decision import choose_decision
 
-    if reset and remove_decision(run):
-        click.echo(f"Removed {run.decision}", err=True)
-    if goal is not None or calibrate:
-        config = config_of_run(run, ClassificationConfig)
-        _, said = choose_decision(run, config, goal=goal, positive=positive, calibrate=calibrate)
-        for line in said:
-            click.echo(line, err=True)
-
-
-def _compared(found: Any, run: "RunDirectory", name: str, *, runs_dir: Path) -> "View":
-    """Return the view of the evaluation of `run` with the comparison of the run `name`."""
-    from rnnkit.runs.directory import named_run, verify_files
-    from rnnkit.tasks.task import config_of_run, load_config, task_of
-    from rnnkit.tasks.text_classification.config import ClassificationConfig
-    from rnnkit.tasks.text_classification.evaluation import compare
-
-    other = named_run(name, runs_dir=runs_dir)
-    verify_files(other, other.config)
-    if not task_of(load_config(other.config)).has_decision:
-        raise UsageError(f"--compare {other.path}: is no classifier.")
-    config, other_config = (config_of_run(one, ClassificationConfig) for one in (run, other))
-    samples = config.evaluation.bootstrap_samples
-    return compare(found, other, other_config, resamples=samples, seed=config.seed).view()
+    goal = None if threshold is None else parse_goal(threshold)
+    tasks = () if used else model.TASKS
+    tasks += () if unseen is not None else classifier.TASKS
+    directory = choose_run(run, runs_dir=runs_dir, tasks=tasks)
+    verify_files(directory, directory.config)
+    config = load_config(directory.config)
+    own: dict[str, object] = {"unseen": unseen}
+    if isinstance(config, ClassificationConfig):
+        if unseen is not None:
+            raise UsageError(
+                f"--unseen is for language models, and {directory.path} is a classifier: words "
+                "that it does not know are read as <unk>."
+            )
+        if reset_decision and remove_decision(directory):
+            click.echo(f"Removed {directory.decision}", err=True)
+        if goal is not None or calibrate:
+            _, messages = choose_decision(
+                directory, config, goal=goal, positive=positive, calibrate=calibrate
+            )
+            for line in messages:
+                click.echo(line, err=True)
+        own = {"worst": worst or 0}
+    elif used:
+        raise UsageError(
+            f"{used[0]} is for classifiers, and {directory.path} is a run of task {config.task}."
+        )
+    with progress_bar("scoring") as progress:
+        found = task_of(config).evaluate(
+            directory, split=split, data=files, encoding=encoding, progress=progress, **own
+        )
+    if compare is not None and isinstance(found, evaluation.ClassEvaluation):
+        other = named_run(compare, runs_dir=runs_dir)
+        verify_files(other, other.config)
+        other_config = load_config(other.config)
+        if not isinstance(other_config, ClassificationConfig):
+            raise UsageError(f"--compare {other.path}: is no classifier.")
+        samples = config.evaluation.bootstrap_samples
+        found = evaluation.compare(found, other, other_config, resamples=samples, seed=config.seed)
+    emit(found.view(), as_json=as_json)

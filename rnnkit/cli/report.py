@@ -1,5 +1,6 @@
 """`rnnkit report`: a run as one HTML page."""
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,15 +49,12 @@ def command(
     from rnnkit.views.html import render
     from rnnkit.views.view import page_mark
 
-    def say(line: str) -> None:
-        click.echo(line, err=True)
-
     crossval = find_crossval(run, runs_dir=runs_dir) if run is not None else None
     directory = crossval or (
         newest_run(runs_dir) if run is None else named_run(run, runs_dir=runs_dir)
     )
     if run is None:
-        say(f"Using the newest run, {directory.path}")
+        click.echo(f"Using the newest run, {directory.path}", err=True)
     path = output or directory.report
     if output is not None:
         mark = page_mark("report").encode()
@@ -64,10 +62,10 @@ def command(
     view = (
         crossval_report(crossval_details(crossval, load_config))
         if crossval is not None
-        else report(directory, split=split, announce=say)
+        else report(directory, split=split, announce=partial(click.echo, err=True))
     )
     for note in view.notes:
-        say(note)
+        click.echo(note, err=True)
     page = render(view).encode()
     write_atomically(path, page)
     if as_json:

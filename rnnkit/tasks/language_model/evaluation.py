@@ -18,6 +18,7 @@ from rnnkit.tasks.language_model.model import load_language_model
 from rnnkit.tasks.language_model.scoring import Progress, score_text
 from rnnkit.tasks.results import scores_section
 from rnnkit.text.vocabulary import Vocabulary
+from rnnkit.views.formats import count
 from rnnkit.views.view import View
 
 Unseen = Literal["error", "skip", "unk"]
@@ -74,38 +75,34 @@ def text_of_files(
         return EvaluatedText(ids=text.ids, split=None, notes=())
     found = _describe(text, vocabulary)
     choice = unseen or ("unk" if vocabulary.has_unknown else "error")
-    match choice:
-        case "skip":
-            ids = text.ids
-            if vocabulary.has_unknown:
-                # <unk> is what unseen characters became, and nothing else in a text that was
-                # not part of the training.
-                ids = ids[ids != vocabulary.unknown_id]
-                if len(ids) < 2:
-                    raise DataError(f"{found} Without them there is nothing left to score.")
-            note = f"{found} They are left out, so their neighbours are scored as neighbours."
-            return EvaluatedText(ids=ids, split=None, notes=(note,))
-        case "unk" if vocabulary.has_unknown:
-            note = f"{found} They are scored as <unk>."
-            return EvaluatedText(ids=text.ids, split=None, notes=(note,))
-        case "unk":
-            raise DataError(
-                f"{found} They cannot be scored as <unk>, because this vocabulary has no <unk>; "
-                "use --unseen skip, or train with data.minimum_count above 1."
-            )
-        case "error":
-            raise DataError(
-                f"{found} Remove them, or choose --unseen skip (leave them out)"
-                + (" or --unseen unk (score them as <unk>)." if vocabulary.has_unknown else ".")
-            )
+    if choice == "error":
+        raise DataError(
+            f"{found} Remove them, or choose --unseen skip (leave them out)"
+            + (" or --unseen unk (score them as <unk>)." if vocabulary.has_unknown else ".")
+        )
+    if choice == "unk" and not vocabulary.has_unknown:
+        raise DataError(
+            f"{found} They cannot be scored as <unk>, because this vocabulary has no <unk>; "
+            "use --unseen skip, or train with data.minimum_count above 1."
+        )
+    ids, note = text.ids, f"{found} They are scored as <unk>."
+    if choice == "skip":
+        note = f"{found} They are left out, so their neighbours are scored as neighbours."
+        if vocabulary.has_unknown:
+            # Unseen characters became <unk>, and nothing else in a text that was not part of
+            # the training did.
+            ids = ids[ids != vocabulary.unknown_id]
+            if len(ids) < 2:
+                raise DataError(f"{found} Without them there is nothing left to score.")
+    return EvaluatedText(ids=ids, split=None, notes=(note,))
 
 
 def _describe(text: EncodedText, vocabulary: Vocabulary) -> str:
-    """`3 of 200 characters are unknown to the model: 'é' (U+00E9) 2 times, ...`."""
+    """Return `3 of 200 characters are unknown to the model: 'é' (U+00E9) 2 times, ...`."""
     commonest = sorted(text.unseen.items(), key=lambda item: (-item[1], item[0]))
     named = ", ".join(
-        f"{vocabulary.name_unit(unit)} {count:,} time{'s' if count > 1 else ''}"
-        for unit, count in commonest[:_NAMED_AT_MOST]
+        f"{vocabulary.name_unit(unit)} {count(times, 'time')}"
+        for unit, times in commonest[:_NAMED_AT_MOST]
     )
     more = len(commonest) - _NAMED_AT_MOST
     return (
@@ -181,15 +178,16 @@ def evaluate(
         DataError: the text is missing, has changed or is too short, or the split is empty.
         RunError: the run has not finished, or a file is missing or damaged.
     """
-    if data:
-        session = load_language_model(run)
-        text = text_of_files(
+    if not data:
+        check_finished(run)
+    session = load_language_model(run)
+    text = (
+        text_of_files(
             data, session.vocabulary, encoding=encoding or config.data.encoding, unseen=unseen
         )
-    else:
-        check_finished(run)
-        session = load_language_model(run)
-        text = text_of_run(run, config, split=split)
+        if data
+        else text_of_run(run, config, split=split)
+    )
     scores = score_text(
         session,
         text.ids,
