@@ -6,17 +6,17 @@ that a resolved configuration, in which every key is written out, can be loaded 
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, TypeVar
 
 from rnnkit.config.base import RecurrentConfig, Section, layer_sizes
 from rnnkit.config.source import KeyPath
 from rnnkit.config.training import (
     CosineSchedule,
+    Experiment,
     LinearSchedule,
     PlateauSchedule,
     SGDConfig,
     StepSchedule,
-    TrainingConfig,
 )
 
 C = TypeVar("C", contravariant=True)
@@ -112,20 +112,6 @@ def _keys(path: str) -> KeyPath:
 
 
 # ------------------------------------------------------------------- rules that tasks share
-
-
-class Experiment(Protocol):
-    """A configuration of any task."""
-
-    @property
-    def model(self) -> RecurrentConfig:
-        """The network."""
-        ...
-
-    @property
-    def training(self) -> TrainingConfig:
-        """How it is trained."""
-        ...
 
 
 SIZE_KEYS = ("model.units", "model.layers")

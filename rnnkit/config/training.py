@@ -1,6 +1,6 @@
 """Keys of training that every task has: optimizers, schedules, limits."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol
 
 from pydantic import Field
 
@@ -9,18 +9,26 @@ from rnnkit.config.base import (
     NonNegativeFloat,
     PositiveFloat,
     PositiveInt,
+    RecurrentConfig,
     Section,
     WarmupSteps,
 )
 
 
-class AdamConfig(Section):
+class _Optimizer(Section):
+    """Keys of every optimizer; `name` gets its type in the subclasses."""
+
+    name: Any
+    """Which optimizer."""
+    learning_rate: PositiveFloat = 1e-3
+    """Highest learning rate; the schedule and warm-up scale it."""
+
+
+class AdamConfig(_Optimizer):
     """Adam (Kingma and Ba 2015)."""
 
     name: Literal["adam"]
     """Which optimizer."""
-    learning_rate: PositiveFloat = 1e-3
-    """Highest learning rate; the schedule and warm-up scale it."""
     beta_1: Fraction = 0.9
     """Decay of the first moment."""
     beta_2: Fraction = 0.999
@@ -29,13 +37,11 @@ class AdamConfig(Section):
     """Added to the denominator."""
 
 
-class AdamWConfig(Section):
+class AdamWConfig(_Optimizer):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019)."""
 
     name: Literal["adamw"] = "adamw"
     """Which optimizer."""
-    learning_rate: PositiveFloat = 1e-3
-    """Highest learning rate; the schedule and warm-up scale it."""
     weight_decay: NonNegativeFloat = 0.01
     """Decay per step, times the learning rate; biases and normalisation gains are exempt."""
     beta_1: Fraction = 0.9
@@ -46,13 +52,11 @@ class AdamWConfig(Section):
     """Added to the denominator."""
 
 
-class RMSpropConfig(Section):
+class RMSpropConfig(_Optimizer):
     """RMSprop (Tieleman and Hinton 2012)."""
 
     name: Literal["rmsprop"]
     """Which optimizer."""
-    learning_rate: PositiveFloat = 1e-3
-    """Highest learning rate; the schedule and warm-up scale it."""
     rho: Fraction = 0.9
     """Decay of the mean square."""
     momentum: Fraction = 0.0
@@ -61,7 +65,7 @@ class RMSpropConfig(Section):
     """Added to the denominator."""
 
 
-class SGDConfig(Section):
+class SGDConfig(_Optimizer):
     """Stochastic gradient descent."""
 
     name: Literal["sgd"]
@@ -79,63 +83,58 @@ Optimizer = Annotated[
 ]
 
 
-class ConstantSchedule(Section):
+class _Schedule(Section):
+    """Keys of every schedule; `kind` gets its type in the subclasses."""
+
+    kind: Any
+    """Which schedule."""
+    warmup_steps: WarmupSteps = 0
+    """Steps during which the learning rate rises linearly from zero; at most half of `max_steps`
+    when they would outlast it."""
+
+
+class ConstantSchedule(_Schedule):
     """The same learning rate throughout."""
 
     kind: Literal["constant"] = "constant"
     """Which schedule."""
-    warmup_steps: WarmupSteps = 0
-    """Steps during which the learning rate rises linearly from zero; at most half of `max_steps`
-    when they would outlast it."""
 
 
-class LinearSchedule(Section):
+class LinearSchedule(_Schedule):
     """A straight line from the highest learning rate to `final_fraction` of it."""
 
     kind: Literal["linear"]
     """Which schedule."""
-    warmup_steps: WarmupSteps = 0
-    """Steps during which the learning rate rises linearly from zero; at most half of `max_steps`
-    when they would outlast it."""
     final_fraction: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     """Learning rate at the end, as a fraction of the highest."""
 
 
-class CosineSchedule(Section):
+class CosineSchedule(_Schedule):
     """Half a cosine from the highest learning rate to `final_fraction` of it (Loshchilov and Hutter
     2017)."""
 
     kind: Literal["cosine"]
     """Which schedule."""
-    warmup_steps: WarmupSteps = 0
-    """Steps during which the learning rate rises linearly from zero; at most half of `max_steps`
-    when they would outlast it."""
     final_fraction: Annotated[float, Field(ge=0.0, le=1.0)] = 0.0
     """Learning rate at the end, as a fraction of the highest."""
 
 
-class StepSchedule(Section):
+class StepSchedule(_Schedule):
     """Multiply the learning rate by `factor` every `every_steps` steps."""
 
     kind: Literal["step"]
     """Which schedule."""
-    warmup_steps: WarmupSteps = 0
-    """Steps during which the learning rate rises linearly from zero; at most half of `max_steps`
-    when they would outlast it."""
     every_steps: PositiveInt
     """Steps between reductions."""
     factor: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5
     """Factor that multiplies the learning rate."""
 
 
-class PlateauSchedule(Section):
+class PlateauSchedule(_Schedule):
     """Multiply the learning rate by `factor` when the score has stopped improving."""
 
     kind: Literal["plateau"]
     """Which schedule."""
-    warmup_steps: WarmupSteps = 0
-    """Steps during which the learning rate rises linearly from zero; at most half of `max_steps`
-    when they would outlast it."""
     patience: PositiveInt = 2
     """Evaluations without improvement before a reduction."""
     factor: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.5
@@ -205,3 +204,27 @@ def planned_schedule(training: TrainingConfig) -> Schedule:
     if max_steps is None or schedule.warmup_steps < max_steps:
         return schedule
     return schedule.model_copy(update={"warmup_steps": max_steps // 2})
+
+
+class Experiment(Protocol):
+    """The keys that the configuration of every task has."""
+
+    @property
+    def task(self) -> str:
+        """Name of the task, as files have it."""
+        ...
+
+    @property
+    def seed(self) -> int:
+        """Seed of every random draw."""
+        ...
+
+    @property
+    def model(self) -> RecurrentConfig:
+        """Section `model`: the network."""
+        ...
+
+    @property
+    def training(self) -> TrainingConfig:
+        """Section `training`: how it is trained."""
+        ...

@@ -15,6 +15,7 @@ import shlex
 from collections.abc import Callable, Mapping
 from typing import NoReturn
 
+from rnnkit.config.training import Experiment
 from rnnkit.errors import DataError, InterruptedTrainingError, RunError, TrainingDivergedError
 from rnnkit.network.keras import weights_by_name
 from rnnkit.runs.checkpoint import (
@@ -32,7 +33,7 @@ from rnnkit.training.events import Evaluated, Exporting, Observer, Recovered, St
 from rnnkit.training.execution import choose_execution, describe_environment, set_up
 from rnnkit.training.state import TrainingState, is_recorded, planned_steps
 from rnnkit.training.step import Means
-from rnnkit.training.task import ExperimentConfig, Learning, TrainingData
+from rnnkit.training.task import Learning, TrainingData
 
 RECOVERIES = 3
 """How often a diverged run goes back to its last checkpoint before it gives up."""
@@ -47,7 +48,7 @@ ShouldStop = Callable[[int], bool]
 
 
 def train(
-    config: ExperimentConfig,
+    config: Experiment,
     data: TrainingData,
     run: RunDirectory,
     *,
@@ -91,7 +92,7 @@ class _Training:
 
     def __init__(
         self,
-        config: ExperimentConfig,
+        config: Experiment,
         data: TrainingData,
         learning: Learning,
         run: RunDirectory,

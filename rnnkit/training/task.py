@@ -9,38 +9,12 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from rnnkit.config.base import RecurrentConfig
-from rnnkit.config.training import TrainingConfig
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.runs.records import Sample
 
 if TYPE_CHECKING:  # loads TensorFlow
     from rnnkit.training.execution import Execution
     from rnnkit.training.step import Learner
-
-
-class ExperimentConfig(Protocol):
-    """The sections that every task has."""
-
-    @property
-    def task(self) -> str:
-        """Name of the task, as files have it."""
-        ...
-
-    @property
-    def seed(self) -> int:
-        """Seed of every random draw."""
-        ...
-
-    @property
-    def model(self) -> RecurrentConfig:
-        """Section `model`."""
-        ...
-
-    @property
-    def training(self) -> TrainingConfig:
-        """Section `training`."""
-        ...
 
 
 class Learning(Protocol):

@@ -1,6 +1,7 @@
 """Checks between the keys of language models, and what their files look like."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 
 from rnnkit.config.rules import (
     SIZE_KEYS,
@@ -301,21 +302,16 @@ WORD_RULES: Rules[WordGenerationConfig] = (
 
 # ----------------------------------------------------------------------------------- files
 
-_MISSING = {"data.path": "the text file to learn from"}
-# The spelling of the first edition.
-_FORMER = {"training.samples.prime": "training.samples.prompt"}
-_GONE = {
-    "model.bidirectional": "reading in both directions needs the future, which a language model "
-    "does not know; remove it"
-}
-
 CHARACTERS = Schema(
     names=("char_generation",),
     tree=CharGenerationConfig,
     rules=CHARACTER_RULES,
-    missing=_MISSING,
-    former=_FORMER,
-    gone=_GONE,
+    missing={"data.path": "the text file to learn from"},
+    former={"training.samples.prime": "training.samples.prompt"},  # of the first edition
+    gone={
+        "model.bidirectional": "reading in both directions needs the future, which a language "
+        "model does not know; remove it"
+    },
     example="""\
 version: 1
 task: char_generation
@@ -325,13 +321,11 @@ training:
   max_epochs: 10
 """,
 )
-WORDS = Schema(
+WORDS = replace(
+    CHARACTERS,
     names=("word_generation",),
     tree=WordGenerationConfig,
     rules=WORD_RULES,
-    missing=_MISSING,
-    former=_FORMER,
-    gone=_GONE,
     example="""\
 version: 1
 task: word_generation

@@ -17,10 +17,9 @@ from rnnkit.config.base import (
     Version,
 )
 from rnnkit.config.training import TrainingConfig
+from rnnkit.network.spec import DenseActivation, Pooling
 
 Column = Text | Annotated[int, Field(ge=0, le=LARGEST)]
-Pooling = Literal["last", "mean", "max", "attention"]
-DenseActivation = Literal["relu", "tanh", "sigmoid", "gelu", "linear"]
 
 
 class TableLayout(Section):
