@@ -32,6 +32,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from rnnkit.runs.files import sync_folder
+
 FORMAT = "rnnkit corpus"
 FORMAT_VERSION = 3
 LIMIT_BYTES = 20 * 2**30
@@ -125,7 +127,7 @@ def cached(key: Json, build: Build, *, folder: Path | None = None) -> Entry:
 
 def entry_folder(cache: Path, key: Json) -> Path:
     """Return the folder of the entry of `key`."""
-    digest = hashlib.sha256(_json({"version": FORMAT_VERSION, "key": key}))
+    digest = hashlib.sha256(canonical_json({"version": FORMAT_VERSION, "key": key}))
     return cache / "corpora" / digest.hexdigest()[:32]
 
 
@@ -141,9 +143,9 @@ def load_entry(folder: Path, key: Json) -> Entry | None:
         content = meta["content"]
         if (meta["format"], meta["version"]) != (FORMAT, FORMAT_VERSION):
             raise DamagedEntryError("meta.json is of another format")
-        if meta["sha256"] != hashlib.sha256(_json(content)).hexdigest():
+        if meta["sha256"] != hashlib.sha256(canonical_json(content)).hexdigest():
             raise DamagedEntryError("the checksum of meta.json does not match")
-        if content["key"] != json.loads(_json(key)):
+        if content["key"] != json.loads(canonical_json(key)):
             raise DamagedEntryError("meta.json belongs to other data")
         for name, recorded in content["arrays"].items():
             path = folder / f"{name}.npy"
@@ -197,11 +199,11 @@ def _build_entry(folder: Path, key: Json, build: Build) -> Entry:
         meta = {
             "format": FORMAT,
             "version": FORMAT_VERSION,
-            "sha256": hashlib.sha256(_json(content)).hexdigest(),
+            "sha256": hashlib.sha256(canonical_json(content)).hexdigest(),
             "content": content,
         }
-        _write_flushed(building / "meta.json", _json(meta))
-        _flush_folder(building)
+        _write_flushed(building / "meta.json", canonical_json(meta))
+        sync_folder(building)
         return _install(building, folder, key)
     finally:
         shutil.rmtree(building, ignore_errors=True)
@@ -228,7 +230,7 @@ def _build_for_this_process(build: Build) -> tuple[Entry, str]:
             array.flags.writeable = False
 
         document = build(hold)
-        return Entry(arrays, json.loads(_json(document))), "held in memory"
+        return Entry(arrays, json.loads(canonical_json(document))), "held in memory"
     finally:
         if folder is not None:
             shutil.rmtree(folder, ignore_errors=True)
@@ -238,7 +240,7 @@ def _install(building: Path, folder: Path, key: Json) -> Entry:
     for _ in range(3):
         try:
             building.rename(folder)
-            _flush_folder(folder.parent)
+            sync_folder(folder.parent)
         except OSError:
             if not folder.exists():
                 raise
@@ -343,7 +345,8 @@ def _sampled_checksum(path: Path) -> str:
     return digest.hexdigest()
 
 
-def _json(content: object) -> bytes:
+def canonical_json(content: object) -> bytes:
+    """Return JSON that is the same for equal content, for checksums."""
     return json.dumps(content, sort_keys=True, separators=(",", ":")).encode("ascii")
 
 
@@ -352,12 +355,3 @@ def _write_flushed(path: Path, data: bytes) -> None:
         file.write(data)
         file.flush()
         os.fsync(file.fileno())
-
-
-def _flush_folder(folder: Path) -> None:
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -4,7 +4,6 @@ Everything is read in pieces, so that memory does not grow with the text.
 """
 
 import hashlib
-import json
 import tempfile
 import unicodedata
 from collections import Counter
@@ -16,7 +15,7 @@ from typing import Any, assert_never
 import numpy as np
 from numpy.typing import NDArray
 
-from rnnkit.data.cache import ArrayWriter, Json, cached
+from rnnkit.data.cache import ArrayWriter, Json, cached, canonical_json
 from rnnkit.data.counting import (
     CODE_POINTS,
     CorpusSource,
@@ -79,7 +78,7 @@ def open_corpus(source: CorpusSource, *, folder: Path | None = None) -> Corpus:
 
     def build(write: ArrayWriter) -> Json:
         stats = count_corpus(source)
-        digest = hashlib.sha256(_json(stats.vocabulary.to_dict()))
+        digest = hashlib.sha256(canonical_json(stats.vocabulary.to_dict()))
 
         def pieces() -> Iterator[Ids]:
             position = 0
@@ -146,10 +145,7 @@ def _encode(source: CorpusSource, stats: CorpusStats) -> Iterator[Ids]:
                 for _, text in clean_pieces(source, file.path):
                     yield table.encode(text)
         case "words":
-            after: str | None = None
-            for _, piece, begins in DividedText(source, stats.files).pieces():
-                tokens = tokenize(piece, source.layout, after=None if begins else after)
-                after = tokens[-1] if tokens else after
+            for _, tokens in DividedText(source, stats.files).words():
                 yield np.fromiter(map(vocabulary.id_of, tokens), dtype, len(tokens))
         case "subwords":
             for _, piece, _ in DividedText(source, stats.files).pieces():
@@ -193,10 +189,6 @@ def _read_stats(content: Mapping[str, Any]) -> CorpusStats:
             "splits": tuple(SplitStats(**split) for split in content["splits"]),
         }
     )
-
-
-def _json(content: object) -> bytes:
-    return json.dumps(content, sort_keys=True, separators=(",", ":")).encode("ascii")
 
 
 _Piece = tuple[Ids, int, Counter[str]]

@@ -8,7 +8,7 @@ itself. Memory grows with the number of different words, not with the text.
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import assert_never
@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnkit.data.files import FileIdentity, SourceFile
-from rnnkit.data.pieces import divide, read_pieces, read_word_pieces
+from rnnkit.data.pieces import Note, divide, read_pieces, read_word_pieces
 from rnnkit.data.splits import counted, split_contiguous
 from rnnkit.errors import DataError
 from rnnkit.text.cleaning import TextRules
@@ -217,20 +217,26 @@ class DividedText:
             for index, text in enumerate(self._read(files)):
                 yield split, text, index == 0
 
+    def words(self) -> Iterator[tuple[int, list[str]]]:
+        """Yield (split, tokens of a piece); a new text begins without a token before it."""
+        after: str | None = None
+        for split, piece, begins in self.pieces():
+            tokens = tokenize(piece, self.source.layout, after=None if begins else after)
+            yield split, tokens
+            after = tokens[-1] if tokens else after
+
     def _read(self, files: Sequence[FileIdentity]) -> Iterator[str]:
         """Yield the pieces of files one after the other, each file beginning with a new line."""
         for index, file in enumerate(files):
             ended = True
-            for text in _word_pieces(self.source, file.path):
+            for text in _word_pieces(self.source, file.path, lambda piece, text: None):
                 yield text
                 ended = text.endswith("\n")
             if not ended and (index + 1 < len(files) or self.source.layout == "sentences"):
                 yield "\n"
 
 
-def _word_pieces(
-    source: CorpusSource, path: Path, note: Callable[[str, str], None] = lambda piece, text: None
-) -> Iterator[str]:
+def _word_pieces(source: CorpusSource, path: Path, note: Note) -> Iterator[str]:
     return read_word_pieces(
         path,
         encoding=source.encoding,
@@ -254,11 +260,8 @@ def _measure(source: CorpusSource) -> DividedText:
 def _count_words(source: CorpusSource) -> CorpusStats:
     text = _measure(source)
     counts: list[Counter[str]] = [Counter() for _ in range(_SPLITS)]
-    after: str | None = None
-    for split, piece, begins in text.pieces():
-        tokens = tokenize(piece, source.layout, after=None if begins else after)
+    for split, tokens in text.words():
         counts[split].update(tokens)
-        after = tokens[-1] if tokens else after
     marks = MARKS[source.layout]
     words = Counter({token: n for token, n in counts[0].items() if token not in marks})
     written_unknown = words.pop(UNKNOWN, 0) if source.layout == "sentences" else 0

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rnnkit.data.splits import counted
+from rnnkit.runs.files import Document
 from rnnkit.text.encoder import UNKNOWN, TextEncoder
 
 _CHUNK_TEXTS = 20_000
@@ -112,7 +113,7 @@ def profile_texts(
     encoder: TextEncoder,
     distinct: int,
     reading: Mapping[str, Any],
-) -> dict[str, Any]:
+) -> Document:
     """Return statistics of the splits `train`, `validation` and `test` that are not empty.
 
     Args:
@@ -152,7 +153,7 @@ def profile_texts(
     }
 
 
-def profile_vectors(vectors: VectorStats, counts: NDArray[np.int64]) -> dict[str, Any]:
+def profile_vectors(vectors: VectorStats, counts: NDArray[np.int64]) -> Document:
     """Return statistics of pretrained vectors; `counts` int64[vocabulary] are those of training."""
     total = int(counts.sum())
     covered = int(counts[UNKNOWN + 1 :][vectors.found].sum())

@@ -12,6 +12,7 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -123,14 +124,7 @@ def _read_head(
             f"and their length, but the line is {_shown(first)}. Give a file of word vectors in "
             "the text format of GloVe or word2vec."
         )
-    return None, width, _chain(number, first, lines)
-
-
-def _chain(
-    number: int, line: bytes, lines: Iterator[tuple[int, bytes]]
-) -> Iterator[tuple[int, bytes]]:
-    yield number, line
-    yield from lines
+    return None, width, chain([(number, first)], lines)
 
 
 def _numbered_lines(

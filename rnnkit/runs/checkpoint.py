@@ -20,7 +20,7 @@ import numpy as np
 
 from rnnkit.errors import RunError
 from rnnkit.runs.directory import RunDirectory
-from rnnkit.runs.files import FORMAT_VERSION, check_version, write_atomically
+from rnnkit.runs.files import FORMAT_VERSION, Document, check_version, write_atomically
 
 _VALUES = "facts.json"
 
@@ -31,7 +31,7 @@ class Checkpoint:
 
     path: Path
     arrays: dict[str, np.ndarray]
-    values: dict[str, Any]
+    values: Document
     """What is not an array."""
 
 
@@ -79,7 +79,7 @@ def _keep(path: Path, kept: Path) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def read_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def read_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], Document]:
     """Read the arrays and values of a checkpoint.
 
     Raises:
@@ -88,12 +88,12 @@ def read_checkpoint(path: Path) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
     return _read(path, only_values=False)
 
 
-def read_checkpoint_values(path: Path) -> dict[str, Any]:
+def read_checkpoint_values(path: Path) -> Document:
     """Read the values of a checkpoint without its arrays; raises RunError as `read_checkpoint`."""
     return _read(path, only_values=True)[1]
 
 
-def _read(path: Path, *, only_values: bool) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+def _read(path: Path, *, only_values: bool) -> tuple[dict[str, np.ndarray], Document]:
     try:
         with np.load(path if only_values else io.BytesIO(path.read_bytes())) as archive:
             names = [_VALUES] if only_values else archive.files

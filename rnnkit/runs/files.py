@@ -35,7 +35,7 @@ def write_atomically(path: Path, data: bytes) -> None:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-        _sync_folder(path.parent)
+        sync_folder(path.parent)
     except OSError as error:
         kept = "; the previous version is intact" if path.exists() else ""
         raise RunError(f"{path}: cannot be written: {error.strerror or error}{kept}") from error
@@ -45,7 +45,7 @@ def write_atomically(path: Path, data: bytes) -> None:
             temporary.unlink(missing_ok=True)
 
 
-def _sync_folder(folder: Path) -> None:
+def sync_folder(folder: Path) -> None:
     """Make a rename in `folder` survive a power cut, where the system can open folders."""
     if os.name == "posix":
         descriptor = os.open(folder, os.O_RDONLY)
@@ -83,7 +83,7 @@ def write_document(path: Path, kind: str, content: Mapping[str, Any]) -> None:
     write_atomically(path, encode_text(json.dumps(envelope, indent=1, ensure_ascii=False) + "\n"))
 
 
-def read_document(path: Path, kind: str) -> dict[str, Any]:
+def read_document(path: Path, kind: str) -> Document:
     """Read what `write_document` wrote.
 
     Raises:

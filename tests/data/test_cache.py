@@ -148,7 +148,7 @@ def replace_ids(path: Path) -> None:
 def forge_meta(path: Path) -> None:
     """A matching checksum over content that makes no sense."""
     content: dict[str, object] = {"key": None}
-    checksum = cache.hashlib.sha256(cache._json(content)).hexdigest()
+    checksum = cache.hashlib.sha256(cache.canonical_json(content)).hexdigest()
     meta = {
         "format": cache.FORMAT,
         "version": cache.FORMAT_VERSION,
