@@ -212,14 +212,6 @@ def _show(
 ) -> None:
     from rnnkit.tasks.text_classification.predict import Tally, predict, prediction_line
 
-    if explained:
-        from rnnkit.tasks.text_classification.explain import (
-            EXPLANATION_NOTE,
-            explain,
-            show_effects,
-        )
-        from rnnkit.views.terminal import render_section
-
     tally = Tally()
     for texts in pieces:
         predictions = predict(classifier, texts)
@@ -230,14 +222,21 @@ def _show(
             shown = None if alone else text
             click.echo(prediction_line(classifier.classes, label, values, text=shown, every=every))
             if explained:
-                section = show_effects(
-                    explain(classifier, text, label=label), classifier.classes[label]
-                )
-                click.echo(render_section(section, colour=has_colour()))
+                _explain(classifier, text, label)
         sys.stdout.flush()
     if explained:
+        from rnnkit.tasks.text_classification.explain import EXPLANATION_NOTE
+
         click.echo(EXPLANATION_NOTE, err=True)
     _tell_left_out(tally)
+
+
+def _explain(classifier: "Classifier", text: str, label: int) -> None:
+    from rnnkit.tasks.text_classification.explain import explain, show_effects
+    from rnnkit.views.terminal import render_section
+
+    section = show_effects(explain(classifier, text, label=label), classifier.classes[label])
+    click.echo(render_section(section, colour=has_colour()))
 
 
 def _tell_written(tally: "Tally", output: Path | None, seconds: float) -> None:

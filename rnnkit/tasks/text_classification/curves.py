@@ -1,6 +1,6 @@
 """Figures of a report about a classifier's probabilities: ROC, precision, calibration."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -56,38 +56,53 @@ def _threshold_figures(found: ClassEvaluation) -> Iterator[Figure]:
     point, sentence = _operating_point(found) if len(classes) == 2 else (None, "")
     caption = f"{which} {sentence}".strip()
     rate = supports[shown[0]] / len(labels)
-    for name, title, labels_of_axes, lines, place, chance in (
-        (
-            "roc",
-            ("ROC", "ROC curves"),
-            ("false positives among the negatives", "true positives among the positives"),
-            roc,
-            slice(0, 2),
-            (Line("chance", (0.0, 1.0), (0.0, 1.0), kind="reference"),),
-        ),
-        (
-            "precision-recall",
-            ("Precision and recall", "Precision-recall curves"),
-            ("recall", "precision"),
-            precision_recall,
-            slice(1, 3),
-            (Line("chance", (0.0, 1.0), (rate, rate), kind="reference"),)
-            if len(classes) == 2
-            else (),
-        ),
-    ):
-        decision = () if point is None else (Point("decision", *point[place], in_legend=True),)
-        panel = Panel(
-            labels_of_axes[1],
-            (*lines, *decision, *chance),
-            x=Axis(labels_of_axes[0], low=-0.01, high=1.01),
-            y=Axis(low=-0.01, high=1.03),
-            legend="lower right" if name == "roc" else "lower left",
-            grid="both",
-        )
-        listed = ", ".join(line.label for line in lines)
-        description = f"{title[1]}: {listed}. {sentence}"
-        yield Figure(name, (panel,), description, title[0], caption, height=3.7)
+    false_positives, recall, precision = point or (None, None, None)
+    yield _unit_square(
+        "roc",
+        ("ROC", "ROC curves"),
+        ("false positives among the negatives", "true positives among the positives"),
+        [*roc, *_marks((false_positives, recall), (0.0, 1.0))],
+        f"{', '.join(line.label for line in roc)}. {sentence}",
+        caption,
+    )
+    chance = (rate, rate) if len(classes) == 2 else None
+    yield _unit_square(
+        "precision-recall",
+        ("Precision and recall", "Precision-recall curves"),
+        ("recall", "precision"),
+        [*precision_recall, *_marks((recall, precision), chance)],
+        f"{', '.join(line.label for line in precision_recall)}. {sentence}",
+        caption,
+    )
+
+
+def _marks(
+    point: tuple[float | None, float | None], chance: tuple[float, float] | None
+) -> Iterator[Line | Point]:
+    """Yield the operating point and the line of chance, where they are known."""
+    if point[0] is not None and point[1] is not None:
+        yield Point("decision", point[0], point[1], in_legend=True)
+    if chance is not None:
+        yield Line("chance", (0.0, 1.0), chance, kind="reference")
+
+
+def _unit_square(
+    name: str,
+    titles: tuple[str, str],
+    axes: tuple[str, str],
+    marks: Sequence[Line | Point],
+    description: str,
+    caption: str,
+) -> Figure:
+    panel = Panel(
+        axes[1],
+        tuple(marks),
+        x=Axis(axes[0], low=-0.01, high=1.01),
+        y=Axis(low=-0.01, high=1.03),
+        legend="lower right" if name == "roc" else "lower left",
+        grid="both",
+    )
+    return Figure(name, (panel,), f"{titles[1]}: {description}", titles[0], caption, height=3.7)
 
 
 def _operating_point(found: ClassEvaluation) -> tuple[tuple[float, float, float] | None, str]:

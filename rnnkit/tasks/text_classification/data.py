@@ -13,7 +13,7 @@ import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, assert_never
+from typing import assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -38,6 +38,7 @@ from rnnkit.data.splits import (
     ordered_split,
     stratified_split,
 )
+from rnnkit.runs.files import Document
 from rnnkit.tables.equal_texts import (
     check_separate,
     check_separate_test,
@@ -75,7 +76,7 @@ class PreparedTexts:
     """SHA-256 of encoder, ids, labels and splits."""
     notes: tuple[str, ...]
     """For the user, one sentence or two each."""
-    summary: dict[str, Any]
+    summary: Document
     """Statistics as JSON values: `data.json` of the run."""
     texts: Entry
     """The texts themselves, which `split_of` decodes."""
@@ -265,7 +266,7 @@ def _identify_files(data: ClassificationDataConfig) -> tuple[FileIdentity, ...]:
     return tuple(found)
 
 
-def _texts_key(config: ClassificationConfig, files: Sequence[FileIdentity]) -> dict[str, Any]:
+def _texts_key(config: ClassificationConfig, files: Sequence[FileIdentity]) -> Document:
     """Return everything that the texts, their classes and their order depend on."""
     labels = config.data.labels
     return {

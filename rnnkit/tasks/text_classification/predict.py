@@ -2,17 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from rnnkit.inference.decision import softmax
+from rnnkit.runs.files import Document
 from rnnkit.tables.read import FaultKind
 from rnnkit.tasks.text_classification.classifier import Classifier, classify
 from rnnkit.text.encoder import UNKNOWN
 from rnnkit.views.formats import one_line
-
-JsonObject = dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,16 +74,16 @@ def prediction_line(
 
 def prediction_document(
     classifier: Classifier, texts: Sequence[str], *, run: str, explained: bool = False
-) -> JsonObject:
+) -> Document:
     """Return the predictions of texts as JSON values: what `rnnkit predict --json` prints."""
     from rnnkit.tasks.text_classification.explain import explain
 
     predictions = predict(classifier, texts)
-    documents: list[JsonObject] = []
+    documents: list[Document] = []
     for text, label, values, empty in zip(
         texts, predictions.labels, predictions.probabilities, predictions.empty, strict=True
     ):
-        document: JsonObject = {
+        document: Document = {
             "text": text,
             "label": classifier.classes[label],
             "probability": float(values[label]),
