@@ -138,11 +138,26 @@ class BatchPlan:
 
     @cached_property
     def _streams(self) -> StreamLayout:
-        return lay_streams(self.tokens, self.batch_size)
+        targets, streams = self.tokens - 1, np.arange(self.batch_size, dtype=np.int64)
+        if targets < self.batch_size:
+            raise DataError(
+                f"A text of {counted(self.tokens, 'token')} has {max(targets, 0):,} to predict, "
+                f"too few for {counted(self.batch_size, 'stream')}. Lower training.batch_size or "
+                "use a longer text."
+            )
+        shortest, longer = divmod(targets, self.batch_size)
+        return StreamLayout(streams * shortest + np.minimum(streams, longer), shortest, longer)
 
     @cached_property
     def _starts(self) -> int:
-        return count_sliding(self.tokens, length=self.windows.length, stride=self.windows.stride)
+        """Number of sliding windows with a token after them."""
+        length = self.windows.length
+        if self.tokens <= length:
+            raise DataError(
+                f"A text of {counted(self.tokens, 'token')} holds no window of {length:,} with a "
+                "token after it. Lower data.windows.length or use a longer text."
+            )
+        return (self.tokens - 1 - length) // self.windows.stride + 1
 
     @property
     def _release_every(self) -> int:
@@ -195,32 +210,6 @@ def _release_pages(ids: NDArray[np.unsignedinteger]) -> None:
         owner = owner.base
     if read_only_file and isinstance(owner, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
         owner.madvise(mmap.MADV_DONTNEED)
-
-
-def lay_streams(tokens: int, batch_size: int) -> StreamLayout:
-    """Divide the `tokens - 1` targets among `batch_size` contiguous streams.
-
-    Raises DataError when there are fewer targets than streams.
-    """
-    if tokens - 1 < batch_size:
-        raise DataError(
-            f"A text of {counted(tokens, 'token')} has {max(tokens - 1, 0):,} to predict, too few "
-            f"for {counted(batch_size, 'stream')}. Lower training.batch_size or use a longer text."
-        )
-    shortest, longer = divmod(tokens - 1, batch_size)
-    streams = np.arange(batch_size, dtype=np.int64)
-    return StreamLayout(streams * shortest + np.minimum(streams, longer), shortest, longer)
-
-
-def count_sliding(tokens: int, *, length: int, stride: int) -> int:
-    """Count the windows `start .. start+length-1` with a token after them, `start` a multiple
-    of `stride`. Raises DataError when there is none."""
-    if tokens <= length:
-        raise DataError(
-            f"A text of {counted(tokens, 'token')} holds no window of {length:,} with a token "
-            "after it. Lower data.windows.length or use a longer text."
-        )
-    return (tokens - 1 - length) // stride + 1
 
 
 @dataclass(frozen=True, eq=False)

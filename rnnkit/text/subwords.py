@@ -34,17 +34,9 @@ def train_subwords(texts: Iterable[str], *, vocabulary_size: int, lowercase: boo
     Equal texts in equal order give equal JSON. A run of whitespace counts as one space. Raises
     ConfigError when `vocabulary_size` is below the 256 bytes.
     """
-    _check_size(vocabulary_size, "data.tokens.vocabulary_size")
-    _choose_parallelism()
-    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers
-
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.normalizer = normalizers.Sequence(
-        [normalizers.NFC(), normalizers.Lowercase()] if lowercase else [normalizers.NFC()]
-    )
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True)
-    tokenizer.decoder = decoders.ByteLevel()
-    return _train(tokenizer, (" ".join(_words(text)) for text in texts), vocabulary_size)
+    words = (" ".join(_words(text)) for text in texts)
+    key = "data.tokens.vocabulary_size"
+    return _train(words, vocabulary_size, key=key, exact=False, lowercase=lowercase)
 
 
 def train_exact_subwords(texts: Iterable[str], *, vocabulary_size: int) -> str:
@@ -54,14 +46,8 @@ def train_exact_subwords(texts: Iterable[str], *, vocabulary_size: int) -> str:
     No subword holds whitespace after another character, so `texts` may be pieces of one text that
     are cut before whitespace. Raises ConfigError when `vocabulary_size` is below the 256 bytes.
     """
-    _check_size(vocabulary_size, "data.vocabulary_size")
-    _choose_parallelism()
-    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-
-    tokenizer = Tokenizer(models.BPE())
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    return _train(tokenizer, texts, vocabulary_size)
+    key = "data.vocabulary_size"
+    return _train(texts, vocabulary_size, key=key, exact=True, lowercase=False)
 
 
 class Subwords:
@@ -86,11 +72,16 @@ class Subwords:
         return Subwords(tokenizer)
 
     @cached_property
+    def _spelled(self) -> list[str]:
+        """The tokens by id, in the characters of the byte-level alphabet."""
+        ids = self._tokenizer.get_vocab()
+        return sorted(ids, key=ids.__getitem__)
+
+    @cached_property
     def contents(self) -> tuple[bytes, ...]:
         """The bytes of each id. Raises ValueError for tokens outside the byte alphabet."""
-        spelled = sorted(self._tokenizer.get_vocab().items(), key=lambda item: item[1])
         try:
-            return tuple(bytes(_BYTES[character] for character in token) for token, _ in spelled)
+            return tuple(bytes(_BYTES[c] for c in token) for token in self._spelled)
         except KeyError as error:
             raise ValueError(f"a subword holds {error}, which spells no byte") from None
 
@@ -102,8 +93,7 @@ class Subwords:
     def tokens(self) -> tuple[str, ...]:
         """The text of each id, `" good"` with the space before it; bytes that are only a part of
         a character as `<0xF0>`."""
-        spelled = sorted(self._tokenizer.get_vocab().items(), key=lambda item: item[1])
-        return tuple(_readable(token) for token, _ in spelled)
+        return tuple(map(_readable, self._spelled))
 
     def encode_many(self, texts: Iterable[str]) -> list[list[int]]:
         """Return the ids of every text; an empty list for one of whitespace.
@@ -130,17 +120,23 @@ class Subwords:
         return self._tokenizer.encode_batch_fast(words, add_special_tokens=False)
 
 
-def _check_size(vocabulary_size: int, key: str) -> None:
+def _train(
+    texts: Iterable[str], vocabulary_size: int, *, key: str, exact: bool, lowercase: bool
+) -> str:
     if vocabulary_size < ALPHABET_SIZE:
         raise ConfigError(
             f"{key} is {vocabulary_size}, but subwords are built from the {ALPHABET_SIZE} bytes: "
             f"use at least {ALPHABET_SIZE}, commonly 2000 to 30000."
         )
+    _choose_parallelism()
+    from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 
-
-def _train(tokenizer: "Tokenizer", texts: Iterable[str], vocabulary_size: int) -> str:
-    from tokenizers import pre_tokenizers, trainers
-
+    tokenizer = Tokenizer(models.BPE())
+    if not exact:
+        lower = [normalizers.Lowercase()] if lowercase else []
+        tokenizer.normalizer = normalizers.Sequence([normalizers.NFC(), *lower])
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=not exact)
+    tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
         vocab_size=vocabulary_size,
         min_frequency=_FEWEST_OCCURRENCES,

@@ -1,6 +1,6 @@
 """Data of a language model: from the `data` section to ids, splits, vocabulary and vectors."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import assert_never
 
@@ -118,30 +118,27 @@ def _find_split_files(
 def _corpus_source(
     config: LanguageConfig, files: tuple[tuple[FileIdentity, ...], ...], chunk_bytes: int
 ) -> CorpusSource:
+    data = config.data
+    source = CorpusSource(
+        files=files[:1],
+        kind=data.tokens,
+        rules=TextRules(data.newlines, data.normalization, data.lowercase),
+        encoding=data.encoding,
+        minimum_count=data.minimum_count,
+        chunk_bytes=chunk_bytes,
+    )
     match config.task:
         case "char_generation":
-            data = config.data
-            return CorpusSource(
-                files=files[:1],
-                kind=data.tokens,
-                rules=TextRules(data.newlines, data.normalization, data.lowercase),
-                encoding=data.encoding,
-                minimum_count=data.minimum_count,
-                chunk_bytes=chunk_bytes,
-            )
+            return source
         case "word_generation":
             data = config.data
-            return CorpusSource(
+            return replace(
+                source,
                 files=files,
-                kind=data.tokens,
-                rules=TextRules(data.newlines, data.normalization, data.lowercase),
-                encoding=data.encoding,
                 vocabulary_size=data.vocabulary_size,
-                minimum_count=data.minimum_count,
                 layout=data.layout,
                 validation_fraction=0.0 if data.validation_path else data.validation_fraction,
                 test_fraction=0.0 if data.test_path else data.test_fraction,
-                chunk_bytes=chunk_bytes,
             )
         case _:
             assert_never(config)
