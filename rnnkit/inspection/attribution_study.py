@@ -5,32 +5,33 @@ Three ways to attribute the probability p of a class to the words of a text:
 - leave-one-out: p of the text minus p without the word, as `predict --explain` shows it. One
   reading a word, but words that say the same cover for each other, and both then count little.
 - Shapley values: what the word adds on average over all orders in which the words could be put
-  in. They add up to p of the text minus p of the empty text. Exact for short texts, else
-  estimated, with a standard error.
-- integrated gradients: what the word's vector adds as all vectors grow from zero. They add up to
-  p of the text minus p of as many vectors of zero.
+  in (Shapley 1953; for the features of a model Strumbelj and Kononenko 2014). They add up to p of
+  the text minus p of the empty text. Words that are not in a subset are left out. Exact for short
+  texts, else estimated, with a standard error.
+- integrated gradients: what the word's vector adds as all vectors grow from zero (Sundararajan,
+  Taly and Yan 2017). They add up to p of the text minus p of as many vectors of zero.
 
 A positive number always means that the word raises the probability of the class.
 """
 
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import assert_never
+from typing import ClassVar, assert_never
 
 import numpy as np
 
-from rnnkit.errors import UsageError
 from rnnkit.inference.decision import softmax
-from rnnkit.inspection.attribution_methods import (
-    Progress,
-    exact_shapley,
-    integrated_gradients,
-    sampled_shapley,
-)
-from rnnkit.network.reference import Network
+from rnnkit.network.reference import Network, run
+from rnnkit.network.reference_gradients import gradients
 from rnnkit.tasks.text_classification.classifier import Classifier, classify
 from rnnkit.tasks.text_classification.explain import leave_one_out
 from rnnkit.text.encoder import UNKNOWN
+
+Progress = Callable[[int, int], None]
+
+Worth = Callable[[Sequence[Sequence[int]]], np.ndarray]
+"""Texts, as ids, to what each is worth: float64[texts]."""
 
 MOST_EXACT = 10
 """Tokens up to which all subsets are read: 1,024 of them."""
@@ -40,12 +41,19 @@ MOST_EXACT = 10
 class LeaveOneOut:
     """Read the text once without each token."""
 
+    option: ClassVar = "leave-one-out"
+    title: ClassVar = "leave-one-out"
+    compared_with: ClassVar = ""
+
 
 @dataclass(frozen=True)
 class Shapley:
     """Texts of more than MOST_EXACT tokens are estimated from `pairs` (2 or more) of random
     orders, which `seed` decides."""
 
+    option: ClassVar = "shapley"
+    title: ClassVar = "Shapley values"
+    compared_with: ClassVar = "an empty text"
     pairs: int = 32
     seed: int = 0
 
@@ -54,6 +62,9 @@ class Shapley:
 class IntegratedGradients:
     """The gradients of `network`, which is that of the classifier, at `points` of the path."""
 
+    option: ClassVar = "integrated-gradients"
+    title: ClassVar = "integrated gradients"
+    compared_with: ClassVar = "vectors of zero"
     network: Network
     points: int = 32
 
@@ -109,17 +120,6 @@ class Attributions:
         return max((abs(token.change) for token in self.tokens), default=0.0)
 
 
-@dataclass(frozen=True, eq=False)
-class _Changes:
-    """Changes and standard errors float64[tokens]."""
-
-    changes: np.ndarray
-    errors: np.ndarray
-    baseline: float | None = None
-    compared_with: str = ""
-    is_sampled: bool = False
-
-
 def attribute(
     classifier: Classifier,
     text: str,
@@ -130,12 +130,8 @@ def attribute(
 ) -> Attributions:
     """Attribute the probability of a class to the tokens that the classifier reads.
 
-    Args:
-        classifier: of a run.
-        text: any; one without a token has no attributions.
-        method: of attributing.
-        explained: index of the class; None is the one decided for.
-        progress: called with random orders done, and in all.
+    `explained` is the index of the class, None for the one decided for. `progress` is called with
+    random orders done, and in all.
 
     Raises:
         RunError: the model returned something else than finite numbers.
@@ -143,88 +139,179 @@ def attribute(
     names = classifier.encoder.tokenize(text)
     # A text without tokens is encoded as one unknown token, which is no token of it.
     ids = classifier.encoder.encode(text)[: len(names)]
-    read = _reader(classifier)
+
+    def read(texts: Sequence[Sequence[int]]) -> np.ndarray:
+        return softmax(classify(classifier, texts), classifier.decision.temperature)
+
     probabilities = read([ids, [], *(ids[:end] for end in range(1, len(ids) + 1))])
     whole, empty, after_each = probabilities[0], probabilities[1], probabilities[2:]
     label = int(classifier.choose(whole[np.newaxis])[0])
     explained = label if explained is None else explained
-    none = _Changes(np.empty(0), np.empty(0))
-    changes = _attributed(classifier, text, ids, method, explained, progress) if ids else none
+
+    def worth(subsets: Sequence[Sequence[int]]) -> np.ndarray:
+        return read(subsets)[:, explained]
+
+    changes, errors, baseline = np.empty(0), np.empty(0), None
+    if ids:
+        changes, errors, baseline = _changes(
+            classifier, ids, worth, method=method, explained=explained, progress=progress
+        )
     return Attributions(
         text=text,
         label=label,
         explained=explained,
         probabilities=whole,
         empty=empty,
-        baseline=changes.baseline,
-        compared_with=changes.compared_with,
+        baseline=baseline,
+        compared_with=method.compared_with if ids else "",
         tokens=tuple(
             Attribution(name, float(change), float(error), is_known=index != UNKNOWN)
-            for name, change, error, index in zip(
-                names, changes.changes, changes.errors, ids, strict=True
-            )
+            for name, change, error, index in zip(names, changes, errors, ids, strict=True)
         ),
         after_each=after_each,
-        is_sampled=changes.is_sampled,
+        is_sampled=isinstance(method, Shapley) and len(ids) > MOST_EXACT,
     )
 
 
-def _attributed(
+def _changes(
     classifier: Classifier,
-    text: str,
     ids: list[int],
+    worth: Worth,
+    *,
     method: Method,
     explained: int,
     progress: Progress,
-) -> _Changes:
-    read = _reader(classifier)
-
-    def worth(subsets: Sequence[Sequence[int]]) -> np.ndarray:
-        return read(subsets)[:, explained]
-
+) -> tuple[np.ndarray, np.ndarray, float | None]:
+    """Return changes and standard errors float64[tokens], and the baseline of the method."""
     exact = np.zeros(len(ids))
     match method:
         case LeaveOneOut():
-            return _Changes(leave_one_out(ids, worth), exact)
-        case Shapley() if len(ids) <= MOST_EXACT:
-            empty = float(worth([[]])[0])
-            return _Changes(exact_shapley(ids, worth), exact, empty, "an empty text")
+            return leave_one_out(ids, worth), exact, None
         case Shapley(pairs=pairs, seed=seed):
-            changes, errors = sampled_shapley(ids, worth, pairs=pairs, seed=seed, progress=progress)
             empty = float(worth([[]])[0])
-            return _Changes(changes, errors, empty, "an empty text", is_sampled=True)
+            if len(ids) <= MOST_EXACT:
+                return exact_shapley(ids, worth), exact, empty
+            return *sampled_shapley(ids, worth, pairs=pairs, seed=seed, progress=progress), empty
         case IntegratedGradients(network=network, points=points):
-            found = integrated_gradients(
+            changes, baseline = integrated_gradients(
                 network,
                 np.array(ids),
                 label=explained,
                 temperature=classifier.decision.temperature,
                 points=points,
             )
-            return _Changes(found.values, exact, found.baseline, "vectors of zero")
+            return changes, exact, baseline
         case _:
             assert_never(method)
 
 
-def _reader(classifier: Classifier) -> Callable[[Sequence[Sequence[int]]], np.ndarray]:
-    """Return a function from texts as ids to probabilities float64[texts, classes]."""
-
-    def read(texts: Sequence[Sequence[int]]) -> np.ndarray:
-        return softmax(classify(classifier, texts), classifier.decision.temperature)
-
-    return read
+# ------------------------------------------------------------------------------------- methods
 
 
-def class_index(classifier: Classifier, name: str | None) -> int | None:
-    """Return the index of the class called `name`; None for None.
+def exact_shapley(ids: Sequence[int], worth: Worth) -> np.ndarray:
+    """Compute the Shapley value of every token, float64[tokens], from all 2**tokens subsets.
 
-    Raises:
-        UsageError: there is no such class.
+    A token is worth the mean, over all orders, of what it adds to those before it; all orders in
+    which the same subset S stands before it make |S|! (n - |S| - 1)! of the n!.
     """
-    if name is None:
-        return None
-    if name not in classifier.classes:
-        raise UsageError(
-            f"--class {name!r}: this run has no such class; it has {', '.join(classifier.classes)}."
-        )
-    return classifier.classes.index(name)
+    n = len(ids)
+    members = (np.arange(2**n)[:, np.newaxis] >> np.arange(n)) & 1  # [subsets, tokens]
+    worths = worth([[ids[i] for i in np.flatnonzero(row).tolist()] for row in members])
+    sizes = members.sum(axis=1)
+    weights = np.array(
+        [math.factorial(s) * math.factorial(n - s - 1) / math.factorial(n) for s in range(n)]
+    )
+    values = np.empty(n)
+    for token in range(n):
+        without = np.flatnonzero(members[:, token] == 0)
+        added = worths[without | (1 << token)] - worths[without]
+        values[token] = (weights[sizes[without]] * added).sum()
+    return values
+
+
+def sampled_shapley(
+    ids: Sequence[int],
+    worth: Worth,
+    *,
+    pairs: int,
+    seed: int = 0,
+    progress: Progress = lambda done, total: None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Shapley values estimated from random orders, and their standard errors: float64[tokens].
+
+    Each order comes with its reverse: a token that came early, with little before it, then comes
+    late, which cancels much of the variance. The error is that of a mean over pairs. Whatever is
+    drawn, the values add up to what the whole text is worth minus what the empty one is.
+
+    `worth` is asked once for every order; the two ends are the same for all of them and asked for
+    once. Raises ValueError for fewer than two pairs, from which no error can be told.
+    """
+    if pairs < 2:
+        raise ValueError(f"pairs is {pairs} and not at least 2")
+    n = len(ids)
+    empty, whole = worth([[], list(ids)])
+    draw = np.random.default_rng(seed)
+    found = np.empty((pairs, n))
+    for pair in range(pairs):
+        order = draw.permutation(n)
+        both = [_added(ids, each, worth, empty, whole) for each in (order, order[::-1])]
+        found[pair] = (both[0] + both[1]) / 2
+        progress(2 * (pair + 1), 2 * pairs)
+    return found.mean(axis=0), found.std(axis=0, ddof=1) / math.sqrt(pairs)
+
+
+def _added(
+    ids: Sequence[int], order: np.ndarray, worth: Worth, empty: float, whole: float
+) -> np.ndarray:
+    """Compute what each token adds in this `order` of tokens, float64[tokens]."""
+    inner = worth(list(_growing(ids, order))) if len(ids) > 1 else np.empty(0)
+    steps = np.diff(np.concatenate([[empty], inner, [whole]]))
+    added = np.empty(len(ids))
+    added[order] = steps
+    return added
+
+
+def _growing(ids: Sequence[int], order: np.ndarray) -> Iterator[list[int]]:
+    """Yield the subsets between the empty and the whole text, each in the order of the text."""
+    is_in = np.zeros(len(ids), dtype=bool)
+    for place in order[:-1]:
+        is_in[place] = True
+        yield [ids[i] for i in np.flatnonzero(is_in).tolist()]
+
+
+# ------------------------------------------------------------------------- integrated gradients
+
+
+def integrated_gradients(
+    network: Network,
+    ids: np.ndarray,
+    *,
+    label: int,
+    temperature: float = 1.0,
+    points: int,
+) -> tuple[np.ndarray, float]:
+    """Compute what each of `ids` int64[tokens] adds to the probability of class `label`.
+
+    Returns float64[tokens] and the probability at the beginning of the path. The values add up
+    to the probability of the text minus that, but for the error of the numerical integral.
+
+    The word vectors grow along a straight line from zero (as many tokens, none of which says
+    anything) to those of the text; the gradient on the way, times the vector, is what the token
+    adds. The integral is taken at `points` by the rule of Gauss and Legendre, which is exact for
+    polynomials of a degree below twice their number.
+    """
+    vectors = network.table[ids]
+    places, weights = np.polynomial.legendre.leggauss(points)
+    total = np.zeros_like(vectors)
+    for place, weight in zip((places + 1.0) / 2.0, weights / 2.0, strict=True):
+        total += weight * _gradient(network, place * vectors, label, temperature)
+    zero = run(network, inputs=np.zeros_like(vectors)[np.newaxis]).logits[0]
+    return (total * vectors).sum(axis=1), float(softmax(zero / temperature)[label])
+
+
+def _gradient(network: Network, vectors: np.ndarray, label: int, temperature: float) -> np.ndarray:
+    """Differentiate the probability of `label` by `vectors`: float64[tokens, size]."""
+    trace = run(network, inputs=vectors[np.newaxis])
+    p = softmax(trace.logits / temperature)
+    d_logits = p[:, label] * ((np.arange(p.shape[1]) == label) - p) / temperature
+    return gradients(network, trace, d_logits).inputs[0]

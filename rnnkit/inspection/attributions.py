@@ -3,16 +3,16 @@
 from collections.abc import Sequence
 from typing import Any, assert_never
 
-from rnnkit.inspection.attribution_methods import Progress
+from rnnkit.errors import UsageError
 from rnnkit.inspection.attribution_study import (
     MOST_EXACT,
     Attributions,
     IntegratedGradients,
     LeaveOneOut,
     Method,
+    Progress,
     Shapley,
     attribute,
-    class_index,
 )
 from rnnkit.tasks.text_classification.classifier import Classifier
 from rnnkit.tasks.text_classification.predict import prediction_line
@@ -66,7 +66,14 @@ def attributions_view(
         UsageError: there is no such class.
         RunError: the model returned something else than finite numbers.
     """
-    explained = class_index(classifier, class_name)
+    explained = None
+    if class_name is not None:
+        if class_name not in classifier.classes:
+            raise UsageError(
+                f"--class {class_name!r}: this run has no such class; it has "
+                f"{', '.join(classifier.classes)}."
+            )
+        explained = classifier.classes.index(class_name)
     found = [
         attribute(classifier, text, method=method, explained=explained, progress=progress)
         for text in texts
@@ -90,7 +97,9 @@ def show_attributions(
             shorten(" ".join(one.text.split()) or "(no text)", _TITLE_SHOWN),
             _blocks(one, classes, name=f"curves-{index}"),
             lead=verdict(one, classes),
-            printed=_printed(one, classes, alone=len(found) == 1),
+            printed=prediction_line(
+                classes, one.label, one.probabilities, text=None if len(found) == 1 else one.text
+            ),
             indent=2,
         )
         for index, one in enumerate(found)
@@ -104,35 +113,21 @@ def show_attributions(
         title="Attributions",
         subject=run.rpartition("/")[2],
         sections=tuple(sections),
-        document=_document(found, classes, run=run, method=_OPTIONS[type(method)]),
-        tiles=(Tile("method", _method_name(method)), Tile("texts", str(len(found)))),
+        document=_document(found, classes, run=run, method=method.option),
+        tiles=(Tile("method", method.title), Tile("texts", str(len(found)))),
         picture=_picture(found[0], classes) if len(found) == 1 else None,
         compact=True,
     )
 
 
-_OPTIONS = {
-    Shapley: "shapley",
-    LeaveOneOut: "leave-one-out",
-    IntegratedGradients: "integrated-gradients",
-}
-
-
 def _hint(method: Method) -> str:
     """Return which quantity was printed, and how it relates to that of another command."""
-    name = _method_name(method)
     if isinstance(method, LeaveOneOut):
         return "Changes are leave-one-out values, as in predict --explain."
     return (
-        f"Changes are {name}; predict --explain shows leave-one-out values, as "
+        f"Changes are {method.title}; predict --explain shows leave-one-out values, as "
         "--method leave-one-out does."
     )
-
-
-def _printed(one: Attributions, classes: Sequence[str], *, alone: bool) -> str:
-    """Return `positive 0.97`, and the text where there are several."""
-    text = None if alone else one.text
-    return prediction_line(classes, one.label, one.probabilities, text=text)
 
 
 def verdict(one: Attributions, classes: Sequence[str]) -> str:
@@ -255,18 +250,6 @@ def _lines(one: Attributions, classes: Sequence[str]) -> tuple[Line, ...]:
         after = [float(one.empty[index]), *one.after_each[:, index].tolist()]
         lines.append(Line(shorten(classes[index]), range(len(after)), after, colour=colour))
     return tuple(lines)
-
-
-def _method_name(method: Method) -> str:
-    match method:
-        case Shapley():
-            return "Shapley values"
-        case LeaveOneOut():
-            return "leave-one-out"
-        case IntegratedGradients():
-            return "integrated gradients"
-        case _:
-            assert_never(method)
 
 
 def note_lines(method: Method, *, is_bidirectional: bool) -> list[str]:

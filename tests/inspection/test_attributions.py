@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from rnnkit.errors import UsageError
 from rnnkit.inference.decision import Decision
-from rnnkit.inspection.attribution_methods import exact_shapley, integrated_gradients
 from rnnkit.inspection.attribution_study import (
     MOST_EXACT,
     IntegratedGradients,
@@ -17,8 +16,10 @@ from rnnkit.inspection.attribution_study import (
     Method,
     Shapley,
     attribute,
-    class_index,
+    exact_shapley,
+    integrated_gradients,
 )
+from rnnkit.inspection.attributions import attributions_view
 from rnnkit.network.reference import Network, build_network, run, softmax
 from rnnkit.tasks.text_classification.classifier import Classifier
 from rnnkit.tasks.text_classification.config import ClassifierConfig
@@ -122,10 +123,15 @@ def test_only_what_the_model_reads_is_shared_out() -> None:
 
 
 def test_classes_have_names() -> None:
-    assert class_index(summing_classifier(), None) is None
-    assert class_index(summing_classifier(), "yes") == 1
+    def explained(name: str | None) -> str:
+        view = attributions_view(
+            summing_classifier(), ["bad"], run="r", method=LeaveOneOut(), class_name=name
+        )
+        return view.document["texts"][0]["explained"]
+
+    assert (explained(None), explained("yes")) == ("no", "yes")
     with pytest.raises(UsageError, match="'maybe': this run has no such class; it has no, yes"):
-        class_index(summing_classifier(), "maybe")
+        explained("maybe")
 
 
 # --------------------------------------------------------------------------------------- methods
@@ -192,11 +198,10 @@ NETWORKS = {
 @pytest.mark.parametrize("name", NETWORKS)
 def test_integrated_gradients_add_up_to_the_difference_to_zero_vectors(name: str) -> None:
     own, ids = network(**NETWORKS[name]), np.array([2, 5, 3, 3, 4])
-    found = integrated_gradients(own, ids, label=1, temperature=1.5, points=64)
+    values, baseline = integrated_gradients(own, ids, label=1, temperature=1.5, points=64)
     whole = softmax(run(own, ids[np.newaxis]).logits[0] / 1.5)[1]
-    assert found.whole == pytest.approx(whole, abs=1e-12)
-    assert found.values.sum() == pytest.approx(found.whole - found.baseline, abs=1e-6)
-    assert np.abs(found.values).max() > 1e-3
+    assert values.sum() == pytest.approx(whole - baseline, abs=1e-6)
+    assert np.abs(values).max() > 1e-3
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -215,8 +220,8 @@ def test_integrated_gradients_are_those_of_finite_differences(name: str) -> None
             step[token, entry] = 1e-5
             slope = probability(place * vectors + step) - probability(place * vectors - step)
             expected[token] += weight * slope / 2e-5 * vectors[token, entry]
-    found = integrated_gradients(own, ids, label=2, points=3)
-    np.testing.assert_allclose(found.values, expected, atol=1e-8)
+    values, _ = integrated_gradients(own, ids, label=2, points=3)
+    np.testing.assert_allclose(values, expected, atol=1e-8)
 
 
 def test_integrated_gradients_of_a_classifier() -> None:

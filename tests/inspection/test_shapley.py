@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rnnkit.inspection.attribution_methods import exact_shapley, sampled_shapley
+from rnnkit.inspection.attribution_study import exact_shapley, sampled_shapley
 
 WEIGHTS = (0.0, 1.5, -2.0, 0.25, 0.75, -0.5)
 
