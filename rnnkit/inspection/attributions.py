@@ -1,7 +1,7 @@
 """Which words made a decision, and how it formed while the text was read."""
 
 from collections.abc import Sequence
-from typing import Any, assert_never
+from typing import assert_never
 
 from rnnkit.errors import UsageError
 from rnnkit.inspection.attribution_study import (
@@ -293,7 +293,7 @@ def note_lines(method: Method, *, is_bidirectional: bool) -> list[str]:
 
 def _document(
     found: Sequence[Attributions], classes: Sequence[str], *, run: str, method: str
-) -> dict[str, Any]:
+) -> dict[str, object]:
     return {
         "run": run,
         "classes": list(classes),

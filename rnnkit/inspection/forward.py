@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, assert_never
+from typing import assert_never
 
 import numpy as np
 
@@ -285,7 +285,7 @@ def _probability(value: float, digits: int) -> Cell:
     return Cell(f"{value:.{digits}f}", bar=value)
 
 
-def _document(found: Forward) -> dict[str, Any]:
+def _document(found: Forward) -> dict[str, object]:
     return {
         "steps": [
             {

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from rnnkit.inspection.gradient_study import (
     study_classifiers,
     study_language_models,
 )
-from rnnkit.inspection.profiles import Clipping, Profile, Progress, StateProfile, Trend
+from rnnkit.inspection.profiles import Clipping, Profile, Progress, StateProfile
 from rnnkit.inspection.subject import ClassifierSubject, LanguageSubject, Subject
 from rnnkit.network.cells import CELLS
 from rnnkit.views.formats import compact, count, number, percent
@@ -29,14 +28,6 @@ _MOST_LETTERS = 30
 
 _FEW = 4
 """Curves whose table has room beside the figure."""
-
-TRENDS: dict[Trend, str] = {
-    "vanishes": "it vanishes",
-    "fades": "it fades",
-    "lasts": "it lasts",
-    "grows": "it grows",
-    "explodes": "it explodes",
-}
 
 
 def gradients_view(
@@ -108,7 +99,7 @@ def verdict(state: StateProfile) -> str:
         left = f"{percent(state.ratio, 2) if state.ratio >= 1e-4 else f'{state.ratio:.2g}'} of it"
     return (
         f"x {state.factor:.3f} a step, {left} after {count(state.distance, 'step')}: "
-        f"{TRENDS[state.trend]}"
+        f"it {state.trend}"
     )
 
 
@@ -210,7 +201,7 @@ def _trends(study: GradientStudy) -> Table:
             profile.origin,
             number(state.factor, 3) if math.isfinite(state.factor) else compact(state.factor),
             compact(state.ratio),
-            TRENDS[state.trend],
+            f"it {state.trend}",
         )
         for profile, state in study.states
     ]
@@ -294,7 +285,7 @@ def _figure(study: GradientStudy) -> Figure:
     return Figure("gradients", (panel,), f"Norm of the gradient. {told}.", height=3.8)
 
 
-def _document(study: GradientStudy) -> dict[str, Any]:
+def _document(study: GradientStudy) -> dict[str, object]:
     clipping = study.clipping
     return {
         "text": study.source,

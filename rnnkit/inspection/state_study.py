@@ -18,7 +18,6 @@ from rnnkit.inspection.state_reading import (
     long_text_states,
     text_states,
 )
-from rnnkit.inspection.subject import ClassifierSubject, open_run
 from rnnkit.inspection.tracking import Ranking, Tracked, check_length, rank_units, text_properties
 from rnnkit.network.cells import CELLS
 from rnnkit.network.reference import Network
@@ -95,14 +94,14 @@ class StateStudy:
     layer: int
     kind: StateKind
     width: int
-    is_bidirectional: bool
     pieces: tuple[str, ...]
     labels: tuple[str, ...]
-    spaced: bool
     units: tuple[ShownUnit, ...]
-    ranking: Ranking | None
-    ranked_on: str
     notes: tuple[str, ...]
+    is_bidirectional: bool = False
+    spaced: bool = False
+    ranking: Ranking | None = None
+    ranked_on: str = ""
 
     def direction(self, unit: int) -> str:
         """Return the direction in which `unit` reads, "" in a layer with only one."""
@@ -174,35 +173,27 @@ def study_language_run(
             notes.append(f"No ranking: {str(error).splitlines()[0]}")
         else:
             notes += [*found, *_still_note(ranking, state)]
-    if text is not None:
+    if text is None:
+        if ids is None:
+            ids, _, found = _long_text(run, config, session, ranking_text or RankingText())
+            notes += found
+        shown = _piece(session, ids)[: choice.most_tokens]
+    else:
         read = session.vocabulary.encode(text)
         if not read:
             raise DataError("The text to show is empty.")
         shown = read[: choice.most_tokens]
         notes += _cut_note(len(read), choice.most_tokens)
-    else:
-        if ids is None:
-            ids, _, found = _long_text(run, config, session, ranking_text or RankingText())
-            notes += found
-        shown = _piece(session, ids)[: choice.most_tokens]
-    if session.context is not None:
-        notes.append(
-            f"This model reads {session.context} tokens from a zero state for every prediction: "
-            f"what is shown at a token is the state after the {session.context} that end with it."
-        )
-    decoder = StreamDecoder(session.vocabulary)
+    notes += _context_note(session.context)
+    decoder, states = StreamDecoder(session.vocabulary), text_states(session, shown, state)
     return StateStudy(
         cell=cell.name,
         layer=state.layer,
         kind=kind,
         width=state.units,
-        is_bidirectional=False,
         pieces=tuple(decoder.feed(index) for index in shown),
         labels=tuple(session.vocabulary.label(index) for index in shown),
-        spaced=False,
-        units=choose_units(
-            text_states(session, shown, state), choice.units, ranking, most=choice.most_units
-        ),
+        units=choose_units(states, choice.units, ranking, most=choice.most_units),
         ranking=ranking,
         ranked_on=ranked_on,
         notes=tuple(notes),
@@ -229,23 +220,15 @@ def rank_language(
     return rank_units(states, [entry.part(counted) for entry in properties], tokens[counted])
 
 
-def study_classifier_run(run: RunDirectory, text: str, *, choice: StateChoice) -> StateStudy:
-    """Read the tokens of `text` with the classifier of a run.
+def study_classifier(
+    network: Network, encoder: TextEncoder, text: str, *, choice: StateChoice
+) -> StateStudy:
+    """Read the tokens of `text` with the network of a classifier.
 
     Raises:
         UsageError: there is no such layer, state or unit.
         DataError: the text holds no token.
-        RunError: a file of the run is missing or damaged.
     """
-    subject = open_run(run)
-    assert isinstance(subject, ClassifierSubject)
-    return study_classifier(subject.network, subject.encoder, text, choice=choice)
-
-
-def study_classifier(
-    network: Network, encoder: TextEncoder, text: str, *, choice: StateChoice
-) -> StateStudy:
-    """Read the tokens of `text` with a network, as `study_classifier_run` does."""
     layer = check_layer(choice.layer, len(network.layers))
     cells = network.layers[layer].cells
     cell, units = cells[0].cell, cells[0].units
@@ -276,8 +259,6 @@ def study_classifier(
         labels=tuple(labels[shown]),
         spaced=encoder.vocabulary.kind == "words",
         units=choose_units(states[shown], choice.units, None, most=choice.most_units),
-        ranking=None,
-        ranked_on="",
         notes=tuple(notes),
     )
 
@@ -328,3 +309,12 @@ def _cut_note(tokens: int, most: int) -> list[str]:
     if tokens <= most:
         return []
     return [f"Of {tokens:,} tokens the first {most:,} are shown (--tokens)."]
+
+
+def _context_note(context: int | None) -> list[str]:
+    if context is None:
+        return []
+    return [
+        f"This model reads {context} tokens from a zero state for every prediction: "
+        f"what is shown at a token is the state after the {context} that end with it."
+    ]

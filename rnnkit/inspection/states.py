@@ -1,7 +1,5 @@
 """What the units of a network do while it reads a text, and what they track."""
 
-from typing import Any
-
 import numpy as np
 
 from rnnkit.errors import UsageError
@@ -11,10 +9,11 @@ from rnnkit.inspection.state_study import (
     ShownUnit,
     StateChoice,
     StateStudy,
-    study_classifier_run,
+    study_classifier,
     study_language_run,
 )
-from rnnkit.inspection.tracking import Ranking, Tracked
+from rnnkit.inspection.subject import ClassifierSubject, open_run
+from rnnkit.inspection.tracking import Ranking
 from rnnkit.network.cells import CELLS
 from rnnkit.runs.directory import RunDirectory, verify_files
 from rnnkit.tasks.task import load_config, task_of
@@ -68,7 +67,9 @@ def states_view(
             raise UsageError("A ranking is for language models; this run is a classifier.")
         if text is None:
             raise UsageError("Nothing to show: give a text with --text or --file.")
-        study = study_classifier_run(run, text, choice=choice)
+        subject = open_run(run)
+        assert isinstance(subject, ClassifierSubject)
+        study = study_classifier(subject.network, subject.encoder, text, choice=choice)
     else:
         study = study_language_run(
             run, text, choice=choice, ranking_text=ranking_text, progress=progress
@@ -190,7 +191,7 @@ def _picture(study: StateStudy) -> Figure:
     return Figure("states", tuple(panels), description, width=11.0, height=height)
 
 
-def _document(study: StateStudy, run: str) -> dict[str, Any]:
+def _document(study: StateStudy, run: str) -> dict[str, object]:
     return {
         "run": run,
         "cell": study.cell,
@@ -214,23 +215,22 @@ def _document(study: StateStudy, run: str) -> dict[str, Any]:
     }
 
 
-def _ranking_document(ranking: Ranking, ranked_on: str) -> dict[str, Any]:
+def _ranking_document(ranking: Ranking, ranked_on: str) -> dict[str, object]:
     return {
         "text": ranked_on,
         "tokens": ranking.tokens,
-        "properties": [_tracked(one) for one in ranking.tracked],
+        "properties": [
+            {
+                "property": one.name,
+                "unit": one.unit,
+                "correlation": one.correlation,
+                "chance": one.chance,
+                "token_alone": one.token_alone,
+                "auc": one.auc,
+                "found": one.is_found,
+                "others": [{"unit": unit, "correlation": r} for unit, r in one.others],
+            }
+            for one in ranking.tracked
+        ],
         "missing": list(ranking.missing),
-    }
-
-
-def _tracked(one: Tracked) -> dict[str, Any]:
-    return {
-        "property": one.name,
-        "unit": one.unit,
-        "correlation": one.correlation,
-        "chance": one.chance,
-        "token_alone": one.token_alone,
-        "auc": one.auc,
-        "found": one.is_found,
-        "others": [{"unit": unit, "correlation": r} for unit, r in one.others],
     }

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, assert_never
+from typing import Literal, assert_never
 
 import numpy as np
 
@@ -297,7 +297,7 @@ def _shares(summary: Summary) -> Figure:
     )
 
 
-def _document(summary: Summary) -> dict[str, Any]:
+def _document(summary: Summary) -> dict[str, object]:
     return {
         "layers": [
             {

@@ -216,35 +216,33 @@ def text_properties(pieces: Sequence[str]) -> list[Property]:
     """
     text = "".join(pieces)
     ends = np.cumsum([len(piece) for piece in pieces], dtype=np.int64)
-    counts = {name: np.zeros(len(text) + 1) for name in _COUNTS}
-    flags = {name: np.zeros(len(text) + 1) for name in _FLAGS}
+    values = np.zeros((len(text) + 2, len(_NAMES)))  # zero before the text and after it
     reader = _Reader()
     for place, character in enumerate(text, start=1):
-        reader.read(character)
-        for name, value in reader.counts().items():
-            counts[name][place] = value
-        for name, value in reader.flags(character).items():
-            flags[name][place] = value
-    ahead = {name: np.zeros(len(text) + 1) for name in _AHEAD}
-    for place, character in enumerate(text):
-        for name, value in _ahead(character).items():
-            ahead[name][place] = value
+        values[place] = list(reader.read(character).values())
     return [
-        *(Property(name, values[ends], is_flag=False) for name, values in counts.items()),
-        *(Property(name, values[ends], is_flag=True) for name, values in flags.items()),
-        *(Property(name, values[ends], is_flag=True) for name, values in ahead.items()),
+        *(
+            Property(name, values[ends, place], is_flag=name not in _COUNTS)
+            for place, name in enumerate(_NAMES)
+        ),
+        *(
+            Property(name.replace(" read", " next"), values[ends + 1, place], is_flag=True)
+            for place, name in enumerate(_NAMES)
+            if name.endswith(" read")
+        ),
     ]
 
 
 class _Reader:
-    """What is remembered of the text so far."""
+    """The state of a text so far."""
 
     def __init__(self) -> None:
         self.in_quotes = self.in_angles = self.word_is_capital = False
         self.brackets = self.line = self.indentation = self.word = self.sentence = 0
         self.line_is_empty = True
 
-    def read(self, character: str) -> None:
+    def read(self, character: str) -> dict[str, int]:
+        """Read one character and return the properties after it."""
         if character == "\n":
             if self.line_is_empty:  # an empty line ends what was left open
                 self.in_quotes = self.in_angles = False
@@ -263,6 +261,21 @@ class _Reader:
         else:
             self.word = 0
         self.sentence = 0 if character in _SENTENCE_END else self.sentence + 1
+        return {
+            "position in line": self.line,
+            "indentation of line": self.indentation,
+            "position in word": self.word,
+            "position in sentence": self.sentence,
+            "bracket depth": self.brackets,
+            "inside quotes": self.in_quotes,
+            "inside <...>": self.in_angles,
+            "inside word in capitals": self.word > 1 and self.word_is_capital,
+            "white space read": character.isspace(),
+            "line break read": character == "\n",
+            "capital letter read": character.isupper(),
+            "digit read": character.isdigit(),
+            "punctuation read": unicodedata.category(character).startswith("P"),
+        }
 
     def _indent(self, character: str) -> None:
         if not character.isspace():
@@ -286,42 +299,6 @@ class _Reader:
         elif character == ">":
             self.in_angles = False
 
-    def counts(self) -> dict[str, int]:
-        return {
-            "position in line": self.line,
-            "indentation of line": self.indentation,
-            "position in word": self.word,
-            "position in sentence": self.sentence,
-            "bracket depth": self.brackets,
-        }
 
-    def flags(self, character: str) -> dict[str, bool]:
-        return {
-            "inside quotes": self.in_quotes,
-            "inside <...>": self.in_angles,
-            "inside word in capitals": self.word > 1 and self.word_is_capital,
-            "white space read": character.isspace(),
-            "line break read": character == "\n",
-            "capital letter read": character.isupper(),
-            "digit read": character.isdigit(),
-            "punctuation read": _is_punctuation(character),
-        }
-
-
-def _ahead(character: str) -> dict[str, bool]:
-    return {
-        "white space next": character.isspace(),
-        "line break next": character == "\n",
-        "capital letter next": character.isupper(),
-        "digit next": character.isdigit(),
-        "punctuation next": _is_punctuation(character),
-    }
-
-
-def _is_punctuation(character: str) -> bool:
-    return unicodedata.category(character).startswith("P")
-
-
-_COUNTS = tuple(_Reader().counts())
-_FLAGS = tuple(_Reader().flags(" "))
-_AHEAD = tuple(_ahead(" "))
+_NAMES = tuple(_Reader().read(" "))
+_COUNTS = _NAMES[:5]
