@@ -11,10 +11,8 @@ from rnnkit.cli.options import (
     FiniteRange,
     choose_run,
     complete_run,
-    json_option,
-    runs_dir_option,
 )
-from rnnkit.cli.page_files import check_files, html_option, png_option
+from rnnkit.cli.page_files import check_files, view_options
 from rnnkit.errors import UsageError
 
 if TYPE_CHECKING:
@@ -62,10 +60,7 @@ def _open(target: str | None, *, runs_dir: Path) -> "Subject":
 
 @command.command("summary")
 @_subject_argument
-@html_option
-@png_option
-@runs_dir_option
-@json_option
+@view_options
 def summary(
     target: str | None,
     html_path: Path | None,
@@ -119,10 +114,7 @@ def summary(
     show_default=True,
     help="Digits behind the point.",
 )
-@html_option
-@png_option
-@runs_dir_option
-@json_option
+@view_options
 def forward(
     target: str | None,
     text: str,
@@ -208,10 +200,7 @@ def forward(
     metavar="C",
     help="Show what `training.clip_norm: C` does to the gradient [default: as configured].",
 )
-@html_option
-@png_option
-@runs_dir_option
-@json_option
+@view_options
 def gradients(
     target: str | None,
     text: str | None,

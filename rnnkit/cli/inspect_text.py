@@ -9,11 +9,9 @@ from rnnkit.cli.answer import emit, keep_numpy_to_one_thread, progress_bar
 from rnnkit.cli.options import (
     choose_run,
     complete_run,
-    json_option,
     run_argument,
-    runs_dir_option,
 )
-from rnnkit.cli.page_files import check_files, html_option, png_option
+from rnnkit.cli.page_files import check_files, view_options
 from rnnkit.cli.text_arguments import is_typed, run_and_texts, stdin_pieces
 from rnnkit.errors import UsageError
 
@@ -89,10 +87,7 @@ _OWN_OPTIONS = {
     show_default=True,
     help="Rank on the first N tokens.",
 )
-@html_option
-@png_option
-@runs_dir_option
-@json_option
+@view_options
 def states(
     run: str | None,
     text: str | None,
@@ -190,10 +185,7 @@ def states(
     help="Integrated gradients: points of the path at which the gradient is taken [default: 32].",
 )
 @click.option("--encoding", default="utf-8", show_default=True, help="Of standard input.")
-@html_option
-@png_option
-@runs_dir_option
-@json_option
+@view_options
 def attributions(
     arguments: tuple[str, ...],
     run_option: str | None,

@@ -5,23 +5,22 @@ from pathlib import Path
 
 import click
 
+from rnnkit.cli.options import json_option, runs_dir_option
 from rnnkit.errors import UsageError
 
-html_option = click.option(
-    "--html",
-    "html_path",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write a page here: one file that runs no script and loads nothing.",
-)
 
-png_option = click.option(
-    "--png",
-    "png_path",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write a picture here.",
-)
+def view_options(command: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of a command that shows a view: --html, --png, --runs-dir and --json."""
+    file = click.Path(path_type=Path, dir_okay=False)
+    page = "Write a page here: one file that runs no script and loads nothing."
+    for option in (
+        json_option,
+        runs_dir_option,
+        click.option("--png", "png_path", type=file, metavar="FILE", help="Write a picture here."),
+        click.option("--html", "html_path", type=file, metavar="FILE", help=page),
+    ):
+        command = option(command)
+    return command
 
 
 def check_files(*, html_path: Path | None, png_path: Path | None) -> None:

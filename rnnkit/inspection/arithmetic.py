@@ -1,12 +1,12 @@
 """The arithmetic of one step, layer by layer: vectors with their names, below each other."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from rnnkit.inspection.subject import ClassifierSubject, LanguageSubject
-from rnnkit.network.reference import Layer, LayerTrace, Trace
+from rnnkit.network.reference import Layer, LayerTrace, Network, Trace
 from rnnkit.network.reference_cells import CellTrace, Recurrent
 from rnnkit.network.spec import EmbeddingInput, OneHotInput, ScaledInput
 from rnnkit.views.view import Cell, Column, Table, table
@@ -54,52 +54,43 @@ class Block:
         }
 
 
-# ---------------------------------------------------------------------------- language models
+# ------------------------------------------------------------------------------------- a step
 
 
-def language_blocks(
-    subject: LanguageSubject,
-    trace: Trace,
-    probabilities: np.ndarray,
-    t: int,
-    most: int,
+def step_blocks(
+    network: Network, trace: Trace, t: int, most: int, label: Callable[[int], str]
 ) -> Iterator[Block]:
-    """Yield what a language model computes at step `t`, `most` numbers of each vector."""
-    network, label = subject.network, subject.vocabulary.label
+    """Yield what a network computes at step `t`, `most` numbers of each vector.
+
+    `label` names the tokens of a one-hot input.
+    """
     x = trace.inputs[0, t]
+    lines = [Line("x", x, True)]
     match network.spec.input:
         case OneHotInput():
-            names = [label(index) for index in range(network.vocabulary_size)]
-            token = int(x.argmax())
-            shown = _around(token, len(x), most)
-            yield _block("input x, one-hot", names, [Line("x", x, True)], shown)
+            names = [label(index) for index in range(len(x))]
+            yield _block("input x, one-hot", names, lines, _around(int(x.argmax()), len(x), most))
         case EmbeddingInput():
-            yield _numbered("input x, embedding", [Line("x", x, True)], most)
+            yield _numbered("input x, embedding", lines, most)
         case ScaledInput():
-            yield _numbered("input x, id / vocabulary size", [Line("x", x, True)], most)
+            yield _numbered("input x, id / vocabulary size", lines, most)
     for layer, layer_trace in zip(network.layers, trace.layers, strict=True):
         yield from _layer_blocks(layer, layer_trace, t, most)
-    names = [label(index) for index in range(network.vocabulary_size)]
-    shown = np.sort(np.argsort(-probabilities[t], kind="stable")[:most])
+
+
+def logits_block(
+    subject: LanguageSubject, logits: np.ndarray, probabilities: np.ndarray, most: int
+) -> Block:
+    """Return what a language model says of the `most` probable tokens, float[vocabulary]."""
+    names = [subject.vocabulary.label(index) for index in range(len(probabilities))]
+    shown = np.sort(np.argsort(-probabilities, kind="stable")[:most])
     some = "" if len(shown) == len(names) else f", the {len(shown)} most probable tokens"
-    lines = [
-        Line("W h + b" if network.logits is not None else "E h", trace.logits[0, t]),
-        Line("softmax", probabilities[t], True),
-    ]
-    yield _block(f"logits{some}", names, lines, shown)
+    product = "W h + b" if subject.network.logits is not None else "E h"
+    lines = [Line(product, logits), Line("softmax", probabilities, True)]
+    return _block(f"logits{some}", names, lines, shown)
 
 
-# -------------------------------------------------------------------------------- classifiers
-
-
-def classifier_blocks(
-    subject: ClassifierSubject, trace: Trace, t: int, most: int
-) -> Iterator[Block]:
-    """Yield what a classifier computes at step `t`, `most` numbers of each vector."""
-    network, x = subject.network, trace.inputs[0, t]
-    yield _numbered("input x, embedding", [Line("x", x, True)], most)
-    for layer, layer_trace in zip(network.layers, trace.layers, strict=True):
-        yield from _layer_blocks(layer, layer_trace, t, most)
+# ---------------------------------------------------------------------------- after the last one
 
 
 def after_blocks(

@@ -7,12 +7,7 @@ from typing import assert_never
 import numpy as np
 
 from rnnkit.errors import DataError
-from rnnkit.inspection.arithmetic import (
-    Block,
-    after_blocks,
-    classifier_blocks,
-    language_blocks,
-)
+from rnnkit.inspection.arithmetic import Block, after_blocks, logits_block, step_blocks
 from rnnkit.inspection.subject import ClassifierSubject, LanguageSubject, Subject
 from rnnkit.network.reference import run, softmax
 from rnnkit.views.formats import MISSING, clip, number, shorten
@@ -128,15 +123,17 @@ def language_forward(subject: LanguageSubject, text: str, *, units: int, steps: 
         Step(
             number=t + 1,
             token=label(int(index)),
-            blocks=tuple(language_blocks(subject, trace, probabilities, t, units))
+            blocks=(
+                *step_blocks(subject.network, trace, t, units, label),
+                logits_block(subject, trace.logits[0, t], probabilities[t], units),
+            )
             if t < steps
             else (),
             prediction=_prediction(subject, probabilities[t], ids[t + 1 : t + 2]),
         )
         for t, index in enumerate(ids)
     )
-    shown = np.argsort(-probabilities.max(axis=0), kind="stable")[:units]
-    shown = np.sort(shown)
+    shown = np.sort(np.argsort(-probabilities.max(axis=0), kind="stable")[:units])
     return Forward(
         steps=read,
         after=(),
@@ -160,7 +157,7 @@ def classifier_forward(subject: ClassifierSubject, text: str, *, units: int, ste
         Step(
             number=t + 1,
             token=token,
-            blocks=tuple(classifier_blocks(subject, trace, t, units)) if t < steps else (),
+            blocks=tuple(step_blocks(subject.network, trace, t, units, str)) if t < steps else (),
             prediction=None,
         )
         for t, token in enumerate(tokens)
