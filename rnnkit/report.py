@@ -28,6 +28,9 @@ from rnnkit.views.view import Code, Grid, Group, Section, Table, Tile, View, tab
 ROWS = 60
 """Evaluations in the table; more are thinned."""
 
+_MEANS = ("train_loss", "train_accuracy", "gradient_norm")
+"""Metrics that are means over the steps of training."""
+
 _COLUMNS = (
     "step", "epoch", "seconds", "learning_rate", "train_loss", "train_accuracy", "validation_loss",
     "validation_accuracy", "validation_macro_f1", "validation_balanced_accuracy",
@@ -197,8 +200,6 @@ class _Curves:
     y_title: str = ""
     """By default the title."""
     y: Axis = field(default_factory=Axis)
-    of_evaluations: bool = False
-    """Whether lines between two evaluations are left out."""
 
 
 _LOSS = _Curves(
@@ -213,7 +214,6 @@ _OTHERS = (
         "Accuracy",
         "Fraction of correct predictions",
         y=Axis(unit="percent"),
-        of_evaluations=True,
     ),
     _Curves(
         {
@@ -224,19 +224,16 @@ _OTHERS = (
         "Other scores on the validation split",
         "Scores on the validation split",
         y_title="score",
-        of_evaluations=True,
     ),
     _Curves(
         {"bits_per_character": "validation"},
         "Bits per character",
         "The validation loss in bits per character, comparable across vocabularies",
-        of_evaluations=True,
     ),
     _Curves(
         {"perplexity_per_word": "validation"},
         "Perplexity per word",
         "The validation loss as a perplexity per word, comparable across vocabularies",
-        of_evaluations=True,
     ),
     _Curves(
         {"learning_rate": "learning rate"},
@@ -272,7 +269,7 @@ def training_section(details: RunDetails) -> Section:
             best = Point(f"kept: {loss:.4f}", float(line.step), loss, in_legend=True)
     figures = [
         _figure(_LOSS, lines, best=best),
-        *(_figure(shown, evaluations if shown.of_evaluations else lines) for shown in _OTHERS),
+        *(_figure(shown, lines) for shown in _OTHERS),
     ]
     return Section(
         "Training",
@@ -331,32 +328,39 @@ def _figure(
 
 
 def _points(lines: Sequence[MetricsLine], name: str) -> tuple[list[float], list[float]]:
-    """Return steps and values of the lines that have a finite one."""
-    found = [(float(line.step), value) for line in lines if (value := line.value(name)) is not None]
-    return [step for step, _ in found], [value for _, value in found]
+    """Return steps and values of the lines that have a finite one.
+
+    A mean of an evaluation, over the steps since the evaluation before, is left out where lines
+    between the two have means of fewer steps.
+    """
+    steps, values, has_mean = [], [], False
+    for line in lines:
+        value = line.value(name)
+        if value is not None and not (has_mean and line.is_evaluation and name in _MEANS):
+            steps.append(float(line.step))
+            values.append(value)
+        has_mean = not line.is_evaluation
+    return steps, values
 
 
 def _range(curve: Line, in_percent: bool) -> str:
-    def written(value: float) -> str:
-        if in_percent:
-            return percent(value)
-        return f"{value:,.0f}" if abs(value) >= 1000 else compact(value)
-
-    if len(curve.y) == 1:
-        return f"{written(curve.y[0])} at step {curve.x[0]:,.0f}"
-    return f"from {written(curve.y[0])} to {written(curve.y[-1])}"
+    first, last = (
+        percent(value) if in_percent else number(value) if abs(value) >= 1000 else compact(value)
+        for value in (curve.y[0], curve.y[-1])
+    )
+    return f"from {first} to {last}" if len(curve.y) > 1 else f"{first} at step {curve.x[0]:,.0f}"
 
 
 def _evaluations(lines: Sequence[MetricsLine]) -> Table:
     used = [name for name in _COLUMNS if any(line.value(name) is not None for line in lines)]
     shown = thin(lines, ROWS)
-    everything = count(len(lines), "evaluation")
+    caption = count(len(lines), "evaluation")
+    if len(shown) < len(lines):
+        caption = f"{len(shown)} of {caption}, evenly spread"
     return table(
         [metric(name).title for name in used],
         [[number(line.value(name), metric(name).digits) for name in used] for line in shown],
-        caption=f"{len(shown)} of {everything}, evenly spread"
-        if len(shown) < len(lines)
-        else everything,
+        caption=caption,
     )
 
 
@@ -365,12 +369,8 @@ def _evaluations(lines: Sequence[MetricsLine]) -> Table:
 
 def _configuration(settings: Mapping[str, Setting], config_text: str) -> Section:
     rows = [
-        (
-            path,
-            setting(entry.value),
-            MISSING if entry.default is None else setting(entry.default),
-        )
-        for path, entry in settings.items()
+        (path, setting(key.value), MISSING if key.default is None else setting(key.default))
+        for path, key in settings.items()
     ]
     return Section(
         "Configuration",

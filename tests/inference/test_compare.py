@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from rnnkit.inference.compare import EXACT_UP_TO, compare_predictions, mcnemar
+from rnnkit.inference.intervals import EXACT_UP_TO, compare_predictions, mcnemar
 
 
 @given(st.integers(0, 60), st.integers(0, 60))

@@ -168,6 +168,21 @@ def test_values_that_are_no_numbers_are_left_out(broken: float | None) -> None:
     assert "Loss" in page.texts
 
 
+def test_the_training_loss_is_a_mean_since_the_point_before() -> None:
+    """That of an evaluation is a mean since the evaluation before, which looks like a jump."""
+    losses = ((25, 4.0, False), (50, 2.0, False), (60, 2.9, True), (120, 1.5, True))
+    lines = [
+        MetricsLine(step, metrics={"train_loss": loss}, is_evaluation=is_evaluation)
+        for step, loss, is_evaluation in losses
+    ]
+    grid = training_section(replace(run_details("sentiment"), lines=tuple(lines))).blocks[0]
+    assert isinstance(grid, Grid)
+    curve = grid.figures[0].panels[0].marks[0]
+    assert isinstance(curve, Line)
+    assert list(curve.x) == [25.0, 50.0, 120.0]
+    assert list(curve.y) == [4.0, 2.0, 1.5]
+
+
 def test_the_training_loss_between_evaluations_is_drawn() -> None:
     def change(details: RunDetails) -> RunDetails:
         between = [

@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 
 from rnnkit.data.splits import SplitName
-from rnnkit.inference.compare import Comparison, compare_predictions
 from rnnkit.inference.decision import Decision
+from rnnkit.inference.intervals import Comparison, compare_predictions
 from rnnkit.inference.scores import ClassificationScores, score_probabilities, worst_errors
 from rnnkit.runs.directory import RunDirectory
 from rnnkit.runs.files import Document
