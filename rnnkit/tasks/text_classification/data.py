@@ -45,9 +45,15 @@ from rnnkit.tables.equal_texts import (
     drop_equal_texts,
     drop_shared_texts,
 )
-from rnnkit.tables.labelled import LabelledSource, LabelledTexts, read_labelled
+from rnnkit.tables.labelled import (
+    LabelledSource,
+    LabelledTexts,
+    read_labelled,
+    read_texts_at,
+    write_array,
+    write_texts,
+)
 from rnnkit.tables.layouts import Layout, find_layout_files
-from rnnkit.tables.stored import read_texts_at, write_array, write_texts
 from rnnkit.tasks.text_classification.config import ClassificationConfig, ClassificationDataConfig
 from rnnkit.text.encoder import TextEncoder, fit_encoder
 from rnnkit.text.vocabulary import CaseRules

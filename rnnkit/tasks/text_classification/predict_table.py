@@ -12,8 +12,13 @@ import numpy as np
 from rnnkit.data.files import UNDECODED, naming
 from rnnkit.errors import DataError
 from rnnkit.runs.directory import RunDirectory
-from rnnkit.tables.columns import Wording, describe_columns, find_column
-from rnnkit.tables.layouts import SENTIMENT140_TEXT, describe_table_row
+from rnnkit.tables.layouts import (
+    SENTIMENT140_TEXT,
+    Wording,
+    describe_columns,
+    describe_table_row,
+    find_column,
+)
 from rnnkit.tables.read import (
     Chunk,
     Fault,
