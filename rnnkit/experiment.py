@@ -116,7 +116,7 @@ def resume(
     data = prepare_data(config, observe=observe, is_new=False)
     checkpoint = None
     if has_checkpoint(run):
-        checkpoint = read_last_checkpoint(run, corpus=data.fingerprint)
+        checkpoint = read_last_checkpoint(run, corpus=data.fingerprint, files=config.data.path)
         if checkpoint.path != run.last_checkpoint:
             observe(Notice(f"{run.last_checkpoint} is damaged; the one before it is used."))
     with locked(run):

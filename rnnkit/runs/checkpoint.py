@@ -129,13 +129,16 @@ def has_checkpoint(run: RunDirectory) -> bool:
     return run.last_checkpoint.exists() or run.previous_checkpoint.exists()
 
 
-def read_last_checkpoint(run: RunDirectory, *, corpus: str) -> Checkpoint:
+def read_last_checkpoint(
+    run: RunDirectory, *, corpus: str, files: object = "data.path"
+) -> Checkpoint:
     """Read the checkpoint that `run` continues from: the last, or where it is damaged the one
     before.
 
     Args:
         run: an interrupted or finished run.
         corpus: fingerprint of the data as they are now.
+        files: where the data come from, for the message.
 
     Raises:
         RunError: neither checkpoint can be read, or it was written for other data or by a version
@@ -152,7 +155,7 @@ def read_last_checkpoint(run: RunDirectory, *, corpus: str) -> Checkpoint:
             raise error from None
     if values.get("corpus") != corpus:
         raise RunError(
-            f"{path}: was written for another text; the files of data.path have changed since. "
+            f"{path}: was written for another text; {files} has changed since. "
             "Put the old text back, or train a new run"
         )
     if "state" not in values and "course" in values:

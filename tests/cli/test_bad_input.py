@@ -228,6 +228,7 @@ def test_all_of_it_is_refused_without_tensorflow(finished: Path, tmp_path: Path)
     # A run whose checkpoint is damaged; its text is that of `finished`.
     damaged = RunDirectory(tmp_path / "0" / "runs" / "old")
     cut(damaged.last_checkpoint)
+    cut(damaged.previous_checkpoint)
     commands.append(
         ("/", ["train", "--resume", str(damaged.path), "--set", "training.max_steps=9"])
     )
@@ -337,6 +338,7 @@ def test_damaged_checkpoint_is_refused(
     run_cli: RunCli, run: RunDirectory, file: str, damage: str
 ) -> None:
     run.summary.unlink()
+    run.previous_checkpoint.unlink()  # it would serve instead of the last one
     DAMAGES[damage](run.last_checkpoint.parent / file)
     result = run_cli("train", "--resume", "old")
     assert_one_message(result, 5, f"old/checkpoints/{file}")

@@ -153,7 +153,11 @@ def test_it_trains_writes_and_is_scored(
     held_out = config.data.validation_fraction > 0
     if isinstance(config, WordGenerationConfig):
         held_out = held_out or config.data.validation_path is not None
-    assert answer["split"] == ("validation" if held_out else "train")
+    has_test = config.data.test_fraction > 0
+    if isinstance(config, WordGenerationConfig):
+        has_test = has_test or config.data.test_path is not None
+    expected = "test" if has_test else "validation" if held_out else "train"
+    assert answer["split"] == expected
     assert answer["run"] == str(run)
     metrics = {name: score["value"] for name, score in answer["metrics"].items()}
     # Three steps from random weights: not much worse than guessing.
