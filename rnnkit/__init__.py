@@ -1,23 +1,30 @@
 """Recurrent networks from one YAML file, on the command line and in Python.
 
+Train a model; `progress=print` shows every event, and without it nothing is printed:
+
     import rnnkit
 
-    model = rnnkit.train("configs/hello.yaml", name="hello")
-    print(model.generate("hell", length=10))
+    model = rnnkit.train("configs/hello.yaml", name="hello")    # makes the directory runs/hello
+    print(model.generate("hell", length=10, temperature=0.5))
 
-    model = rnnkit.load("hello")             # a run directory, or its name in runs/
-    model.evaluate().metrics                 # scores with 95 % intervals
-    model.report()                           # a page, shown in notebooks
+Open it again, in another program or notebook:
 
-Functions: `load_config`, `train`, `resume`, `crossvalidate`, `load`; `Model` is what a run is
-opened as. Errors are `RnnkitError`s, whose messages say what to do. The guide is
-docs/guides/python.md.
+    model = rnnkit.load("hello")                  # a run directory, or its name in runs/
+    model.metrics                                 # losses by step, a pandas frame
+    model.evaluate().metrics["bits_per_character"]  # a score with a 95 % interval
+    model.report()                                # a page, shown in notebooks
+
+A classifier has `model.predict(["a lovely film"])` instead of `generate`.
+
+Functions: `train`, `resume`, `check`, `crossvalidate`, `load`, `load_config`. All return values; a
+run is opened as a `Model`, whose methods are described by `help(rnnkit.Model)`. Errors of use are
+`RnnkitError`s, whose messages say what to do. The guide is docs/guides/python.md.
 """
 
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from rnnkit.api import Model, crossvalidate, load, load_config, resume, train
+    from rnnkit.api import Model, check, crossvalidate, load, load_config, resume, train
     from rnnkit.errors import RnnkitError
 
 __version__ = "0.1.0"
@@ -26,6 +33,7 @@ __all__ = [
     "Model",
     "RnnkitError",
     "__version__",
+    "check",
     "crossvalidate",
     "load",
     "load_config",

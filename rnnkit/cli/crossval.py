@@ -51,11 +51,11 @@ def command(
         raise UsageError("give either a CONFIG file, or --resume DIR to go on with")
     if resume is not None and (overrides or name is not None or folds is not None):
         raise UsageError("--resume goes on with what DIR was started with; leave the others out")
-    from rnnkit import experiment
+    from rnnkit import api, experiment
     from rnnkit.cli.display import stop_signals, training_display
     from rnnkit.listing import crossval_view
     from rnnkit.runs.crossval import crossval_details
-    from rnnkit.runs.directory import RunDirectory, check_name
+    from rnnkit.runs.directory import RunDirectory
     from rnnkit.tasks.task import load_config
 
     with stop_signals() as should_stop, training_display(quiet=quiet) as observe:
@@ -64,14 +64,13 @@ def command(
                 str(resume), runs_dir=runs_dir, observe=observe, should_stop=should_stop
             )
         else:
-            name = name or experiment.free_name(runs_dir, f"{config.stem}-crossval")
-            check_name(name)
-            found = experiment.crossvalidate(
-                load_config(config, overrides),
+            found = api.crossvalidate(
+                config,
                 folds=folds or 10,
+                overrides=overrides,
                 name=name,
                 runs_dir=runs_dir,
-                observe=observe,
+                progress=observe,
                 should_stop=should_stop,
             )
     details = crossval_details(RunDirectory(found.directory), load_config)

@@ -58,39 +58,33 @@ def command(
         raise UsageError("--name is for new runs; a resumed run keeps its directory")
     if resume is not None and dry_run:
         raise UsageError("--dry-run is for new runs; it cannot be combined with --resume")
-    from rnnkit import experiment
+    from rnnkit import api
     from rnnkit.cli.display import stop_signals, training_display
-    from rnnkit.runs.directory import check_name
-    from rnnkit.tasks.task import load_config
-    from rnnkit.training.events import Notice
 
     with stop_signals() as should_stop, training_display(quiet=quiet) as observe:
         if config is None:
-            trained = experiment.resume(
+            model = api.resume(
                 str(resume),
                 overrides=overrides,
                 runs_dir=runs_dir,
-                observe=observe,
+                progress=observe,
                 should_stop=should_stop,
             )
+        elif dry_run:
+            api.check(config, overrides=overrides, name=name, progress=observe)
+            return
         else:
-            if name is not None:
-                check_name(name)
-            checked = load_config(config, overrides)
-            observe(Notice(f"Reading {config} and its text ..."))
-            if dry_run:
-                experiment.prepare_data(checked, observe=observe)
-                return
-            trained = experiment.start(
-                checked,
-                name=name if name is not None else experiment.free_name(runs_dir, config.stem),
+            model = api.train(
+                config,
+                overrides=overrides,
+                name=name,
                 runs_dir=runs_dir,
-                observe=observe,
+                progress=observe,
                 should_stop=should_stop,
             )
     if as_json:
         from rnnkit.cli.answer import print_json
 
-        print_json(trained.summary.to_json())
+        print_json(model.summary.to_json())
     else:
-        click.echo(str(trained.run.path))
+        click.echo(str(model.path))

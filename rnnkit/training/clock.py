@@ -28,26 +28,26 @@ class Clock:
 
     def reset(self) -> None:
         """Forget the speed."""
-        self.updates, self._update_seconds, self._tokens = 0, 0.0, 0
+        self._updates, self._update_seconds, self._tokens = 0, 0.0, 0
 
     def begin_update(self) -> None:
-        """Called right before an update."""
+        """Note the time right before an update."""
         self._began = time.perf_counter()
 
     def end_update(self, tokens: int) -> None:
-        """Called right after it."""
+        """Count an update of `tokens` tokens that has just ended."""
         if self._is_warm:
             self._update_seconds += time.perf_counter() - self._began
-            self.updates += 1
+            self._updates += 1
             self._tokens += tokens
         self._is_warm = True
 
     @contextlib.contextmanager
     def waiting_for_updates(self) -> Iterator[None]:
-        """What passes inside belongs to the updates made so far."""
+        """Count the time inside the `with` as time of the updates made so far."""
         began = time.perf_counter()
         yield
-        if self.updates:
+        if self._updates:
             self._update_seconds += time.perf_counter() - began
 
     @property
@@ -55,7 +55,12 @@ class Clock:
         """Trained tokens per second of updating; 0 when nothing has been timed."""
         return self._tokens / self._update_seconds if self._update_seconds else 0.0
 
-    @property
-    def seconds_per_update(self) -> float:
-        """Mean duration of an update."""
-        return self._update_seconds / self.updates
+    def seconds_left(self, *, steps: int | None, minutes: float | None) -> float | None:
+        """Return the seconds until `steps` more updates are made or the loop has taken `minutes`,
+        whichever comes first; None where neither is known."""
+        left = []
+        if steps is not None and self._updates > 1:
+            left.append(steps * self._update_seconds / self._updates)
+        if minutes is not None:
+            left.append(max(0.0, minutes * 60.0 - self.seconds))
+        return min(left, default=None)

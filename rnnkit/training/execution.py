@@ -81,7 +81,7 @@ def choose_execution(
 
 
 def choose_matmul_dtype(precision: Precision, *, on_gpu: bool) -> tuple[MatmulDtype, str | None]:
-    """Return the operands of the products, and why they are float32 where bfloat16 was allowed.
+    """Return the dtype of matmul operands, and why they are float32 where bfloat16 was allowed.
 
     `auto` takes bfloat16 where the processor has instructions for it: elsewhere every operand
     would first be widened again. On a GPU cuDNN computes with float32 operands, which tensor

@@ -32,26 +32,22 @@ def export_models(run: RunDirectory, spec: NetworkSpec, metadata: Mapping[str, A
     """
     model = build_saved_model(spec)
     weights, step = _load_best(run, model)
-    _write(run, model, export_onnx(weights, spec, metadata=metadata))
+    write_atomically(run.keras_model, _keras_bytes(model))
+    write_atomically(run.onnx_model, export_onnx(weights, spec, metadata=metadata))
+    write_manifest(run, [run.config, run.keras_model, run.onnx_model])
     return step
 
 
 def _load_best(run: RunDirectory, model: keras.Model) -> tuple[dict[str, np.ndarray], int]:
     """Give `model` the weights of the best checkpoint; returns them and their step."""
-    weights, facts = read_checkpoint(run.best_checkpoint)
+    weights, values = read_checkpoint(run.best_checkpoint)
     if {name: w.shape for name, w in weights_by_name(model).items()} != {
         name: w.shape for name, w in weights.items()
     }:
         raise RunError(f"{run.best_checkpoint}: its weights are not those of {run.config}")
     for layer in model.layers:
         layer.set_weights([weights[f"{layer.name}/{weight.name}"] for weight in layer.weights])
-    return weights, int(facts["step"])
-
-
-def _write(run: RunDirectory, model: keras.Model, onnx_bytes: bytes) -> None:
-    write_atomically(run.keras_model, _keras_bytes(model))
-    write_atomically(run.onnx_model, onnx_bytes)
-    write_manifest(run, [run.config, run.keras_model, run.onnx_model])
+    return weights, int(values["step"])
 
 
 def _keras_bytes(model: keras.Model) -> bytes:

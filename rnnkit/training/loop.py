@@ -16,11 +16,10 @@ from collections.abc import Callable, Mapping
 from typing import NoReturn
 
 from rnnkit.config.training import Experiment
-from rnnkit.errors import DataError, InterruptedTrainingError, RunError, TrainingDivergedError
+from rnnkit.errors import InterruptedTrainingError, RunError, TrainingDivergedError
 from rnnkit.network.keras import weights_by_name
 from rnnkit.runs.checkpoint import (
     Checkpoint,
-    digest,
     has_checkpoint,
     read_last_checkpoint,
     write_checkpoint,
@@ -31,7 +30,13 @@ from rnnkit.runs.records import MetricsLine, Summary, encode_lines, read_lines, 
 from rnnkit.training.clock import Clock
 from rnnkit.training.events import Evaluated, Exporting, Observer, Recovered, Started, Stepped
 from rnnkit.training.execution import choose_execution, describe_environment, set_up
-from rnnkit.training.state import TrainingState, is_recorded, planned_steps
+from rnnkit.training.state import (
+    TrainingState,
+    digest_lines,
+    is_recorded,
+    monitored_score,
+    planned_steps,
+)
 from rnnkit.training.step import Means
 from rnnkit.training.task import Learning, TrainingData
 
@@ -103,9 +108,7 @@ class _Training:
         self._config, self._training, self._data = config, config.training, data
         self._learning, self._learner = learning, learning.learner
         self._run, self._observe, self._should_stop = run, observe, should_stop
-        self._total_steps = planned_steps(
-            config.training, batches_per_epoch=learning.batches_per_epoch
-        )
+        self._total_steps = planned_steps(config.training, learning.batches_per_epoch)
         self._state = TrainingState()
         self._lines: list[MetricsLine] = []
         self._clock = Clock()
@@ -138,7 +141,9 @@ class _Training:
         )
         self._clock.start(self._state.seconds)
         while True:
-            reason = self._limit()
+            reason = self._state.stopped_by(
+                self._training, seconds=self._clock.seconds, is_evaluated=self._is_evaluated
+            )
             if reason and self._is_evaluated:
                 return self._finish(reason)
             if self._should_stop(self._state.step):
@@ -176,11 +181,6 @@ class _Training:
         every = self._training.evaluate_every_steps
         return self._state.index == 0 if every is None else self._state.step % every == 0
 
-    def _limit(self) -> str | None:
-        return self._state.stopped_by(
-            self._training, seconds=self._clock.seconds, is_evaluated=self._is_evaluated
-        )
-
     def _update(self) -> None:
         rate = self._state.learning_rate(self._training, total_steps=self._total_steps)
         self._clock.begin_update()
@@ -198,14 +198,14 @@ class _Training:
         if not (saves or records or reports) or not self._is_healthy():
             return
         if records:
-            self._record(self._line(self._learner.means(self._state.recorded), evaluated=False))
+            self._record(self._line(self._learner.means(self._state.recorded)))
         if saves:
             self._save()
         elif reports:
             self._report()
 
-    def _line(self, means: Means, *, evaluated: bool) -> MetricsLine:
-        """The present step as a line of metrics.jsonl, with these means of the training split."""
+    def _line(self, means: Means, others: Mapping[str, float] | None = None) -> MetricsLine:
+        """The present step as a line of metrics.jsonl: means of the training split and others."""
         rate = self._state.learning_rate(self._training, total_steps=self._total_steps)
         return MetricsLine(
             step=self._state.step,
@@ -217,8 +217,9 @@ class _Training:
                 **{f"train_{name}": value for name, value in means.metrics.items()},
                 "tokens_per_second": round(self._clock.tokens_per_second, 1),
                 "gradient_norm": means.gradient_norm,
+                **(others or {}),
             },
-            is_evaluation=evaluated,
+            is_evaluation=False,
         )
 
     def _record(self, line: MetricsLine) -> None:
@@ -234,17 +235,14 @@ class _Training:
             write_atomically(self._run.metrics, encode_lines(self._lines))
 
     def _report(self) -> None:
-        means, seconds = self._learner.means(), self._clock.seconds
-        left = []
-        if self._total_steps is not None and self._clock.updates > 1:
-            left.append((self._total_steps - self._state.step) * self._clock.seconds_per_update)
-        if self._training.max_minutes is not None:
-            left.append(max(0.0, self._training.max_minutes * 60.0 - seconds))
-        self._reported_at = seconds
-        line = self._line(means, evaluated=False)
-        described = {**line.metrics, **self._learning.describe(means.loss)}
-        line = MetricsLine(line.step, line.epoch, line.seconds, line.learning_rate, described)
-        self._observe(Stepped(line, self._total_steps, min(left, default=None)))
+        means, total = self._learner.means(), self._total_steps
+        self._reported_at = self._clock.seconds
+        line = self._line(means, self._learning.describe(means.loss))
+        left = self._clock.seconds_left(
+            steps=None if total is None else total - self._state.step,
+            minutes=self._training.max_minutes,
+        )
+        self._observe(Stepped(line, total, left))
 
     # ---------------------------------------------------------------------------- evaluation
 
@@ -254,12 +252,13 @@ class _Training:
         if not self._is_healthy():
             return
         means = self._learner.means()
-        line = self._line(means, evaluated=True)
+        line = self._line(means)
         try:
             with self._learner.averages.in_place():
                 held_out = self._learning.score(self._check_for_stop)
                 scores = held_out or {"loss": means.loss, **means.metrics}
-                is_sound = self._is_sound(scores["loss"])
+                loss = scores["loss"]
+                is_sound = math.isfinite(loss) and loss <= ABSURD * self._learning.chance_loss
                 weights = weights_by_name(self._learner.model)
                 samples = self._learning.samples(self._state.step) if is_sound else ()
         except _Stopped:
@@ -268,11 +267,11 @@ class _Training:
             self._recover()
             return
         validation = {f"validation_{name}": value for name, value in held_out.items()}
-        metrics = {**line.metrics, **validation, **self._learning.describe(scores["loss"])}
-        line = MetricsLine(
-            line.step, line.epoch, line.seconds, line.learning_rate, metrics, tuple(samples)
+        metrics = {**line.metrics, **validation, **self._learning.describe(loss)}
+        line = dataclasses.replace(
+            line, metrics=metrics, samples=tuple(samples), is_evaluation=True
         )
-        is_best = self._state.note_score(self._monitored(scores), self._training)
+        is_best = self._state.note_score(monitored_score(scores, self._training), self._training)
         if is_best:
             write_checkpoint(self._run.best_checkpoint, weights, {"step": self._state.step})
         self._learner.reset_totals()
@@ -285,21 +284,6 @@ class _Training:
         if self._should_stop(self._state.step):
             raise _Stopped
 
-    def _is_sound(self, loss: float) -> bool:
-        return math.isfinite(loss) and loss <= ABSURD * self._learning.chance_loss
-
-    def _monitored(self, scores: Mapping[str, float]) -> float:
-        """The score that decides which weights are the best: the lower the better."""
-        monitor = self._training.monitor
-        if monitor == "loss":
-            return scores["loss"]
-        if monitor not in scores:
-            raise DataError(
-                f"training.monitor: {monitor} cannot be computed: the validation split lacks texts "
-                "of some class. Raise data.validation_fraction, or monitor the accuracy"
-            )
-        return -scores[monitor]
-
     # --------------------------------------------------------------------------- checkpoints
 
     def _save(self) -> None:
@@ -309,7 +293,7 @@ class _Training:
         contents = {
             "state": self._state.to_dict(),
             "corpus": self._data.fingerprint,
-            "metrics": digest(_without_times(self._lines)),
+            "metrics": digest_lines(self._lines),
         }
         write_checkpoint(
             self._run.last_checkpoint,
@@ -330,7 +314,7 @@ class _Training:
         except (KeyError, TypeError, ValueError) as error:
             raise RunError(f"{path}: does not fit {self._run.config}: {error}") from error
         lines = read_lines(self._run)[: self._state.lines]
-        if digest(_without_times(lines)) != values.get("metrics"):
+        if digest_lines(lines) != values.get("metrics"):
             raise RunError(
                 f"{self._run.metrics}: is not what {path.name} was written with; it was changed"
             )
@@ -339,7 +323,7 @@ class _Training:
     # -------------------------------------------------------------------- trouble and the end
 
     def _is_healthy(self) -> bool:
-        """True when every loss since the last evaluation was finite; otherwise goes back."""
+        """Whether every loss since the last evaluation was finite; if not, go back."""
         # On a GPU the updates so far end only here.
         with self._clock.waiting_for_updates():
             finite = self._learner.is_finite()
@@ -364,21 +348,15 @@ class _Training:
             )
         self._restore(self._last_checkpoint())
         self._state.divergences = divergences
-        self._observe(
-            Recovered(
-                diverged_at_step=diverged_at,
-                back_to_step=self._state.step,
-                learning_rate_scale=0.5**divergences,
-            )
-        )
+        self._observe(Recovered(diverged_at, self._state.step, 0.5**divergences))
 
     def _saved_step(self) -> int:
         return int(self._last_checkpoint().values["state"]["step"])
 
     def _stop_early(self) -> NoReturn:
-        saved = "everything is saved"
         if self._learner.is_finite():
             self._save()
+            saved = "everything is saved"
         else:
             saved = f"its loss was not finite, so the checkpoint of step {self._saved_step()} stays"
         if self._state.evaluations:
@@ -414,15 +392,6 @@ class _Training:
         )
         write_summary(self._run, summary)
         return summary
-
-
-def _without_times(lines: list[MetricsLine]) -> bytes:
-    """The content of the metrics that a repeated run repeats."""
-    repeated = []
-    for line in lines:
-        metrics = {k: v for k, v in line.metrics.items() if k != "tokens_per_second"}
-        repeated.append(dataclasses.replace(line, seconds=None, metrics=metrics))
-    return encode_lines(repeated)
 
 
 def _now() -> str:

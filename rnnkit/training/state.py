@@ -5,6 +5,7 @@ Position in the data, scores, patience, limits, and the learning rate as a pure 
 
 import dataclasses
 import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, assert_never
 
@@ -19,6 +20,9 @@ from rnnkit.config.training import (
     TrainingConfig,
     planned_schedule,
 )
+from rnnkit.errors import DataError
+from rnnkit.runs.checkpoint import digest
+from rnnkit.runs.records import MetricsLine, encode_lines
 
 
 @dataclass
@@ -135,7 +139,32 @@ class TrainingState:
         return None
 
 
-def planned_steps(training: TrainingConfig, *, batches_per_epoch: int) -> int | None:
+def monitored_score(scores: Mapping[str, float], training: TrainingConfig) -> float:
+    """Return the score that decides which weights are the best: the lower the better.
+
+    Raises:
+        DataError: the monitored metric is not among `scores`.
+    """
+    if training.monitor == "loss":
+        return scores["loss"]
+    if training.monitor not in scores:
+        raise DataError(
+            f"training.monitor: {training.monitor} cannot be computed: the validation split lacks "
+            "texts of some class. Raise data.validation_fraction, or monitor the accuracy"
+        )
+    return -scores[training.monitor]
+
+
+def digest_lines(lines: Sequence[MetricsLine]) -> str:
+    """Return a digest of what a repeated run repeats of metrics.jsonl: all but the times."""
+    repeated = []
+    for line in lines:
+        metrics = {k: v for k, v in line.metrics.items() if k != "tokens_per_second"}
+        repeated.append(dataclasses.replace(line, seconds=None, metrics=metrics))
+    return digest(encode_lines(repeated))
+
+
+def planned_steps(training: TrainingConfig, batches_per_epoch: int) -> int | None:
     """Return the updates that the limits in epochs and steps allow; None without such limits."""
     limits = []
     if training.max_steps is not None:

@@ -252,7 +252,7 @@ def test_the_first_limit_ends_the_run(
     ],
 )
 def test_planned_steps(limits: dict[str, Any], expected: int | None) -> None:
-    assert planned_steps(LanguageTrainingConfig(**limits), batches_per_epoch=7) == expected
+    assert planned_steps(LanguageTrainingConfig(**limits), 7) == expected
 
 
 @given(steps=st.integers(1, 50), epochs=st.integers(1, 10), batches=st.integers(1, 9))
@@ -261,7 +261,7 @@ def test_a_run_makes_as_many_steps_as_planned(steps: int, epochs: int, batches: 
     state = TrainingState()
     while state.stopped_by(settings, seconds=0.0, is_evaluated=False) is None:
         state.advance(batches_per_epoch=batches)
-    assert state.step == planned_steps(settings, batches_per_epoch=batches)
+    assert state.step == planned_steps(settings, batches)
 
 
 @given(divergences=st.integers(0, 3), step=st.integers(0, 99))
