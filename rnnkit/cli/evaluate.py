@@ -139,7 +139,7 @@ def command(
     from rnnkit.tasks.task import load_config, task_of
     from rnnkit.tasks.text_classification import classifier, evaluation
     from rnnkit.tasks.text_classification.config import ClassificationConfig
-    from rnnkit.tasks.text_classification.decision import choose_decision
+    from rnnkit.tasks.text_classification.evaluation import choose_decision
 
     goal = None if threshold is None else parse_goal(threshold)
     tasks = () if used else model.TASKS
