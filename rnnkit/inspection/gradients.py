@@ -240,19 +240,12 @@ def _sparklines(study: GradientStudy) -> Table:
 
 def _heights(state: StateProfile, distances: Iterable[int]) -> list[float]:
     """Return 0 to 1 on a logarithmic scale of six decades that ends at the largest norm."""
-    norms = [float(state.norms[distance]) for distance in distances]
-    finite = [norm for norm in norms if math.isfinite(norm)]
-    top = max(finite, default=0.0)
+    norms = np.nan_to_num(state.norms[list(distances)], nan=np.inf, posinf=np.inf)
+    top = norms[np.isfinite(norms)].max(initial=0.0)
     if top <= 0.0:
-        return [0.0 for _ in norms]
-    return [
-        1.0
-        if not math.isfinite(norm)
-        else min(max(1.0 + math.log10(norm / top) / 6.0, 0.0), 1.0)
-        if norm > 0.0
-        else 0.0
-        for norm in norms
-    ]
+        return [0.0] * len(norms)
+    with np.errstate(divide="ignore"):
+        return (1.0 + np.log10(norms / top) / 6.0).clip(0.0, 1.0).tolist()
 
 
 def _clipping(clipping: Clipping) -> Table:

@@ -8,6 +8,8 @@ import pytest
 
 from rnnkit.config.training import SGDConfig
 from rnnkit.errors import DataError
+from rnnkit.inspection.gradient_study import GradientStudy
+from rnnkit.inspection.gradients import show_gradients
 from rnnkit.inspection.profiles import (
     Profile,
     StateProfile,
@@ -19,6 +21,7 @@ from rnnkit.network.initializers import untrained
 from rnnkit.network.reference import Network, build_network
 from rnnkit.tasks.language_model.config import LanguageModelConfig, LanguageTrainingConfig
 from rnnkit.tasks.language_model.network import language_network
+from rnnkit.views import terminal
 
 VOCABULARY = 5
 IDS = np.random.default_rng(0).integers(0, VOCABULARY, 400).astype(np.uint8)
@@ -143,6 +146,13 @@ def test_windows_begin_where_the_text_allows() -> None:
         profile(fresh(1.0), context=10)
     with pytest.raises(DataError, match="needs 501"):
         profile(fresh(1.0), distance=499)
+
+
+def test_norms_further_apart_than_floats_reach_are_shown() -> None:
+    """The ratio of the smallest and the largest norm is zero in float64."""
+    state = StateProfile("r", "hidden", np.array([1e300, 1e-30, 0.0, np.inf, np.nan]))
+    study = GradientStudy((Profile("n", "gru", "", 1, 0, (state,)),), None, "text", ())
+    assert "█▁▁██" in terminal.render(show_gradients(study))
 
 
 @pytest.mark.parametrize(
