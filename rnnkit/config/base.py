@@ -79,7 +79,7 @@ class RecurrentConfig(Section):
 
 
 def layer_sizes(model: RecurrentConfig) -> tuple[int, ...]:
-    """Units of every recurrent layer: `units: 256, layers: 2` -> `(256, 256)`."""
+    """Return the units of every recurrent layer: `units: 256, layers: 2` -> `(256, 256)`."""
     if isinstance(model.units, int):
         return (model.units,) * (model.layers or 1)
     return model.units

@@ -40,7 +40,7 @@ One YAML file describes an experiment. This page is generated from the schema by
 
 
 def to_yaml(config: Section) -> str:
-    """The complete configuration, every default written out, in the order of the schema.
+    """Return the complete configuration, every default written out, in the order of the schema.
 
     Loading it again gives an equal `Config`; paths are written as they are, absolute once loaded.
     """
@@ -55,7 +55,7 @@ def to_yaml(config: Section) -> str:
 
 
 def differences(config: Section, other: Section | None) -> list[Difference]:
-    """The keys in which two configurations differ: `(path, value, other value)`.
+    """Return the keys in which two configurations differ: `(path, value, other value)`.
 
     Without `other` the defaults take its place; sections of several kinds are compared with the
     defaults of the chosen kind, so that what is listed is what a file has to say. None stands for
@@ -71,8 +71,8 @@ def differences(config: Section, other: Section | None) -> list[Difference]:
     ]
 
 
-def json_schema(schemas: Schemas) -> dict[str, Any]:
-    """JSON Schema (draft 2020-12) of the configuration file, for editors."""
+def json_schema(schemas: Schemas) -> dict[str, object]:
+    """Return the JSON Schema (draft 2020-12) of the configuration file, for editors."""
     trees: list[Any] = [schema.tree for schema in dict.fromkeys(schemas.values())]
     either: Any = Annotated[functools.reduce(operator.or_, trees), Field(discriminator="task")]
     schema = TypeAdapter[Any](either).json_schema(mode="validation")
@@ -84,7 +84,7 @@ def json_schema(schemas: Schemas) -> dict[str, Any]:
 
 
 def reference_markdown(schemas: Schemas) -> str:
-    """The reference page: one table for each section of each task, in the order of the schema."""
+    """Return the reference page: a table for each section of each task, in the schema's order."""
     page = _REFERENCE_HEAD
     seen: dict[_Page, str] = {}
     for schema in dict.fromkeys(schemas.values()):
@@ -120,9 +120,9 @@ _Dumper.add_representer(str, _represent_text)
 _Dumper.add_representer(list, _represent_list)
 
 
-def _leaves(section: Section, path: str = "") -> dict[str, Any]:
+def _leaves(section: Section, path: str = "") -> dict[str, object]:
     """`model: {units: 3}` -> `{"model.units": 3}`; a mapping of the user's own is one value."""
-    leaves: dict[str, Any] = {}
+    leaves: dict[str, object] = {}
     for name in type(section).model_fields:
         value = getattr(section, name)
         if isinstance(value, Section):
@@ -132,9 +132,9 @@ def _leaves(section: Section, path: str = "") -> dict[str, Any]:
     return leaves
 
 
-def _default_leaves(section: Section, path: str = "") -> dict[str, Any]:
-    """All defaults beside the kinds that `section` chose; the kinds keep their own default."""
-    leaves: dict[str, Any] = {}
+def _default_leaves(section: Section, path: str = "") -> dict[str, object]:
+    """Return all defaults, of the kinds that `section` chose; the kinds keep their own default."""
+    leaves: dict[str, object] = {}
     for name, field in type(section).model_fields.items():
         value, shape = getattr(section, name), section_shape(field)
         if isinstance(value, Section) and shape is not None and field.default is not None:
@@ -147,7 +147,7 @@ def _default_leaves(section: Section, path: str = "") -> dict[str, Any]:
 
 
 def _ordered(value: object) -> object:
-    """The order of a mapping counts too: it is that of the classes."""
+    """Return a mapping as a list: the order of its entries counts, it is that of the classes."""
     return list(value.items()) if isinstance(value, dict) else value
 
 
@@ -171,7 +171,7 @@ def _without_titles(value: Any) -> Any:
 def _section_pages(
     section: type[Section], path: str, kind: str, task: str, seen: dict[_Page, str]
 ) -> Iterator[str]:
-    """A heading and a table, then the pages of the sections inside.
+    """Yield a heading and a table, then the pages of the sections inside.
 
     `seen` holds the pages of the tasks before, which are not repeated.
     """

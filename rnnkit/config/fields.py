@@ -124,7 +124,7 @@ def notation(annotation: Any) -> str:
 
 
 def _parts(annotation: Any) -> list[Any]:
-    """The members of a union and the entries of its lists."""
+    """Return the members of a union and the entries of its lists."""
     kind, _ = _peel(annotation)
     if get_origin(kind) in (Union, types.UnionType):
         return [part for member in get_args(kind) for part in _parts(member)]

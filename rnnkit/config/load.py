@@ -40,7 +40,7 @@ LARGEST_FILE = 1 << 20
 
 
 def load_config(path: Path, overrides: Sequence[str], schemas: Schemas) -> Section:
-    """Read and check a configuration file, with `KEY=VALUE` overrides laid over it.
+    """Read and check a configuration file, changed by `KEY=VALUE` overrides.
 
     Paths become absolute: relative to the file where the file names them, relative to the
     current directory where an override does. Whether they exist is not checked here.
@@ -132,12 +132,12 @@ def _with_findings(problems: list[Problem], findings: Findings, origins: Origins
 
 
 def _override_origin(override: str) -> Origin:
-    """How messages name an override: as it was typed, cut when it is long."""
+    """Return the name of an override in messages: as it was typed, cut when it is long."""
     return Origin(shorten(f"--set {override}", 100))
 
 
 def _apply_override(values: dict[str, Any], origins: Origins, override: str) -> list[Problem]:
-    """Lay one `--set` over the values, in place; sections that are not there are made.
+    """Apply one `--set` to the values, in place; missing sections are made.
 
     The value of a key replaces the former one as a whole; `training.optimizer.name=sgd` therefore
     keeps the other keys of the optimizer and `training.optimizer={name: sgd}` drops them.
@@ -184,7 +184,7 @@ def _apply_override(values: dict[str, Any], origins: Origins, override: str) -> 
 
 
 def _error(problems: list[Problem], overrides: Sequence[str]) -> ConfigError:
-    """One line for each problem, in the order of the file and then of the overrides."""
+    """Return an error with a line for each problem: those of the file, then of the overrides."""
     sources = [str(_override_origin(override)) for override in overrides]
     problems.sort(
         key=lambda problem: (
@@ -197,7 +197,7 @@ def _error(problems: list[Problem], overrides: Sequence[str]) -> ConfigError:
 
 
 def _refuse_other_versions(version: object, origin: Origin) -> None:
-    """A newer file may mean anything by its other keys: nothing else is worth saying."""
+    """Refuse a newer version by itself: the other keys of such a file may mean anything."""
     if isinstance(version, int) and not isinstance(version, bool) and version > 1:
         raise ConfigError(
             f"{origin}: version: found {version}, this rnnkit reads version 1; "
@@ -206,7 +206,7 @@ def _refuse_other_versions(version: object, origin: Origin) -> None:
 
 
 def _origin(path: KeyPath, origins: Origins) -> Origin:
-    """Where a key stands; for one that is missing, where its section stands."""
+    """Return the place of a key; of a missing one, the place of its section."""
     while path not in origins:
         path = path[:-1]
     return origins[path]
@@ -226,7 +226,7 @@ def _path_problems(config: Section, origins: Origins) -> list[Problem]:
 
 
 def _paths_at(config: Section, key: KeyPath) -> tuple[str, ...]:
-    """What a key holds; nothing where it is null or the chosen kind of section has no such key."""
+    """Return the paths of a key; none where it is null or the kind of section has no such key."""
     value: Any = config
     for name in key:
         value = getattr(value, str(name), None)
@@ -246,7 +246,7 @@ S = TypeVar("S", bound=Section)
 
 
 def _replaced(section: S, key: tuple[str, ...], paths: tuple[str, ...]) -> S:
-    """A copy with other paths at `key`, a single one where there was a single one."""
+    """Return a copy with other paths at `key`, a single one where there was a single one."""
     name, *rest = key
     value = getattr(section, name)
     if rest:
@@ -257,8 +257,10 @@ def _replaced(section: S, key: tuple[str, ...], paths: tuple[str, ...]) -> S:
 
 
 def _absolute(path: str, base: Path, is_pattern: bool) -> str:
-    """`../data/*.txt` beside `/a/[b]/configs` -> `/a/[[]b]/data/*.txt`: only what the user wrote
-    as a pattern acts as one."""
+    """Make a path absolute; only what the user wrote as a pattern acts as one.
+
+    `../data/*.txt` in `/a/[b]/configs` -> `/a/[[]b]/data/*.txt`
+    """
     with contextlib.suppress(RuntimeError):  # `~name` of nobody: a name like any other
         path = str(Path(path).expanduser())
     root = glob.escape(str(base)) if is_pattern and glob.has_magic(path) else str(base)

@@ -176,7 +176,7 @@ class _Walk:
         self.problems.append(Problem(self.locate(_line(node)), path, message))
 
     def read(self, node: yaml.Node, path: KeyPath) -> object:
-        """The plain value of a node; a refused one is replaced by its text or None."""
+        """Return the plain value of a node; a refused one is replaced by its text or None."""
         self.origins.setdefault(path, self.locate(_line(node)))
         self.values += 1
         if self.values > MAXIMUM_VALUES:
@@ -268,7 +268,7 @@ def _read(text: str, locate: Callable[[int], Origin], *, whole_text: bool) -> Do
 
 
 def _compose(text: str, locate: Callable[[int], Origin]) -> tuple[yaml.Node | None, dict[int, str]]:
-    """The node graph of the one document, and the tags written in it; ConfigError for no YAML."""
+    """Return the node graph of the document and the tags in it. Raises ConfigError."""
     line = 1
     try:
         loader = _Loader(text)
@@ -300,7 +300,7 @@ def _line(node: yaml.Node) -> int:
 
 
 def _explain(error: yaml.MarkedYAMLError) -> str:
-    """PyYAML's complaint in the words of a user, where it is a frequent one."""
+    """Return the message of PyYAML, reworded for users where it is a frequent one."""
     problem, context = error.problem or "", error.context or ""
     if "'\\t'" in problem:
         return "a tab; YAML is indented and spaced with spaces"

@@ -195,7 +195,7 @@ def _small_case(features: int, units: int, *, time: int = 5, batch: int = 3) -> 
 
 
 def _by_definition(case: _Case, activation: Activation) -> dict[str, NDArray[np.float64]]:
-    """Hidden states and gradients of the reference, time-major."""
+    """Return hidden states and gradients of the reference, time-major."""
     layer = Recurrent("trial", SIMPLE_RNN, activation, case.kernel, case.recurrent, case.bias)
     trace = run_cell(layer, case.inputs.swapaxes(0, 1), (case.state,))
     found = gradients_of_cell(layer, trace, case.d_hidden.swapaxes(0, 1))

@@ -78,7 +78,7 @@ class _Tokens:
 
     @property
     def steps(self) -> Any:
-        """The mask as layers take it, bool[batch, time]."""
+        """Return the mask as layers take it, bool[batch, time]."""
         return keras.ops.squeeze(self.mask, -1)
 
 
@@ -208,9 +208,9 @@ class _Builder:
             **self._options(layer, name),
         )
 
-    def _options(self, layer: LayerSpec, name: str) -> dict[str, Any]:
-        """Options of the recurrent Keras layer called `name`."""
-        options: dict[str, Any] = {
+    def _options(self, layer: LayerSpec, name: str) -> dict[str, object]:
+        """Return the options of the recurrent Keras layer called `name`."""
+        options: dict[str, object] = {
             "units": layer.units,
             "kernel_initializer": layer.kernel_initializer,
             "recurrent_initializer": layer.recurrent_initializer,
@@ -226,7 +226,7 @@ class _Builder:
     # -------------------------------------------------------------------------------- head
 
     def _pool(self, x: Any, kind: Pooling, tokens: _Tokens) -> Any:
-        """float32[batch, time, width] -> float32[batch, width]."""
+        """Pool the steps: float32[batch, time, width] -> float32[batch, width]."""
         match kind:
             case "last":
                 return self._last(x, tokens)
@@ -314,7 +314,7 @@ def _drop_outputs(y: Any, layer: LayerSpec, *, every_step: bool) -> Any:
 
 
 def _noise_shape(mask: DropoutMask, width: int) -> tuple[int | None, ...] | None:
-    """The shape of a dropout mask; None for one that differs at each step."""
+    """Return the shape of a dropout mask; None for one that differs at each step."""
     return (None, 1, width) if mask == "sequence" else None
 
 

@@ -213,7 +213,7 @@ def _add_cell(
     `lengths` otherwise.
     """
     cell = layer.cell
-    attributes: dict[str, Any] = {"hidden_size": layer.units, **dict(cell.onnx_attributes)}
+    attributes: dict[str, object] = {"hidden_size": layer.units, **dict(cell.onnx_attributes)}
     if direction == "backward":
         attributes["direction"] = "reverse"
     if layer.activation is not None:
@@ -359,7 +359,7 @@ def _add_activation(graph: Graph, x: str, name: str, activation: DenseActivation
 
 
 def _add_logits(graph: Graph, x: str, spec: NetworkSpec) -> None:
-    """The output layer without its softmax."""
+    """Add the output layer without its softmax."""
     if spec.logits is None:
         graph.add("Transpose", ["embeddings"], ["output_matrix"], perm=[1, 0])
         z = graph.add("MatMul", [x, "output_matrix"], ["logits_product"])

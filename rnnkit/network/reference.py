@@ -274,7 +274,7 @@ def run(
 
 
 def encode(network: Network, ids: np.ndarray) -> np.ndarray:
-    """Return the form in which ids int64[batch, time] enter, float64[batch, time, width]."""
+    """Return the vectors float64[batch, time, width] of ids int64[batch, time]."""
     match network.spec.input:
         case OneHotInput(vocabulary_size=size):
             return np.eye(size)[ids]
@@ -310,7 +310,7 @@ def run_layers(
 
 
 def normalize(normalization: Normalization, x: np.ndarray) -> np.ndarray:
-    """float64[.., width] -> the same shape."""
+    """Normalize float64[.., width]."""
     mean, scale = statistics(normalization, x)
     return (x - mean) * scale * normalization.gamma + normalization.beta
 
@@ -325,7 +325,7 @@ def statistics(normalization: Normalization, x: np.ndarray) -> tuple[np.ndarray,
 
 
 def run_dense(dense: Dense, x: np.ndarray) -> DenseTrace:
-    """float64[.., inputs] -> float64[.., units]."""
+    """Run a dense layer: float64[.., inputs] -> float64[.., units]."""
     sums = x @ dense.kernel + dense.bias
     return DenseTrace(dense, x, sums, activate(dense.activation, sums))
 
@@ -372,7 +372,7 @@ def softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def _pool(network: Network, outputs: np.ndarray, kind: Pooling) -> PoolingTrace:
-    """float64[batch, time, width] -> a vector for each sequence."""
+    """Pool float64[batch, time, width] into a vector for each sequence."""
     match kind:
         case "last":
             steps, columns = last_steps(network, outputs)

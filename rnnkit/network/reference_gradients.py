@@ -159,5 +159,5 @@ def _through_pooling(
 
 
 def _rows(x: np.ndarray) -> np.ndarray:
-    """[.., width] -> [rows, width]."""
+    """Reshape [.., width] to [rows, width]."""
     return x.reshape(-1, x.shape[-1])

@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # loads NumPy
     from rnnkit.training.task import TrainingData
 
 Config = CharGenerationConfig | WordGenerationConfig | ClassificationConfig
-"""One experiment; `task` tells which."""
+"""The configuration of one experiment, whose key `task` names the task."""
 
 SCHEMAS: dict[str, Schema] = {
     name: schema for schema in (CHARACTERS, WORDS, CLASSIFICATION) for name in schema.names
@@ -35,7 +35,7 @@ SCHEMAS: dict[str, Schema] = {
 
 
 def load_config(path: Path, overrides: Sequence[str] = ()) -> Config:
-    """Read and check a configuration file, with `KEY=VALUE` overrides laid over it.
+    """Read and check a configuration file, changed by `KEY=VALUE` overrides.
 
     Paths become absolute: relative to the file where the file names them, relative to the
     current directory where an override does. Whether they exist is not checked here.
@@ -52,7 +52,7 @@ def parse_config(text: str, *, source: str, base: Path, overrides: Sequence[str]
         text: content of a configuration file.
         source: its name in messages.
         base: directory that paths are relative to.
-        overrides: `KEY=VALUE` each, laid over the text.
+        overrides: `KEY=VALUE` each, which change values of the text.
 
     Raises ConfigError; its message holds one line for every problem.
     """

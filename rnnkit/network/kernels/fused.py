@@ -43,7 +43,7 @@ def simple_rnn(
     *,
     matmul_dtype: MatmulDtype = "float32",
 ) -> tf.Tensor:
-    """Elman's recurrent layer.
+    """Run Elman's recurrent layer.
 
     Args:
         inputs: float32[time, batch, features].
@@ -97,7 +97,7 @@ def lstm(
     *,
     matmul_dtype: MatmulDtype = "float32",
 ) -> tuple[tf.Tensor, tf.Tensor]:
-    """Long short-term memory (Hochreiter and Schmidhuber 1997, with a forget gate).
+    """Run long short-term memory (Hochreiter and Schmidhuber 1997, with a forget gate).
 
     Args:
         inputs: float32[time, batch, features].
@@ -147,7 +147,7 @@ def lstm(
 
 
 def _lstm_in_one(x: Any, h0: Any, c0: Any, weights: Any) -> Any:
-    """All steps in one operator: gates i, cell states, f, o, c, tanh of the cell states, and
+    """Run all steps in one operator: gates i, cell states, f, o, c, tanh of the cell states, and
     hidden states, float32[time, batch, units] each."""
     kernel, recurrent, bias = weights
     return tf.raw_ops.BlockLSTMV2(
@@ -163,7 +163,7 @@ def _lstm_in_one(x: Any, h0: Any, c0: Any, weights: Any) -> Any:
 
 
 def _lstm_by_steps(x: Any, h0: Any, c0: Any, weights: Any) -> Any:
-    """The same for any precision."""
+    """Run the steps one by one, as `_lstm_in_one` does, in any precision."""
     kernel, recurrent, bias = weights
     projected = unstack(Matmuls("float32", x.dtype).project(x, kernel, bias))
 
@@ -194,7 +194,7 @@ def _gradients(d: Any, d_cell: Any, before: Any, *saved: Any) -> tuple[Any, Any]
 
 
 def _fused_gradients(x: tf.Tensor, units: int) -> Callable[..., tuple[Any, Any]]:
-    """`_gradients` in one operator, for float32."""
+    """Return a function that computes `_gradients` in one operator, for float32."""
     batch = tf.shape(x)[1]
     # It asks for the operands of the product too, without looking at them.
     unread = {
@@ -219,13 +219,13 @@ def _fused_gradients(x: tf.Tensor, units: int) -> Callable[..., tuple[Any, Any]]
     return gradients
 
 
-def _no_peepholes(units: int) -> dict[str, Any]:
+def _no_peepholes(units: int) -> dict[str, object]:
     none = tf.zeros(units)
     return {"wci": none, "wcf": none, "wco": none, "use_peephole": False}
 
 
 def _swap_middle(gates: Any) -> tf.Tensor:
-    """Gates i f c o -> i c f o along the last axis, and back."""
+    """Reorder gates i f c o to i c f o along the last axis, and back."""
     first, second, third, fourth = tf.split(gates, 4, axis=-1)
     return tf.concat([first, third, second, fourth], axis=-1)
 
@@ -237,7 +237,7 @@ def gru(
     *,
     matmul_dtype: MatmulDtype = "float32",
 ) -> tf.Tensor:
-    """Gated recurrent unit (Cho et al. 2014), the reset gate after the product as in cuDNN.
+    """Run a gated recurrent unit (Cho et al. 2014), the reset gate after the product as in cuDNN.
 
     Args:
         inputs: float32[time, batch, features].
@@ -290,7 +290,7 @@ def _gru_gradients(
     kernels: Sequence[Any],
     recurrents: Sequence[Any],
 ) -> tuple[Any, ...]:
-    """Gradients of the inputs, the first state, the kernel, the recurrent kernel and the bias.
+    """Return gradients of inputs, first state, kernel, recurrent kernel and bias.
 
     `steps` are the inputs, the state before the first step, the states after every step and their
     gradients; `saved` are z, r, the recurrent product of the candidate and g of every step.

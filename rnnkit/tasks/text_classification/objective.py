@@ -70,7 +70,7 @@ class Classification:
         self.learner.set_weights(self._initial_weights)
 
     def update(self, epoch: int, index: int, learning_rate: float) -> int:
-        """One weight update on batch `index` of `epoch`; returns the number of its tokens."""
+        """Make one weight update on batch `index` of `epoch`; returns the number of its tokens."""
         batch = self._plan.batch(self._train, epoch, index, self._class_weights)
         self.learner.update(batch, [], learning_rate)
         return int(np.count_nonzero(batch.inputs))
