@@ -136,7 +136,7 @@ def command(
     from rnnkit.inference.decision import parse_goal, remove_decision
     from rnnkit.runs.directory import named_run, verify_files
     from rnnkit.tasks.language_model import model
-    from rnnkit.tasks.task import load_config, task_of
+    from rnnkit.tasks.task import config_of_run, load_config, task_of
     from rnnkit.tasks.text_classification import classifier, evaluation
     from rnnkit.tasks.text_classification.config import ClassificationConfig
     from rnnkit.tasks.text_classification.evaluation import choose_decision
@@ -148,7 +148,7 @@ def command(
     verify_files(directory, directory.config)
     config = load_config(directory.config)
     own: dict[str, object] = {"unseen": unseen}
-    if isinstance(config, ClassificationConfig):
+    if task_of(config).has_decision:
         if unseen is not None:
             raise UsageError(
                 f"--unseen is for language models, and {directory.path} is a classifier: words "
@@ -157,8 +157,9 @@ def command(
         if reset_decision and remove_decision(directory):
             click.echo(f"Removed {directory.decision}", err=True)
         if goal is not None or calibrate:
+            own_config = config_of_run(directory, ClassificationConfig)
             _, messages = choose_decision(
-                directory, config, goal=goal, positive=positive, calibrate=calibrate
+                directory, own_config, goal=goal, positive=positive, calibrate=calibrate
             )
             for line in messages:
                 click.echo(line, err=True)
@@ -174,9 +175,9 @@ def command(
     if compare is not None and isinstance(found, evaluation.ClassEvaluation):
         other = named_run(compare, runs_dir=runs_dir)
         verify_files(other, other.config)
-        other_config = load_config(other.config)
-        if not isinstance(other_config, ClassificationConfig):
+        if not task_of(load_config(other.config)).has_decision:
             raise UsageError(f"--compare {other.path}: is no classifier.")
+        config, second = (config_of_run(one, ClassificationConfig) for one in (directory, other))
         samples = config.evaluation.bootstrap_samples
-        found = evaluation.compare(found, other, other_config, resamples=samples, seed=config.seed)
+        found = evaluation.compare(found, other, second, resamples=samples, seed=config.seed)
     emit(found.view(), as_json=as_json)
