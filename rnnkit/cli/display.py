@@ -64,7 +64,9 @@ def stop_signals() -> Iterator[Callable[[int], bool]]:
         if received or not is_training:
             raise KeyboardInterrupt
         received.append(number)
-        click_line("Stopping after this step; Ctrl-C again quits at once.")
+        # In place of the bar and the terminal's ^C, which would stay above it.
+        start = "\r\x1b[2K" if sys.stderr.isatty() else ""
+        click_line(f"{start}Stopping after this step; Ctrl-C again quits at once.")
 
     def should_stop(step: int) -> bool:
         nonlocal is_training
