@@ -304,6 +304,7 @@ def test_a_training_that_is_stopped_anywhere_ends_the_same(tmp_path: Path) -> No
             idle = stopped.summary.exists() or "Training " not in said
             assert code in (0, 130, -signal.SIGKILL) or (idle and code == -number), repeat
             assert "Traceback" not in said or "rnnkit/" not in said, repeat
+        code = -1
         for _ in range(3):
             if (code := _train(tmp_path, name).wait()) == 0:
                 break

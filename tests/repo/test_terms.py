@@ -79,7 +79,6 @@ def files() -> list[Path]:
     return [path for path in paths if path.suffix in SUFFIXES and path.is_file()]
 
 
-@pytest.mark.skip(reason="until every package uses them")
 def test_terms_are_those_of_the_field() -> None:
     paths = files()
     assert len(paths) > 50

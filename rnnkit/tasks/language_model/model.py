@@ -20,7 +20,7 @@ def load_language_model(run: RunDirectory) -> LanguageModel:
     Raises:
         RunError: a file is missing, damaged, foreign, or from a newer version.
     """
-    # One thread: handing the small products of a cell from thread to thread costs more than it
+    # One thread: handing the small matmuls of a cell from thread to thread costs more than it
     # saves, and as soon as the machine has something else to do, two take twice as long.
     model = open_model(run, tasks=TASKS, threads=1)
     try:

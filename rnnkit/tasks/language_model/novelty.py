@@ -1,7 +1,7 @@
 """How much of a generated text was copied from the training text.
 
 Both are compared token by token, as the model read and wrote them: the longest stretch that they
-share, and the shares of sequences of n tokens that the training text does not have (McCoy et al.
+share, and the fractions of sequences of n tokens that the training text does not have (McCoy et al.
 2021). For a model of characters these are characters, for one of words words.
 """
 
@@ -55,7 +55,7 @@ class Novelty:
     """What is new in a text.
 
     `longest_copy` is None where no token of the text is in the training text. `new` has, for
-    every n of `SIZES`, the share of the sequences of n tokens in the text that the training text
+    every n of `SIZES`, the fraction of the sequences of n tokens in the text that the training text
     does not have; None where the text is shorter than that.
     """
 
@@ -131,8 +131,8 @@ def _find(text: str, known: TrainingText) -> tuple[str, int] | None:
         ):
             pending += vocabulary.clean(piece)
             if match := pattern.search(pending):
-                blanks = len(match[0]) - len(match[0].lstrip())
-                return file.path, line + pending.count("\n", 0, match.start() + blanks)
+                spaces = len(match[0]) - len(match[0].lstrip())
+                return file.path, line + pending.count("\n", 0, match.start() + spaces)
             gone = max(0, len(pending) - kept)
             line += pending.count("\n", 0, gone)
             pending = pending[gone:]
@@ -140,7 +140,7 @@ def _find(text: str, known: TrainingText) -> tuple[str, int] | None:
 
 
 def _pattern(text: str, vocabulary: Vocabulary) -> re.Pattern[str]:
-    """What finds the text: whole words of words, and any blanks in the layout `sentences`."""
+    """Return the pattern of the text: whole words of words, any spaces in the layout `sentences`."""
     if vocabulary.kind != "words":
         return re.compile(re.escape(text))
     if vocabulary.layout == "sentences":
