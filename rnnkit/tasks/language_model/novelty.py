@@ -140,7 +140,7 @@ def _find(text: str, known: TrainingText) -> tuple[str, int] | None:
 
 
 def _pattern(text: str, vocabulary: Vocabulary) -> re.Pattern[str]:
-    """Return the pattern of the text: whole words of words, any spaces in the layout `sentences`."""
+    """Return a pattern of the text: whole words, any spaces in the layout `sentences`."""
     if vocabulary.kind != "words":
         return re.compile(re.escape(text))
     if vocabulary.layout == "sentences":
