@@ -15,6 +15,7 @@ from packaging.utils import canonicalize_name
 
 from rnnkit.cli import cli
 from rnnkit.cli.reference import command_reference, contexts
+from rnnkit.tasks.task import parse_config
 
 ROOT = Path(__file__).parents[2]
 PYPROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
@@ -201,6 +202,12 @@ def test_readme_shows_the_program() -> None:
     text = (ROOT / "README.md").read_text("utf-8")
     shown = {arguments[0] for arguments in commands(text, "rnnkit") if arguments}
     assert {"train", "generate", "evaluate", "config", "runs"} <= shown
+
+
+def test_the_configuration_in_the_readme_is_valid() -> None:
+    [text] = re.findall(r"^```yaml\n(.*?)^```$", (ROOT / "README.md").read_text(), flags=re.M | re.S)
+    config = parse_config(text, source="README.md", base=ROOT)
+    assert config.training.max_epochs == 6
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: path.name)
