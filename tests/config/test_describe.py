@@ -169,7 +169,7 @@ def _objects(schema: Any) -> list[dict[str, Any]]:
 
 
 def test_the_json_schema_is_closed_and_documented() -> None:
-    schema = json_schema(SCHEMAS)
+    schema: Any = json_schema(SCHEMAS)
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert schema["title"] == "rnnkit configuration"
     assert schema["discriminator"]["propertyName"] == "task"
@@ -189,7 +189,8 @@ def test_the_json_schema_is_closed_and_documented() -> None:
 
 def test_the_json_schema_tells_the_kinds_apart() -> None:
     """Exactly one kind of a section may be left without its tag: the default one."""
-    definitions = json_schema(SCHEMAS)["$defs"]
+    whole: Any = json_schema(SCHEMAS)
+    definitions = whole["$defs"]
     windows = [definitions["StreamWindows"], definitions["SlidingWindows"]]
     assert ["kind" in w.get("required", []) for w in windows] == [False, True]
     assert [w["properties"]["kind"]["const"] for w in windows] == ["stream", "sliding"]

@@ -13,7 +13,7 @@ from rnnkit.config.messages import check, check_task
 from rnnkit.config.source import read_yaml
 from rnnkit.tasks.task import SCHEMAS, parse_config
 
-SCHEMA = json_schema(SCHEMAS)
+SCHEMA: Any = json_schema(SCHEMAS)
 TYPES: dict[str, tuple[type, ...]] = {
     "string": (str,),
     "integer": (int,),
