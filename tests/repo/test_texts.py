@@ -205,7 +205,9 @@ def test_readme_shows_the_program() -> None:
 
 
 def test_the_configuration_in_the_readme_is_valid() -> None:
-    [text] = re.findall(r"^```yaml\n(.*?)^```$", (ROOT / "README.md").read_text(), flags=re.M | re.S)
+    [text] = re.findall(
+        r"^```yaml\n(.*?)^```$", (ROOT / "README.md").read_text(), flags=re.M | re.S
+    )
     config = parse_config(text, source="README.md", base=ROOT)
     assert config.training.max_epochs == 6
 
