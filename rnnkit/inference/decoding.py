@@ -223,19 +223,7 @@ def decode(
     Raises:
         RunError: the model's output is not finite.
     """
-    rows = [
-        _Row(
-            chosen,
-            # The numbers of a sample depend on its place among those of its options, so that they
-            # are the same whichever others are asked for.
-            random.Random(f"{seed}/{number}").random,
-            Writer(
-                model.vocabulary, sample=place * samples + number, stop=stop, after=prompt.given
-            ),
-        )
-        for place, chosen in enumerate(options)
-        for number in range(samples)
-    ]
+    rows = _start(model, prompt, options=options, samples=samples, seed=seed, stop=stop)
     if length == 0:
         for row in rows:
             yield from row.writer.finish()
@@ -275,6 +263,31 @@ class _Row:
     options: SamplingOptions
     draw: Callable[[], float]
     writer: Writer
+
+
+def _start(
+    model: LanguageModel,
+    prompt: Prompt,
+    *,
+    options: Sequence[SamplingOptions],
+    samples: int,
+    seed: int,
+    stop: str | None,
+) -> list[_Row]:
+    """Return a row for each sample, in the order of `options`."""
+    return [
+        _Row(
+            chosen,
+            # The numbers of a sample depend on its place among those of its options, so that they
+            # are the same whichever others are asked for.
+            random.Random(f"{seed}/{number}").random,
+            Writer(
+                model.vocabulary, sample=place * samples + number, stop=stop, after=prompt.given
+            ),
+        )
+        for place, chosen in enumerate(options)
+        for number in range(samples)
+    ]
 
 
 def _row_probabilities(

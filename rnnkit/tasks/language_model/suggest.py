@@ -190,6 +190,21 @@ class _Place:
     after: Continuation | None = field(compare=False, default=None)
 
 
+def _completions(tokens: _Tokens, missing: bytes) -> tuple[np.ndarray, np.ndarray]:
+    """Return bool[tokens] twice: which begin with all of `missing`, and which may be read next.
+
+    A token may be read where it is a beginning of `missing`, or where it goes beyond without
+    leaving the word.
+    """
+    fits = np.array([c != b"" and missing.startswith(c) for c in tokens.contents])
+    beyond = np.array([c.startswith(missing) for c in tokens.contents])
+    in_word = [
+        goes and (len(c) == len(missing) or _is_in_word(c[len(missing) :]))
+        for c, goes in zip(tokens.contents, beyond, strict=True)
+    ]
+    return beyond, fits | np.array(in_word)
+
+
 def _search(
     model: LanguageModel, context: Sequence[int], beginning: bytes, *, count: int
 ) -> list[tuple[str, float]]:
@@ -213,15 +228,8 @@ def _search(
         probabilities = token_probabilities(model, _row(after, row).logits)[0]
         missing = beginning[len(spelled) :]
         if missing:
-            fits = np.array([c != b"" and missing.startswith(c) for c in tokens.contents])
-            beyond = np.array([c.startswith(missing) for c in tokens.contents])
+            beyond, allowed = _completions(tokens, missing)
             total += probability * float(probabilities[beyond].sum())
-            allowed = fits | np.array(
-                [
-                    goes and (len(c) == len(missing) or _is_in_word(c[len(missing) :]))
-                    for c, goes in zip(tokens.contents, beyond, strict=True)
-                ]
-            )
         else:
             allowed = tokens.in_word
             word = spelled.strip(b" ")
