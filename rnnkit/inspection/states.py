@@ -16,7 +16,7 @@ from rnnkit.inspection.subject import ClassifierSubject, open_run
 from rnnkit.inspection.tracking import Ranking
 from rnnkit.network.cells import CELLS
 from rnnkit.runs.directory import RunDirectory, verify_files
-from rnnkit.tasks.task import load_config, task_of
+from rnnkit.tasks import task as tasks
 from rnnkit.views.formats import count, number, shorten
 from rnnkit.views.plot import Axis, Figure, HeatMap, Panel
 from rnnkit.views.view import (
@@ -62,7 +62,7 @@ def states_view(
         RunError: a file of the run is missing or damaged.
     """
     verify_files(run, run.config)
-    if task_of(load_config(run.config)).has_decision:
+    if tasks.task_of(tasks.load_config(run.config)).has_decision:
         if ranking_text is not None and ranking_text.is_required:
             raise UsageError("A ranking is for language models; this run is a classifier.")
         if text is None:

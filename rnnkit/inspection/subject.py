@@ -8,8 +8,8 @@ from typing import cast
 
 from rnnkit.errors import DataError, UsageError
 from rnnkit.runs.directory import RunDirectory, verify_files
+from rnnkit.tasks import task as tasks
 from rnnkit.tasks.language_model.subject import LanguageSubject
-from rnnkit.tasks.task import load_config, task_of
 from rnnkit.tasks.text_classification.subject import ClassifierSubject
 
 Subject = LanguageSubject | ClassifierSubject
@@ -40,8 +40,8 @@ def open_config(path: Path) -> Subject:
 
 
 def _open(path: Path, run: RunDirectory | None) -> Subject:
-    config = load_config(path)
-    task = task_of(config)
+    config = tasks.load_config(path)
+    task = tasks.task_of(config)
     if task.subject is None:
         raise UsageError(f"{path}: task {config.task} has no view of its network.")
     return cast("Subject", task.subject(path if run is None else run))
