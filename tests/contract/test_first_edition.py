@@ -60,6 +60,16 @@ DIFFERENCES: tuple[Difference, ...] = (
     Difference("*", "*training.samples.prompt", _PROMPT),
     Difference("configs: *", "task", "the task has a name that fits any classes", old="sentiment"),
     Difference("predictions: explained as text", "stdout", _QUANTITY),
+    *(
+        Difference(
+            "scores: *",
+            "stdout.notes.*",
+            "one block is no blocks",
+            old=f"{reading}: no interval, because the text makes only 1 blocks of 256 and 10 are "
+            "needed.",
+        )
+        for reading in ("The stream", "Windows of 10")
+    ),
     Difference("runs: list", "stdout.*.changed_at", "a list has dates"),
     Difference("runs: list", "stdout.*.folds", "a cross-validation is listed as what it is"),
     Difference("runs: show *", "stdout.overview.changed_at", "a list has dates"),

@@ -18,6 +18,7 @@ from rnnkit.inference.intervals import LEAST_BLOCKS, Totals, estimate
 from rnnkit.inference.scores import check_finite, target_losses
 from rnnkit.runs.records import Estimate
 from rnnkit.text.vocabulary import Vocabulary
+from rnnkit.views.formats import count
 
 STREAM_CHUNK = 1024
 """Tokens of the stream that are read at once."""
@@ -106,8 +107,9 @@ def score_text(
         scored = scored or int(totals.tokens.sum())
         if totals.blocks < LEAST_BLOCKS:
             notes.append(
-                f"{reading.description}: no interval, because the text makes only {totals.blocks} "
-                f"blocks of {reading.block_tokens} and {LEAST_BLOCKS} are needed."
+                f"{reading.description}: no interval, because the text makes only "
+                f"{count(totals.blocks, 'block')} of {reading.block_tokens} and {LEAST_BLOCKS} "
+                "are needed."
             )
     return TextScores(tokens=scored, metrics=metrics, notes=tuple(notes))
 
