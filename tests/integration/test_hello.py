@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.slow  # trains twelve networks to the end
+
 HELLO = Path(__file__).parents[2] / "configs" / "hello.yaml"
 
 

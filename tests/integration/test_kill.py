@@ -74,6 +74,7 @@ def kill_and_resume(folder: Path, *, phases: Sequence[str], steps: int, seed: in
     assert_same_training(whole, killed)
 
 
+@pytest.mark.slow
 def test_one_kill(tmp_path: Path) -> None:
     kill_and_resume(tmp_path, phases=["updating"], steps=300, seed=3)
 

@@ -16,6 +16,8 @@ from rnnkit.runs.directory import RunDirectory
 from rnnkit.runs.files import read_document
 from rnnkit.training.events import Started
 
+pytestmark = pytest.mark.slow  # trains many small networks
+
 RunCli = Callable[..., Any]
 
 OPTIMIZERS = {

@@ -125,6 +125,7 @@ def shortened(config: LanguageConfig, text: Sequence[str]) -> list[str]:
     return [word for override in overrides for word in ("--set", override)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", WRITERS, ids=name_of)
 def test_it_trains_writes_and_is_scored(
     run_cli: Callable[..., Any], tmp_path: Path, path: Path, treebank: list[str]
@@ -182,6 +183,7 @@ def made_up(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {"sentiment140": tweets, "folders": folder / "reviews", "vectors": vectors}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("path", CLASSIFIERS, ids=name_of)
 def test_it_trains_predicts_and_is_scored(
     run_cli: Callable[..., Any], tmp_path: Path, path: Path, made_up: dict[str, Path]

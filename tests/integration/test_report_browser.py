@@ -10,7 +10,10 @@ from made_up_reports import HOSTILE, LONG, language_report, sentiment_report
 from rnnkit.views.html import render
 from rnnkit.views.view import View
 
-pytestmark = pytest.mark.skipif(BROWSER is None, reason="no `chromium` on PATH")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(BROWSER is None, reason="no `chromium` on PATH"),
+]
 
 REPORTS: dict[str, Callable[[], View]] = {
     "language": lambda: language_report(hostile=True),
