@@ -363,7 +363,7 @@ def observe(folder: Path, run_cli: Callable[..., Any]) -> Callable[..., object]:
         asked = iter([False] * 5)
         with pytest.raises(StopIteration):
             train_here(config, prepared, run, should_stop=lambda step: next(asked))
-        return read_checkpoint(run.last_checkpoint)[1]["course"]["step"]
+        return read_checkpoint(run.last_checkpoint)[1]["state"]["step"]
 
     def generation(overrides: tuple[str, ...]) -> object:
         run = run_of(overrides)
