@@ -95,7 +95,9 @@ def read_checkpoint_values(path: Path) -> Document:
 
 def _read(path: Path, *, only_values: bool) -> tuple[dict[str, np.ndarray], Document]:
     try:
-        with np.load(path if only_values else io.BytesIO(path.read_bytes())) as archive:
+        # Opened here, because NumPy leaves a damaged file open.
+        source = path.open("rb") if only_values else io.BytesIO(path.read_bytes())
+        with source, np.load(source) as archive:
             names = [_VALUES] if only_values else archive.files
             arrays = {name: archive[name] for name in names}
         values = json.loads(arrays.pop(_VALUES).tobytes())
